@@ -1,0 +1,50 @@
+# make all | test | lint | benchmark | report | setup: each sets up what it needs.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+GPUS   ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
+
+.PHONY: all setup test lint format benchmark report clean
+
+all: setup
+	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS) all
+	@$(MAKE) --no-print-directory report
+	@echo
+	@echo "Tables: README.md, and results/default/tables/ as md, csv, tex and html"
+	@echo "Report: results/report.html (open it in a browser; it needs no network)"
+
+setup: $(STAMP)
+
+# Our own package comes last: its console script stands in place of Snakemake's, and calls it.
+$(STAMP): envs/requirements.lock envs/models.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("ApexBench needs Python 3.11 or 3.12; set PYTHON=/path/to/python3.11") if not (3, 11) <= sys.version_info[:2] < (3, 13) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/models.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+report: setup
+	$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
+
+benchmark: setup
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	@echo "Nothing is deleted for you. results/ holds all that was computed, .venv/ the environment; data/ is yours."

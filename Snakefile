@@ -1,0 +1,40 @@
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config/config.yaml"
+
+
+# GPUs are counted on one machine; on a cluster every job asks for its own.
+resource_scopes:
+    gpu="local",
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/clips.smk"
+include: "rules/faces.smk"
+include: "rules/magnification.smk"
+include: "rules/flow.smk"
+include: "rules/packs.smk"
+include: "rules/features.smk"
+include: "rules/training.smk"
+include: "rules/scores.smk"
+include: "rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"results/{STUDY}/readme.stamp",
+        figure_paths(),
+    localrule: True
+
+
+onsuccess:
+    print(
+        f"Tables: results/{STUDY}/tables/ (README.md shows the main ones). Report: make report"
+    )

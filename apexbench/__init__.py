@@ -1,0 +1,1 @@
+"""ApexBench: micro-expression recognition from raw clips to comparison tables, reproducibly."""

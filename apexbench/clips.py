@@ -1,0 +1,100 @@
+"""The clip record and the index CSV that every stage shares."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from apexbench.errors import InputError
+from apexbench.store import atomic
+
+COLUMNS = (
+    "dataset", "subject", "clip", "onset", "apex", "offset", "fps", "emotion", "aus",
+    "frames_dir", "n_frames", "apex_source", "label_set", "repairs",
+)  # fmt: skip
+APEX_SOURCES = ("sheet", "midpoint", "spotted")
+_NUMBERS = ("subject", "onset", "apex", "offset", "n_frames")
+_FRAME = re.compile(r"(\d+)\.(jpe?g|png|bmp)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, order=True)
+class ClipId:
+    """Identity of a clip. Two clips of one long video differ by their onset only."""
+
+    dataset: str
+    subject: int
+    clip: str
+    onset: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.subject}/{self.clip}/{self.onset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ClipId":
+        """Inverse of `str`.
+
+        >>> ClipId.parse(str(ClipId("samm", 6, "006_1_2", 5562)))
+        ClipId(dataset='samm', subject=6, clip='006_1_2', onset=5562)
+        """
+        dataset, subject, clip, onset = text.split("/")
+        return cls(dataset, int(subject), clip, int(onset))
+
+
+def clip_ids(frame: pd.DataFrame) -> list[ClipId]:
+    """Return the identity of every row of a table that has the four identity columns."""
+    return [
+        ClipId(str(d), int(s), str(c), int(o))
+        for d, s, c, o in zip(frame["dataset"], frame["subject"], frame["clip"], frame["onset"], strict=True)
+    ]
+
+
+def write_index(frame: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write an index CSV, sorted by subject, clip and onset; the columns are `COLUMNS`.
+
+    Raises InputError if a clip occurs twice.
+    """
+    frame = frame.loc[:, list(COLUMNS)].sort_values(["subject", "clip", "onset"], kind="stable")
+    twice = frame[frame.duplicated(["dataset", "subject", "clip", "onset"])]
+    if len(twice):
+        raise InputError(f"{path}: clip {clip_ids(twice)[0]} is listed twice; keep one row for each clip and onset")
+    with atomic(path) as part:
+        frame.to_csv(part, index=False)
+
+
+def read_index(path: str | os.PathLike) -> pd.DataFrame:
+    """Read an index CSV; frame numbers are ints, everything else text but `fps`."""
+    path = Path(path)
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the rule 'index'")
+    for column in _NUMBERS:
+        frame[column] = frame[column].astype(int)
+    frame["fps"] = frame["fps"].astype(float)
+    return frame
+
+
+def find_frames(folder: str | os.PathLike) -> dict[int, Path]:
+    """Return {frame number: path} of a clip folder, in order of the number.
+
+    The number is the last run of digits of the name, whatever its prefix, padding, case or extension
+    (`img46.jpg`, `006_05562.JPG`, `image559740.bmp`). Other files are ignored.
+
+    Raises InputError if two files carry one number.
+    """
+    frames: dict[int, Path] = {}
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except OSError as error:
+        raise InputError(f"{folder}: the clip's folder cannot be listed ({error.strerror})") from error
+    for name in names:
+        match = _FRAME.search(name)
+        if match is None or name.startswith("."):
+            continue
+        number = int(match[1])
+        if number in frames:
+            raise InputError(f"{folder}: {frames[number].name} and {name} both claim frame {number}; keep one of them")
+        frames[number] = Path(folder) / name
+    return dict(sorted(frames.items()))

@@ -1,0 +1,379 @@
+"""Typed, validated view of every YAML file, and the cross-checks between them.
+
+`load_project` reads config/ once and answers with a `Project`; a wrong key, type or name is an InputError that names
+the file and the field. Nothing heavy is imported: Snakemake parses this at every start.
+"""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from apexbench.errors import InputError, nearest
+
+Budget = Literal["paper", "quick"]
+Source = Literal["auto", "licensed", "synthetic"]
+
+
+class Model(BaseModel):
+    """Base of all cards: unknown keys are refused, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(Model):
+    """config.yaml: what this study runs."""
+
+    study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    study_seed: int = 0
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    budget: Budget = "quick"
+    data: str = "data"
+    source: Source | dict[str, Source] = "auto"
+    scale: Literal["mini"] = "mini"
+    missing_face: Literal["fail", "skip"] = "fail"
+    folds_per_job: int | Literal["all"] = "all"
+    protocols: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+    tables: tuple[str, ...]
+
+    @field_validator("folds_per_job")
+    @classmethod
+    def _positive(cls, value):
+        if value != "all" and value < 1:
+            raise ValueError("a whole number from 1 up, or 'all'")
+        return value
+
+    @field_validator("seeds", "protocols", "methods", "tables")
+    @classmethod
+    def _once(cls, values):
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is listed twice")
+        return values
+
+
+class FaceCard(Model):
+    """How the faces of a data set are found and cropped: one detection per clip, on the onset frame."""
+
+    detector: Literal["mesh", "haar", "provided"] = "mesh"
+    fallback: Literal["haar", "none"] = "haar"
+    size: int = Field(default=192, ge=32, le=1024)
+
+
+class DatasetCard(Model):
+    """datasets.yaml: one release."""
+
+    title: str
+    label_set: str
+    fps: float = Field(gt=0)
+    apex: Literal["sheet", "midpoint"] = "sheet"
+    subjects: tuple[int, ...]
+    faces: FaceCard = FaceCard()
+
+
+class ProtocolCard(Model):
+    """protocols.yaml: which clips, which labels, which folds, and how many of each the official list has."""
+
+    title: str
+    datasets: tuple[str, ...] = Field(min_length=1)
+    label_set: str
+    split: Literal["loso"] = "loso"
+    classes: dict[str, tuple[str, ...]]
+    expected_clips: int | None = None
+    expected_classes: tuple[int, ...] | None = None
+    expected_subjects: dict[str, dict[int, int | tuple[int, ...]]] = {}
+    note: str = ""
+
+
+class MagnificationRecipe(Model):
+    """recipes.yaml, magnification: arm, factor (added amplification) and the arm's options."""
+
+    arm: Literal["none", "evm"]
+    factor: float = Field(default=0.0, ge=0)
+    options: dict[str, Any] = {}
+
+
+class FlowRecipe(Model):
+    """recipes.yaml, flow: onset -> apex flow and strain of magnified crops."""
+
+    magnification: str = "none"
+    algorithm: Literal["tvl1", "farneback"] = "tvl1"
+    strain: Literal["sobel", "forward", "central"] = "sobel"
+    options: dict[str, Any] = {}
+
+
+class PackRecipe(Model):
+    """recipes.yaml, packs: what a method reads; either a flow recipe's maps or a magnification recipe's frames."""
+
+    flow: str | None = None
+    frames: str | None = None
+    size: int = Field(ge=8, le=1024)
+
+    def model_post_init(self, _context) -> None:
+        if (self.flow is None) == (self.frames is None):
+            raise ValueError("give either 'flow' or 'frames', naming one recipe")
+
+
+class FeatureRecipe(Model):
+    """recipes.yaml, features: a pack of frames through a network up to a named layer."""
+
+    pack: str
+    network: str = "resnet18"
+    layer: str = "layer3"
+    weights: str = "random"
+    seed: int = 0
+
+
+class Recipes(Model):
+    """recipes.yaml."""
+
+    magnification: dict[str, MagnificationRecipe]
+    flow: dict[str, FlowRecipe]
+    packs: dict[str, PackRecipe]
+    features: dict[str, FeatureRecipe] = {}
+
+
+class MethodCard(Model):
+    """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length."""
+
+    method: str
+    title: str
+    year: int | None = None
+    source: str = ""
+    note: str = ""
+    inputs: dict[str, str] = {}
+    params: dict[str, Any] = {}
+    certainty: dict[str, str] = {}
+    budgets: dict[Budget, dict[str, Any]] = {}
+
+    def values(self, budget: Budget) -> dict[str, Any]:
+        """Return the hyper-parameters under a budget."""
+        return {**self.params, **self.budgets.get(budget, {})}
+
+
+class TableCard(Model):
+    """tables/<table>.yaml: a README table as data."""
+
+    kind: Literal["leaderboard", "published", "runtime"]
+    title: str
+    caption: str = ""
+    readme: bool = True
+    metrics: dict[str, Literal["acc", "uf1", "uar", "weighted_f1"]] = {}
+    protocol: str | None = None
+    published: str | None = None
+    ours: dict[str, str] = {}
+
+
+def _complaint(error: ValidationError, file: Path, model: type[BaseModel]) -> InputError:
+    lines = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+        if item["type"] == "extra_forbidden":
+            hint = nearest(str(item["loc"][-1]), model.model_fields) if len(item["loc"]) == 1 else "remove it"
+            lines.append(f"{file}: field {field!r}: unknown key; {hint}")
+        elif item["type"] == "missing":
+            lines.append(f"{file}: field {field!r}: missing")
+        else:
+            lines.append(f"{file}: field {field!r}: {item['msg']}; found {item['input']!r}")
+    return InputError("\n".join(lines))
+
+
+def validate(model: type[Model], value: Any, file: Path) -> Any:
+    """Return `value` as `model`, or raise an InputError with a line for each wrong field of `file`."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{file}: expected keys and values, found {type(value).__name__}")
+    try:
+        return model.model_validate(dict(value))
+    except ValidationError as error:
+        raise _complaint(error, file, model) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file; a syntax error names file, line and column."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{path}{place}: not valid YAML ({getattr(error, 'problem', error)})") from None
+
+
+def digest(value: Any) -> str:
+    """Return a short stable hash of a JSON-able value or a card."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+class Project:
+    """Everything under config/, checked against each other. Paths are relative to the working directory."""
+
+    def __init__(self, settings: Mapping, root: str | os.PathLike):
+        self.root = Path(root)
+        self.folder = self.root / "config"
+        self.settings: Settings = validate(Settings, settings, Path("config/config.yaml"))
+        self.datasets: dict[str, DatasetCard] = self._cards("datasets.yaml", DatasetCard)
+        self.protocols: dict[str, ProtocolCard] = self._cards("protocols.yaml", ProtocolCard)
+        self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
+        self._check_settings()
+        self.methods: dict[str, MethodCard] = {
+            name: self._card("methods", name, MethodCard) for name in self.settings.methods
+        }
+        self.tables: dict[str, TableCard] = {
+            name: self._card("tables", name, TableCard) for name in self.settings.tables
+        }
+        self._check_links()
+
+    def _cards(self, name: str, model: type[Model]) -> dict[str, Any]:
+        file = Path("config") / name
+        cards = read_yaml(self.folder / name)
+        if not isinstance(cards, Mapping):
+            raise InputError(f"{file}: expected one entry for each name")
+        checked = {}
+        for key, value in cards.items():
+            try:
+                checked[key] = validate(model, value, file)
+            except InputError as error:
+                raise InputError(str(error).replace("field '", f"entry {key!r}, field '")) from None
+        return checked
+
+    def _names(self, folder: str) -> list[str]:
+        return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+
+    def _card(self, folder: str, name: str, model: type[Model]) -> Any:
+        return validate(
+            model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
+        )
+
+    def _check_settings(self) -> None:
+        known = {"protocols": self.protocols, "methods": self._names("methods"), "tables": self._names("tables")}
+        for field, names in known.items():
+            for name in getattr(self.settings, field):
+                if name not in names:
+                    raise InputError(
+                        f"config/config.yaml: field {field!r}: unknown name {name!r}; {nearest(name, names)}"
+                    )
+        if isinstance(self.settings.source, dict):
+            for name in self.settings.source:
+                self._known("config/config.yaml", "source", name, self.datasets)
+
+    @staticmethod
+    def _known(file: str, field: str, name: str | None, known) -> None:
+        if name is not None and name not in known:
+            raise InputError(f"{file}: field {field!r}: unknown name {name!r}; {nearest(name, known)}")
+
+    def _check_links(self) -> None:
+        recipes = self.recipes
+        for name, flow in recipes.flow.items():
+            self._known("config/recipes.yaml", f"flow.{name}.magnification", flow.magnification, recipes.magnification)
+        for name, pack in recipes.packs.items():
+            self._known("config/recipes.yaml", f"packs.{name}.flow", pack.flow, recipes.flow)
+            self._known("config/recipes.yaml", f"packs.{name}.frames", pack.frames, recipes.magnification)
+        for name, feature in recipes.features.items():
+            self._known("config/recipes.yaml", f"features.{name}.pack", feature.pack, recipes.packs)
+        for name, protocol in self.protocols.items():
+            for dataset in protocol.datasets:
+                self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
+        for name, method in self.methods.items():
+            for role, recipe in method.inputs.items():
+                self._known(
+                    f"config/methods/{name}.yaml", f"inputs.{role}", recipe, {*recipes.packs, *recipes.features}
+                )
+        for name, table in self.tables.items():
+            file = f"config/tables/{name}.yaml"
+            self._known(file, "protocol", table.protocol, self.protocols)
+            for row, method in table.ours.items():
+                self._known(file, f"ours.{row}", method, self._names("methods"))
+            if table.kind == "published" and (table.published is None or table.protocol is None):
+                raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'protocol'")
+
+    def source(self, dataset: str) -> Literal["licensed", "synthetic"]:
+        """Tell whether a data set is read from the user's copy or rendered.
+
+        `auto` takes the user's copy when its folder exists. `licensed` demands it.
+        """
+        wish = self.settings.source
+        if isinstance(wish, dict):
+            wish = wish.get(dataset, "auto")
+        folder = Path(self.settings.data) / dataset
+        there = folder.is_dir() and any(folder.iterdir())
+        if wish == "licensed" and not there:
+            raise InputError(
+                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r}. "
+                f"Put the release there as distributed (see README, 'Your own data'), or set source: synthetic"
+            )
+        if wish == "auto":
+            return "licensed" if there else "synthetic"
+        return wish
+
+    @cached_property
+    def plan(self) -> list[tuple[str, int, str, int]]:
+        """Rows (dataset, subject, emotion, clips) of the synthetic clips at the configured scale."""
+        file = Path("config") / "synthetic" / f"{self.settings.scale}.csv"
+        with (self.root / file).open(newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        plan = []
+        for number, row in enumerate(rows, 2):
+            try:
+                plan.append((row["dataset"], int(row["subject"]), row["emotion"], int(row["clips"])))
+            except (KeyError, TypeError, ValueError):
+                raise InputError(
+                    f"{file}, row {number}: expected dataset, subject (whole number), emotion, clips (whole number); "
+                    f"found {dict(row)}"
+                ) from None
+        return plan
+
+    def subjects(self, dataset: str) -> list[int]:
+        """Return the subjects of a data set, known before any file is read: the DAG is static."""
+        if self.source(dataset) == "synthetic":
+            return sorted({subject for name, subject, _, clips in self.plan if name == dataset and clips > 0})
+        return sorted(self.datasets[dataset].subjects)
+
+    def folds(self, protocol: str) -> list[tuple[str, int]]:
+        """Return the folds of a protocol, (dataset, subject) each, known before any file is read."""
+        card = self.protocols[protocol]
+        used = {emotion.lower() for emotions in card.classes.values() for emotion in emotions}
+        folds = []
+        for dataset in card.datasets:
+            if self.source(dataset) == "synthetic":
+                subjects = {s for name, s, e, clips in self.plan if name == dataset and e.lower() in used and clips > 0}
+            else:
+                subjects = set(card.expected_subjects.get(dataset, ())) or set(self.datasets[dataset].subjects)
+            folds += [(dataset, subject) for subject in sorted(subjects)]
+        if len(folds) < 2:
+            raise InputError(
+                f"protocol {protocol!r}: {len(folds)} subject(s) in config (data sets {', '.join(card.datasets)}); "
+                f"leaving one subject out needs two at least"
+            )
+        return folds
+
+    def used_datasets(self) -> list[str]:
+        """Return the data sets that the configured protocols read."""
+        return sorted({d for name in self.settings.protocols for d in self.protocols[name].datasets})
+
+
+def load_project(settings: Mapping, root: str | os.PathLike) -> Project:
+    """Validate the merged Snakemake config and every file under `root`/config."""
+    return Project(settings, root)
+
+
+def schemas() -> dict[str, str]:
+    """Return the JSON schema of every kind of YAML file, for editors; config/schemas/ holds them."""
+    several = {"datasets": DatasetCard, "protocols": ProtocolCard}
+    kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
+    texts = {name: model.model_json_schema() for name, model in kinds.items()}
+    for name, model in several.items():
+        schema = model.model_json_schema()
+        definitions = schema.pop("$defs", {})
+        texts[name] = {"type": "object", "additionalProperties": schema, "$defs": definitions}
+    return {name: json.dumps(schema, indent=1, sort_keys=True) + "\n" for name, schema in texts.items()}

@@ -1,0 +1,161 @@
+"""What all loaders share: sheets read by header name, and the checks that turn annotations into an index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from apexbench.clips import COLUMNS, find_frames
+from apexbench.errors import InputError, nearest
+
+_MOST_COMPLAINTS = 20
+
+
+@dataclass
+class Annotation:
+    """One clip as annotated; `place` names file and row for messages. Frame numbers may be None where unannotated."""
+
+    place: str
+    subject: str
+    clip: str
+    onset: str | None
+    apex: str | None
+    offset: str | None
+    emotion: str
+    aus: str
+    frames_dir: Path | None
+    repairs: list[str] = field(default_factory=list)
+
+
+def find_one(root: Path, patterns: Sequence[str], what: str) -> Path:
+    """Return the only file or folder below `root` that matches one of the glob patterns, tried in turn.
+
+    Raises InputError if there is none, or more than one for the first pattern that matches.
+    """
+    for pattern in patterns:
+        found = sorted(path for path in root.glob(pattern) if not path.name.startswith((".", "~$")))
+        if len(found) > 1:
+            listed = ", ".join(str(path.relative_to(root)) for path in found)
+            raise InputError(f"{root}: {what} found more than once ({listed}); keep one")
+        if found:
+            return found[0]
+    raise InputError(f"{root}: {what} not found; expected {' or '.join(patterns)}, as in the release")
+
+
+def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], sheet: str | None = None) -> pd.DataFrame:
+    """Read a workbook as text, find the header row by its names, and return the wanted columns and `row`.
+
+    Parameters
+    ----------
+    path : workbook.
+    columns : {name in the result: accepted header names}; headers are compared without case and outer blanks.
+    sheet : sheet name; the first sheet if None or absent.
+
+    Returns
+    -------
+    DataFrame of str with the keys of `columns` and `row`, the row number as the spreadsheet program shows it.
+    Rows in which every wanted cell is empty are dropped.
+    """
+    try:
+        book = pd.ExcelFile(path)
+        name = sheet if sheet in book.sheet_names else book.sheet_names[0]
+        cells = book.parse(name, header=None, dtype=str, keep_default_na=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(f"{path}: not a readable workbook ({error})") from None
+    place = f"{path}, sheet {name!r}"
+    wanted = {key: [name.strip().lower() for name in names] for key, names in columns.items()}
+    best, header = 0, None
+    for number in range(min(len(cells), 40)):
+        row = [str(cell).strip().lower() for cell in cells.iloc[number]]
+        hits = sum(any(name in row for name in names) for names in wanted.values())
+        if hits > best:
+            best, header = hits, number
+    if header is None:
+        raise InputError(f"{place}: no header row with {', '.join(names[0] for names in columns.values())} found")
+    row = [str(cell).strip().lower() for cell in cells.iloc[header]]
+    picked = {}
+    for key, names in wanted.items():
+        place_in_row = next((row.index(name) for name in names if name in row), None)
+        if place_in_row is None:
+            present = [str(cell).strip() for cell in cells.iloc[header] if str(cell).strip()]
+            raise InputError(
+                f"{place}, row {header + 1}: no column {columns[key][0]!r}; {nearest(columns[key][0], present)}"
+            )
+        picked[key] = cells.iloc[header + 1 :, place_in_row].str.strip()
+    frame = pd.DataFrame(picked)
+    frame["row"] = [index + 1 for index in frame.index]
+    frame["place"] = [f"{place}, row {number}" for number in frame["row"]]
+    filled = (frame[list(columns)] != "").sum(axis=1)
+    return frame[filled >= 2].reset_index(drop=True)
+
+
+class _Refused(Exception):
+    """One annotated clip cannot be used; the text says why."""
+
+
+def _number(item: Annotation, field_name: str) -> int:
+    text = getattr(item, field_name)
+    try:
+        value = float(text)
+        if value != int(value) or value < 0:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise _Refused(f"field {field_name!r}: expected a frame number, found {text!r}") from None
+    return int(value)
+
+
+def _frames_and_apex(item: Annotation, dataset: str, apex: str) -> tuple[int, int, int, int, str]:
+    """Return onset, apex, offset, the number of frames between, and where the apex comes from."""
+    if item.frames_dir is None:
+        raise _Refused("the clip is listed but has no folder of frames")
+    frames = find_frames(item.frames_dir)
+    if not frames:
+        raise _Refused(f"no frames in {item.frames_dir}")
+    first, last = next(iter(frames)), next(reversed(frames))
+    onset = first if item.onset is None else _number(item, "onset")
+    offset = last if item.offset is None else _number(item, "offset")
+    inside = [number for number in frames if onset <= number <= offset]
+    if onset not in frames:
+        raise _Refused(f"field 'onset': no frame {onset} in {item.frames_dir} (it holds {first}..{last})")
+    if item.apex is None or apex == "midpoint":
+        middle = onset + (offset - onset) // 2
+        return onset, min(inside, key=lambda number: abs(number - middle)), offset, len(inside), "midpoint"
+    peak = _number(item, "apex")
+    if not onset <= peak <= offset:
+        raise _Refused(
+            f"field 'apex': {peak} lies outside onset..offset = {onset}..{offset}; correct the sheet, or use "
+            f"apex: midpoint for {dataset!r} in config/datasets.yaml"
+        )
+    if peak not in frames:
+        raise _Refused(f"field 'apex': no frame {peak} in {item.frames_dir} (it holds {first}..{last})")
+    return onset, peak, offset, len(inside), "sheet"
+
+
+def to_index(
+    annotations: list[Annotation], *, dataset: str, root: Path, label_set: str, fps: float, apex: str
+) -> pd.DataFrame:
+    """Check annotations against the frames on disk and return the index (columns of `apexbench.clips.COLUMNS`).
+
+    Raises InputError with a line for each problem, all of them together.
+    """
+    problems, rows = [], []
+    for item in annotations:
+        digits = "".join(character for character in item.subject if character.isdigit())
+        try:
+            if not digits:
+                raise _Refused(f"field 'subject': expected a number, found {item.subject!r}")
+            onset, peak, offset, count, source = _frames_and_apex(item, dataset, apex)
+        except _Refused as refusal:
+            problems.append(f"{item.place}: clip {item.clip!r} of subject {item.subject!r}: {refusal}")
+            continue
+        folder = item.frames_dir.relative_to(root).as_posix()
+        numbers = (dataset, int(digits), item.clip, onset, peak, offset, fps)
+        rows.append((*numbers, item.emotion, item.aus, folder, count, source, label_set, ";".join(item.repairs)))
+    if not annotations:
+        problems.append(f"{root}: the annotation lists no clips")
+    if problems:
+        more = len(problems) - _MOST_COMPLAINTS
+        tail = [f"... and {more} more"] if more > 0 else []
+        raise InputError("\n".join(problems[:_MOST_COMPLAINTS] + tail))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,40 @@
+"""What every script of the workflow does around its one call: log, threads, and errors without a traceback."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from apexbench.errors import InputError
+
+
+@contextmanager
+def job(log: str, threads: int = 1) -> Iterator[None]:
+    """Send messages and progress to the file `log`, hold the libraries to `threads`, and report bad input plainly.
+
+    An InputError ends the process with status 1 and its text in the log; anything else keeps its traceback there.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    sys.stderr.flush()
+    with Path(log).open("w", buffering=1) as file:
+        os.dup2(file.fileno(), 2)
+        sys.stderr = file
+        logging.basicConfig(stream=file, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
+        logging.captureWarnings(True)
+        _hold_threads(threads)
+        try:
+            yield
+        except InputError as error:
+            print(f"ERROR {error}", file=file)
+            sys.exit(1)
+
+
+def _hold_threads(threads: int) -> None:
+    # OpenCV ignores OMP_NUM_THREADS; torch is held only where a script has already imported it
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

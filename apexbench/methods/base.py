@@ -1,0 +1,114 @@
+"""What a method is: it turns training clips, test clips and a seed into class scores of the test clips.
+
+Two thin kinds. A `Classic` gives a scikit-learn estimator and a feature matrix; a `Deep` gives a torch model, tensors,
+and, if it wants, a batch transform and a loss of its own. The plumbing (folds, seeds, epochs, device) is in training/.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from apexbench.errors import InputError, nearest
+
+# The rows of a method's packs by role, and `id`, the clips' identities (N,): so a method without packs knows N too.
+Inputs = dict[str, np.ndarray]
+
+
+_NEVER = -1e9  # score of a class that the training clips do not have
+
+
+class Params(BaseModel):
+    """Hyper-parameters of a method. Defaults are the paper's; cards override them, a wrong key or type is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Method:
+    """Base of both kinds.
+
+    Attributes
+    ----------
+    reads : roles of the packs that the method needs, such as `flow`; a card says which pack plays each role.
+    params : its hyper-parameters.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    Parameters: ClassVar[type[Params]] = Params
+
+    def __init__(self, num_classes: int, params: Params | None = None):
+        self.num_classes = num_classes
+        self.params = params if params is not None else self.Parameters()
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str) -> Params:
+        """Validate hyper-parameters; `where` names the card for the message."""
+        try:
+            return cls.Parameters.model_validate(values)
+        except ValidationError as error:
+            lines = []
+            for item in error.errors():
+                field = ".".join(str(part) for part in item["loc"])
+                if item["type"] == "extra_forbidden":
+                    lines.append(
+                        f"{where}: unknown hyper-parameter {field!r}; {nearest(field, cls.Parameters.model_fields)}"
+                    )
+                else:
+                    lines.append(f"{where}: hyper-parameter {field!r}: {item['msg']}; found {item['input']!r}")
+            raise InputError("\n".join(lines)) from None
+
+
+class Classic(Method):
+    """A method that is a scikit-learn estimator on a feature matrix. It has one epoch."""
+
+    def features(self, inputs: Inputs) -> np.ndarray:
+        """Return the features, (N, D), from the packs' rows; a row must not depend on other rows."""
+        raise NotImplementedError
+
+    def estimator(self, rng: np.random.Generator):
+        """Return an unfitted estimator; whatever is random in it comes from `rng`."""
+        raise NotImplementedError
+
+    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, rng: np.random.Generator) -> np.ndarray:
+        """Fit on the training clips and return the class scores of the test clips, (epochs, N, C) float32."""
+        features = self.features(test)
+        scores = np.full((1, len(features), self.num_classes), _NEVER, dtype=np.float32)
+        if len(set(labels)) == 1:
+            scores[..., labels[0]] = 0
+            return scores
+        estimator = self.estimator(rng)
+        estimator.fit(self.features(train), labels)
+        if hasattr(estimator, "decision_function"):
+            values = estimator.decision_function(features)
+            if values.ndim == 1:
+                values = np.stack([-values, values], axis=1)
+        else:
+            values = estimator.predict_proba(features)
+        scores[0][:, estimator.classes_] = values
+        return scores
+
+
+class Deep(Method):
+    """A method that is a torch model, trained by the one loop in training/."""
+
+    def build(self):
+        """Return the torch.nn.Module, freshly initialised from torch's generator."""
+        raise NotImplementedError
+
+    def tensors(self, inputs: Inputs):
+        """Return {argument name of the model: tensor (N, ...)} for the clips of the packs, without augmentation."""
+        raise NotImplementedError
+
+    def optimizer(self, parameters):
+        """Return the optimizer, and optionally a scheduler that is stepped after each epoch: (optimizer, scheduler)."""
+        raise NotImplementedError
+
+    def batch(self, batch, labels, generator):
+        """Augment or mix one training batch; return (batch, targets). Targets may be soft, (B, C)."""
+        return batch, labels
+
+    def loss(self, output, targets):
+        """Return the scalar loss; cross-entropy by default."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(output, targets)

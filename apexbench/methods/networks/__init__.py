@@ -1,0 +1,1 @@
+"""The torch modules of the deep methods, apart so that a card can be checked without importing torch."""

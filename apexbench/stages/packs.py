@@ -1,0 +1,55 @@
+"""Shards of many subjects -> one pack for each data set: what a method reads."""
+
+import cv2
+import numpy as np
+
+from apexbench.config import PackRecipe
+from apexbench.errors import InputError
+from apexbench.stages.shards import onset_and_apex
+from apexbench.store import read_tensors, write_pack
+
+
+def _resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Return (H, W, C) as (C, size, size); area interpolation, which averages what it merges."""
+    if image.shape[0] != size or image.shape[1] != size:
+        shape = image.shape[2]
+        way = cv2.INTER_AREA if size < image.shape[0] else cv2.INTER_CUBIC
+        image = cv2.resize(image, (size, size), interpolation=way).reshape(size, size, shape)
+    return image.transpose(2, 0, 1)
+
+
+def pack(shards: list[str], recipe: dict, output: str) -> None:
+    """Write the pack that a `PackRecipe` describes."""
+    (pack_flow if recipe["flow"] else pack_frames)(shards, recipe, output)
+
+
+def pack_flow(shards: list[str], recipe: dict, output: str) -> None:
+    """Write a pack of flow maps, x (N, 3, size, size) float16 = u, v (px of the crop) and strain."""
+    card = PackRecipe(**recipe)
+    ids, rows = [], []
+    for path in shards:
+        shard = read_tensors(path, kind="flow")
+        for name in shard:
+            ids.append(name)
+            rows.append(_resize(shard[name].astype(np.float32), card.size).astype(np.float16))
+    _write(output, ids, rows, {"recipe": recipe, "channels": ["u", "v", "strain"]})
+
+
+def pack_frames(shards: list[str], recipe: dict, output: str) -> None:
+    """Write a pack of onset and apex frames, x (N, 2, 3, size, size) uint8 RGB; gray clips repeat their channel."""
+    card = PackRecipe(**recipe)
+    ids, rows = [], []
+    for path in shards:
+        shard = read_tensors(path, kind="clips")
+        for name in shard:
+            ids.append(name)
+            pair = [_resize(frame, card.size) for frame in onset_and_apex(shard, name)]
+            rows.append(np.stack([np.broadcast_to(frame, (3, card.size, card.size)) for frame in pair]))
+    _write(output, ids, rows, {"recipe": recipe, "frames": ["onset", "apex"]})
+
+
+def _write(output: str, ids: list[str], rows: list[np.ndarray], meta: dict) -> None:
+    if not rows:
+        raise InputError(f"{output}: no clip is left to pack; see the logs of the rule 'faces'")
+    order = np.argsort(ids, kind="stable")
+    write_pack(output, [ids[i] for i in order], np.stack([rows[i] for i in order]), meta)

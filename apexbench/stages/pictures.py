@@ -1,0 +1,38 @@
+"""Pictures for the eye: the crops of a data set on one sheet, the flow of one clip."""
+
+import numpy as np
+
+from apexbench.clips import ClipId
+from apexbench.stages.shards import onset_and_apex
+from apexbench.store import read_tensors
+from apexbench.tables.figures import flow_figure, sheet_figure
+
+
+def crop_sheet(shards: list[str], output: str, title: str, most: int = 64) -> None:
+    """Draw onset crops on a sheet, from every subject in turn, `most` at most."""
+    files = [read_tensors(path, kind="clips") for path in shards]
+    queues = [[(file, name) for name in file] for file in files]
+    picked = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
+    picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
+    crops = [(_label(name), onset_and_apex(file, name)[0]) for file, name in picked]
+    total = sum(map(len, queues))
+    sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {total} clips")
+
+
+def _label(name: str) -> str:
+    clip = ClipId.parse(name)
+    return f"{clip.subject}: {clip.clip}"
+
+
+def flow_picture(crops: str, flow: str, output: str) -> None:
+    """Draw onset, apex, flow and strain of the clip whose motion is largest in a shard."""
+    frames, maps = read_tensors(crops, kind="clips"), read_tensors(flow, kind="flow")
+    peak = {
+        name: float(np.percentile(np.hypot(*np.moveaxis(maps[name][..., :2].astype(np.float32), -1, 0)), 99))
+        for name in maps
+    }
+    name = max(sorted(peak), key=peak.get)
+    onset, apex = onset_and_apex(frames, name)
+    clip = ClipId.parse(name)
+    title = f"{clip.dataset} {clip.clip}: onset to apex, 99th percentile {peak[name]:.2f} px"
+    flow_figure(onset, apex, maps[name].astype(np.float32), output, title)

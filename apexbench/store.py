@@ -1,0 +1,133 @@
+"""Files between stages: atomic, self-describing, and refused when they are not whole.
+
+Arrays lie in safetensors files: a header names every tensor and carries the record `meta` as JSON, so that a file
+tells what it is without its path. Every write goes to a neighbour and is renamed when it is complete and on disk:
+a killed job or a full disk leaves the old file, or none, never half of one.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from apexbench.errors import InputError
+
+
+class StoreError(InputError):
+    """A file between stages is missing, damaged or of another kind than expected."""
+
+
+@contextmanager
+def atomic(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary neighbour of `path`; rename it over `path` when the block ends without an error.
+
+    >>> import pathlib, tempfile
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic(target) as part:
+    ...     _ = part.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: could not be written ({error}); nothing was left half-written") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_tensors(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], meta: Mapping) -> None:
+    """Write named arrays and the JSON-able record `meta` (its `kind` says what the file is)."""
+    if "kind" not in meta:
+        raise ValueError("meta needs a 'kind' that says what the file is")
+    with atomic(path) as part:
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+            part,
+            metadata={"meta": json.dumps(dict(meta), sort_keys=True)},
+        )
+
+
+class Tensors(Mapping):
+    """Lazy view of a file written by `write_tensors`: arrays by name, and the record `meta`.
+
+    Raises StoreError if the file is missing, cut short, or not of the `kind` asked for.
+    """
+
+    def __init__(self, path: str | os.PathLike, kind: str | None = None):
+        self.path = Path(path)
+        try:
+            self._file = safe_open(self.path, framework="numpy")
+            self._names = tuple(self._file.keys())
+            self.meta = json.loads((self._file.metadata() or {})["meta"])
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.path}: no such file") from error
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise StoreError(
+                f"{self.path}: damaged or not written by ApexBench ({error}); delete it and rerun"
+            ) from error
+        if kind is not None and self.meta.get("kind") != kind:
+            raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}")
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._file.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read_tensors(path: str | os.PathLike, kind: str | None = None) -> Tensors:
+    """Open a tensor file; arrays are read when they are asked for."""
+    return Tensors(path, kind)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What a method reads: one row of `x` for each clip; `ids` are the texts of `apexbench.clips.ClipId`."""
+
+    ids: tuple[str, ...]
+    x: np.ndarray
+    meta: Mapping
+
+    def rows(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the row numbers of clips by identity, never by position; KeyError if one is not in the pack."""
+        place = {name: row for row, name in enumerate(self.ids)}
+        return np.array([place[name] for name in ids], dtype=np.int64)
+
+
+def write_pack(path: str | os.PathLike, ids: Sequence[str], x: np.ndarray, meta: Mapping) -> None:
+    """Write a pack; row i of `x` belongs to clip `ids[i]`."""
+    if len(ids) != len(x) or len(set(ids)) != len(ids):
+        raise ValueError(f"{len(ids)} clip ids ({len(set(ids))} different) for {len(x)} rows")
+    write_tensors(path, {"x": x}, {**meta, "kind": "pack", "ids": list(ids)})
+
+
+def read_pack(path: str | os.PathLike) -> Pack:
+    """Read a pack whole."""
+    file = read_tensors(path, kind="pack")
+    return Pack(tuple(file.meta["ids"]), file["x"], file.meta)

@@ -1,0 +1,56 @@
+"""The one training loop of all deep methods."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from apexbench.methods import Deep
+from apexbench.methods.base import Inputs
+
+
+def train_deep(
+    method: Deep,
+    train: Inputs,
+    labels: np.ndarray,
+    test: Inputs,
+    seed: int,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Train from scratch and return the scores of the test clips after every epoch, (epochs, N, C) float32.
+
+    The test clips are looked at only to record their scores; nothing in the training depends on them. All data lies on
+    the device. Initial weights, batch order, augmentation and dropout derive from `seed` alone.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    order = torch.Generator().manual_seed(seed)
+    model = method.build().to(device)
+    inputs = {name: x.to(device) for name, x in method.tensors(train).items()}
+    held_out = {name: x.to(device) for name, x in method.tensors(test).items()}
+    targets = torch.from_numpy(np.asarray(labels, dtype=np.int64)).to(device)
+    optimizer, scheduler = method.optimizer(model.parameters())
+    p = method.params
+    scores = []
+    for epoch in range(p.epochs):
+        model.train()
+        rows = torch.randperm(len(targets), generator=order) if p.shuffle else torch.arange(len(targets))
+        for some in rows.to(device).split(p.batch_size):
+            batch, wanted = method.batch({name: x[some] for name, x in inputs.items()}, targets[some], order)
+            optimizer.zero_grad(set_to_none=True)
+            loss = method.loss(model(**batch), wanted)
+            loss.backward()
+            optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+        model.eval()
+        with torch.inference_mode():
+            parts = [
+                model(**{name: x[start : start + p.batch_size] for name, x in held_out.items()})
+                for start in range(0, len(test["id"]), p.batch_size)
+            ]
+            scores.append(torch.cat(parts).float().cpu().numpy())
+        if progress is not None:
+            progress(epoch + 1, p.epochs)
+    return np.stack(scores)

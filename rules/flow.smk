@@ -1,0 +1,47 @@
+# Magnified crops -> onset-to-apex flow and strain, by recipe.
+
+
+rule flow:
+    input:
+        magnified_shard,
+    output:
+        "results/flow/{dataset}/{recipe}/{subject}.safetensors",
+    log:
+        "results/logs/flow/{dataset}/{recipe}/{subject}.log",
+    benchmark:
+        "results/benchmarks/flow/{dataset}/{recipe}/{subject}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=2000,
+    params:
+        code=script_code("flow"),
+        recipe=flow_recipe,
+    script:
+        "../workflow/scripts/flow.py"
+
+
+rule flow_picture:
+    input:
+        unpack(pictured_shards),
+    output:
+        report(
+            "results/{study}/figures/flow-{dataset}-{recipe}.png",
+            caption="../workflow/report/flow_picture.rst",
+            category="Motion",
+            labels={
+                "data set": "{dataset}",
+                "recipe": "{recipe}",
+                "figure": "flow of one clip",
+            },
+        ),
+    log:
+        "results/logs/flow_picture/{study}/{dataset}/{recipe}.log",
+    benchmark:
+        "results/benchmarks/flow_picture/{study}/{dataset}/{recipe}.tsv"
+    conda:
+        CONDA
+    params:
+        code=script_code("flow_picture"),
+    script:
+        "../workflow/scripts/flow_picture.py"

@@ -1,0 +1,7 @@
+"""Score all runs of one protocol."""
+
+from apexbench.jobs import job
+from apexbench.stages.results import score_protocol
+
+with job(snakemake.log[0], snakemake.threads):
+    score_protocol(snakemake.params.runs, snakemake.input.protocol, snakemake.params.seed, snakemake.output[0])

@@ -1,0 +1,15 @@
+"""Train a range of folds of one run and write the predictions of every epoch."""
+
+from apexbench.jobs import job
+from apexbench.training.device import lease
+from apexbench.training.run import Job, run_folds
+
+with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+    run_folds(
+        Job(**snakemake.params.job),
+        snakemake.input.protocol,
+        {role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
+        snakemake.params.folds,
+        snakemake.output[0],
+        device,
+    )
