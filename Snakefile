@@ -35,6 +35,4 @@ rule all:
 
 
 onsuccess:
-    print(
-        f"Tables: results/{STUDY}/tables/ (README.md shows the main ones). Report: make report"
-    )
+    print(f"Tables: results/{STUDY}/tables/ (README.md shows the main ones). Report: make report")

@@ -1,4 +1,5 @@
 # The configuration, checked before anything runs, and the paths that rules share.
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,10 +19,9 @@ try:
     check_recipes(PROJECT.recipes)
     FOLDS = {name: PROJECT.folds(name) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
+    METHODS = {name: find(card.method) for name, card in PROJECT.methods.items()}
     for name, card in PROJECT.methods.items():
-        find(card.method).parse(
-            card.values(PROJECT.settings.budget), f"config/methods/{name}.yaml"
-        )
+        METHODS[name].parse(card.values(PROJECT.settings.budget), f"config/methods/{name}.yaml")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -37,13 +37,10 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def code(*starts):
-    """Hash of the sources that scripts and modules depend on: a parameter of every rule."""
-    return code_hash(ROOT, *starts)
-
-
+@cache
 def script_code(rule_name, *modules):
-    return code(f"workflow/scripts/{rule_name}.py", *modules)
+    """Hash of the sources that a script and modules depend on: a parameter of every rule."""
+    return code_hash(ROOT, f"workflow/scripts/{rule_name}.py", *modules)
 
 
 def clips_root(wildcards):
@@ -54,10 +51,7 @@ def clips_root(wildcards):
 
 
 def shards(stage, dataset):
-    return [
-        f"results/{stage}/{subject}.safetensors"
-        for subject in PROJECT.subjects(dataset)
-    ]
+    return [f"results/{stage}/{subject}.safetensors" for subject in PROJECT.subjects(dataset)]
 
 
 def input_pack(dataset, recipe):
@@ -67,20 +61,14 @@ def input_pack(dataset, recipe):
 
 
 def protocols_of(dataset):
-    return [
-        name
-        for name in SETTINGS.protocols
-        if dataset in PROJECT.protocols[name].datasets
-    ]
+    return [name for name in SETTINGS.protocols if dataset in PROJECT.protocols[name].datasets]
 
 
 def fold_ranges(protocol):
     """Names of a protocol's training jobs, 'first-last', by the number of folds that a job takes."""
     count = len(FOLDS[protocol])
     step = count if SETTINGS.folds_per_job == "all" else SETTINGS.folds_per_job
-    return [
-        f"{first}-{min(first + step, count) - 1}" for first in range(0, count, step)
-    ]
+    return [f"{first}-{min(first + step, count) - 1}" for first in range(0, count, step)]
 
 
 def per_job(pattern, protocol, run):
@@ -120,19 +108,12 @@ def index_subjects(wildcards):
 
 def annotation(wildcards):
     card = PROJECT.datasets[wildcards.dataset]
-    label_set = (
-        card.label_set
-        if SOURCES[wildcards.dataset] == "licensed"
-        else f"synthetic-{SETTINGS.scale}"
-    )
+    label_set = card.label_set if SOURCES[wildcards.dataset] == "licensed" else f"synthetic-{SETTINGS.scale}"
     return {"label_set": label_set, "fps": card.fps, "apex": card.apex}
 
 
 def protocol_indexes(wildcards):
-    return [
-        f"results/index/{dataset}.csv"
-        for dataset in PROJECT.protocols[wildcards.protocol].datasets
-    ]
+    return [f"results/index/{dataset}.csv" for dataset in PROJECT.protocols[wildcards.protocol].datasets]
 
 
 def protocol_card(wildcards):
@@ -193,9 +174,7 @@ def pictured_shards(wildcards):
 def packed_shards(wildcards):
     recipe = RECIPES.packs[wildcards.recipe]
     stage = (
-        f"flow/{wildcards.dataset}/{recipe.flow}"
-        if recipe.flow
-        else f"magnified/{wildcards.dataset}/{recipe.frames}"
+        f"flow/{wildcards.dataset}/{recipe.flow}" if recipe.flow else f"magnified/{wildcards.dataset}/{recipe.frames}"
     )
     return shards(stage, wildcards.dataset)
 
@@ -224,10 +203,7 @@ def training_packs(wildcards):
         PROJECT.methods[wildcards.run],
         PROJECT.protocols[wildcards.protocol].datasets,
     )
-    return {
-        role: [input_pack(dataset, recipe) for dataset in datasets]
-        for role, recipe in card.inputs.items()
-    }
+    return {role: [input_pack(dataset, recipe) for dataset in datasets] for role, recipe in card.inputs.items()}
 
 
 def training_roles(wildcards):
@@ -255,25 +231,19 @@ def training_job(wildcards):
         "seed": int(wildcards.seed),
         "budget": SETTINGS.budget,
         "data_source": "synthetic" if synthetic else "licensed",
-        "code": script_code("train", method_module(card.method)),
+        "code": script_code("train", METHODS[wildcards.run].__module__),
     }
 
 
-def method_module(name):
-    return find(name).__module__
-
-
 def training_gpus(wildcards):
-    return int(issubclass(find(PROJECT.methods[wildcards.run].method), Deep))
+    return int(issubclass(METHODS[wildcards.run], Deep))
 
 
 # scores
 
 
 def run_predictions(wildcards):
-    return [
-        path for run in PROJECT.methods for path in predictions(wildcards.protocol, run)
-    ]
+    return [path for run in PROJECT.methods for path in predictions(wildcards.protocol, run)]
 
 
 def predictions_by_run(wildcards):
@@ -306,9 +276,7 @@ def table_scores(wildcards):
 
 def table_published(wildcards):
     card = PROJECT.tables[wildcards.table]
-    return (
-        [str(PROJECT.folder / "published" / card.published)] if card.published else []
-    )
+    return [str(PROJECT.folder / "published" / card.published)] if card.published else []
 
 
 def table_card(wildcards):
@@ -316,10 +284,7 @@ def table_card(wildcards):
 
 
 def table_protocol_cards(wildcards):
-    return {
-        name: dumped(PROJECT.protocols[name])
-        for name in table_protocols(wildcards.table)
-    }
+    return {name: dumped(PROJECT.protocols[name]) for name in table_protocols(wildcards.table)}
 
 
 def table_method_cards(wildcards):
@@ -330,22 +295,14 @@ def table_benchmarks(wildcards):
     """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
     if PROJECT.tables[wildcards.table].kind != "runtime":
         return []
-    pattern = (
-        "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
-    )
+    pattern = "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
     return [
-        [protocol, run, per_job(pattern, protocol, run)]
-        for protocol in SETTINGS.protocols
-        for run in PROJECT.methods
+        [protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in PROJECT.methods
     ]
 
 
 def readme_tables(suffix):
-    return [
-        f"results/{STUDY}/tables/{name}{suffix}"
-        for name, card in PROJECT.tables.items()
-        if card.readme
-    ]
+    return [f"results/{STUDY}/tables/{name}{suffix}" for name, card in PROJECT.tables.items() if card.readme]
 
 
 def figure_paths():
@@ -355,28 +312,15 @@ def figure_paths():
     recipes = flow_recipes_in_use()
     return [
         *[f"results/{STUDY}/tables/{name}.html" for name in PROJECT.tables],
-        *[
-            f"{figures}/{kind}-{protocol}.svg"
-            for protocol in SETTINGS.protocols
-            for kind in ("confusion", "curves")
-        ],
+        *[f"{figures}/{kind}-{protocol}.svg" for protocol in SETTINGS.protocols for kind in ("confusion", "curves")],
         *[f"{figures}/crops-{dataset}.png" for dataset in datasets],
-        *[
-            f"{figures}/flow-{dataset}-{recipe}.png"
-            for dataset in datasets
-            for recipe in recipes
-        ],
+        *[f"{figures}/flow-{dataset}-{recipe}.png" for dataset in datasets for recipe in recipes],
     ]
 
 
 def flow_recipes_in_use():
-    inputs = {
-        recipe for card in PROJECT.methods.values() for recipe in card.inputs.values()
-    }
-    packs = {
-        RECIPES.features[name].pack if name in RECIPES.features else name
-        for name in inputs
-    }
+    inputs = {recipe for card in PROJECT.methods.values() for recipe in card.inputs.values()}
+    packs = {RECIPES.features[name].pack if name in RECIPES.features else name for name in inputs}
     return sorted({RECIPES.packs[name].flow for name in packs} - {None})
 
 
@@ -385,9 +329,7 @@ def stamp_in_step():
     stamp = Path(f"results/{STUDY}/readme.stamp")
     files = {Path(path).stem: Path(path) for path in readme_tables(".md")}
     if stamp.exists() and all(path.exists() for path in files.values()):
-        if differs(
-            ROOT / "README.md", {name: path.read_text() for name, path in files.items()}
-        ):
+        if differs(ROOT / "README.md", {name: path.read_text() for name, path in files.items()}):
             stamp.unlink()
 
 

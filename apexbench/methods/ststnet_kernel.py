@@ -1,8 +1,9 @@
 """The stem of STSTNet for one CPU core: conv, ReLU, batch norm and max pool in one pass over each clip.
 
-STSTNet is tiny and memory-bound: in plain PyTorch nine tenths of a training step move (B, 16, 30, 30) maps to memory
-and back. Here the maps of a clip stay in the cache until they are pooled. The result is that of PyTorch up to float32
-rounding, sums run in a fixed order in one thread, and no gradient is taken for the images.
+STSTNet is tiny and memory-bound: in plain PyTorch a training step carries (B, 16, 30, 30) maps to memory and back for
+every layer. Here the maps of a clip stay in the cache until they are pooled, and are stored once for the backward pass.
+The result is that of PyTorch up to float32 rounding, sums run in a fixed order in one thread, and no gradient is taken
+for the images.
 
 Layout: a padded input plane is 32 x 32, and conv outputs keep that pitch, so that the whole convolution is one flat
 loop with constant offsets. Output columns 30 and 31 of each row are void and kept at zero. Import this module late:
@@ -71,7 +72,7 @@ def _rectify(z, valid, r):
     total = _ZERO
     for i in range(_FLAT):
         value = z[i] * valid[i]
-        value = value if value > _ZERO else _ZERO
+        value = _ZERO if value <= _ZERO else value  # this way round, a NaN stays one
         r[i] = value
         total += value
     mean = total / np.float32(_OUT * _OUT)

@@ -88,8 +88,7 @@ def grid(table: TableData) -> Grid:
         if table.kind == "leaderboard":
             row.append(Cell(text, small, "" if leaky == DASH else f"leaky {leaky}", marks(cell.note)))
         else:
-            ours = Cell(DASH) if cell.status == "published-only" else Cell(text, small)
-            row += [Cell(fraction(cell.published, 4), notes=marks(cell.note)), Cell(leaky), ours]
+            row += [Cell(fraction(cell.published, 4), notes=marks(cell.note)), Cell(leaky), Cell(text, small)]
     return Grid(header, list(rows.values()), notes)
 
 
