@@ -66,13 +66,19 @@ def write_index(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 def read_index(path: str | os.PathLike) -> pd.DataFrame:
     """Read an index CSV; frame numbers are ints, everything else text but `fps`."""
     path = Path(path)
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    mend = "delete the file and rerun the rule 'index'"
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise InputError(f"{path}: not an index ({error}); {mend}") from None
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
-        raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the rule 'index'")
-    for column in _NUMBERS:
-        frame[column] = frame[column].astype(int)
-    frame["fps"] = frame["fps"].astype(float)
+        raise InputError(f"{path}: no column {missing[0]!r}; {mend}")
+    for column in (*_NUMBERS, "fps"):
+        try:
+            frame[column] = frame[column].astype(float if column == "fps" else int)
+        except ValueError as error:
+            raise InputError(f"{path}: column {column!r}: {error}; {mend}") from None
     return frame
 
 

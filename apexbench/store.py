@@ -46,8 +46,11 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: could not be written ({error}); nothing was left half-written") from error
+    except (OSError, SafetensorError) as error:
+        raise StoreError(
+            f"{path}: could not be written ({error}); nothing was left half-written. Free space or mend the folder's "
+            f"rights, then rerun"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -83,15 +86,17 @@ class Tensors(Mapping):
             self._names = tuple(self._file.keys())
             self.meta = json.loads((self._file.metadata() or {})["meta"])
         except FileNotFoundError as error:
-            raise StoreError(f"{self.path}: no such file") from error
+            raise StoreError(f"{self.path}: no such file; rerun the rule that writes it") from error
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise StoreError(
                 f"{self.path}: damaged or not written by ApexBench ({error}); delete it and rerun"
             ) from error
         if kind is not None and self.meta.get("kind") != kind:
-            raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}")
+            raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}; delete it and rerun")
 
     def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(f"{self.path}: no tensor {name!r}")
         return self._file.get_tensor(name)
 
     def __iter__(self) -> Iterator[str]:

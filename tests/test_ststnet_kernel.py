@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from apexbench.methods.ststnet_kernel import drop_and_average, stem, stem_eval
+from apexbench.methods.networks.ststnet_kernel import drop_and_average, stem, stem_eval
 
 EPS = 1e-5
 

@@ -1,5 +1,7 @@
 """What all loaders share: sheets read by header name, and the checks that turn annotations into an index."""
 
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +63,8 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], sheet: str | No
         book = pd.ExcelFile(path)
         name = sheet if sheet in book.sheet_names else book.sheet_names[0]
         cells = book.parse(name, header=None, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InputError(f"{path}: not a readable workbook ({error})") from None
+    except (OSError, ValueError, KeyError, ImportError, SyntaxError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a readable workbook ({error}); copy it anew from the release") from None
     place = f"{path}, sheet {name!r}"
     wanted = {key: [name.strip().lower() for name in names] for key, names in columns.items()}
     best, header = 0, None
@@ -108,24 +110,29 @@ def _number(item: Annotation, field_name: str) -> int:
 def _frames_and_apex(item: Annotation, dataset: str, apex: str) -> tuple[int, int, int, int, str]:
     """Return onset, apex, offset, the number of frames between, and where the apex comes from."""
     if item.frames_dir is None:
-        raise _Refused("the clip is listed but has no folder of frames")
+        raise _Refused("the clip is listed but has no folder of frames; copy it from the release")
     frames = find_frames(item.frames_dir)
     if not frames:
-        raise _Refused(f"no frames in {item.frames_dir}")
+        raise _Refused(f"no frames in {item.frames_dir}; copy them from the release")
     first, last = next(iter(frames)), next(reversed(frames))
     onset = first if item.onset is None else _number(item, "onset")
     offset = last if item.offset is None else _number(item, "offset")
     inside = [number for number in frames if onset <= number <= offset]
+    if offset < onset:
+        raise _Refused(f"field 'offset': {offset} lies before the onset {onset}; correct the sheet")
     if onset not in frames:
         raise _Refused(f"field 'onset': no frame {onset} in {item.frames_dir} (it holds {first}..{last})")
+    midpoint = f"apex: midpoint for {dataset!r} in config/datasets.yaml"
     if item.apex is None or apex == "midpoint":
         middle = onset + (offset - onset) // 2
         return onset, min(inside, key=lambda number: abs(number - middle)), offset, len(inside), "midpoint"
-    peak = _number(item, "apex")
+    try:
+        peak = _number(item, "apex")
+    except _Refused as refusal:
+        raise _Refused(f"{refusal}; correct the sheet, or use {midpoint}") from None
     if not onset <= peak <= offset:
         raise _Refused(
-            f"field 'apex': {peak} lies outside onset..offset = {onset}..{offset}; correct the sheet, or use "
-            f"apex: midpoint for {dataset!r} in config/datasets.yaml"
+            f"field 'apex': {peak} lies outside onset..offset = {onset}..{offset}; correct the sheet, or use {midpoint}"
         )
     if peak not in frames:
         raise _Refused(f"field 'apex': no frame {peak} in {item.frames_dir} (it holds {first}..{last})")
@@ -139,18 +146,21 @@ def to_index(
 
     Raises InputError with a line for each problem, all of them together.
     """
-    problems, rows = [], []
+    problems, rows, places = [], [], {}
     for item in annotations:
-        digits = "".join(character for character in item.subject if character.isdigit())
+        digits = re.findall(r"\d+", item.subject)
         try:
-            if not digits:
+            if len(digits) != 1:
                 raise _Refused(f"field 'subject': expected a number, found {item.subject!r}")
             onset, peak, offset, count, source = _frames_and_apex(item, dataset, apex)
+            first = places.setdefault((int(digits[0]), item.clip, onset), item.place)
+            if first is not item.place:
+                raise _Refused(f"listed already with onset {onset} ({first}); keep one of the two rows")
         except _Refused as refusal:
             problems.append(f"{item.place}: clip {item.clip!r} of subject {item.subject!r}: {refusal}")
             continue
         folder = item.frames_dir.relative_to(root).as_posix()
-        numbers = (dataset, int(digits), item.clip, onset, peak, offset, fps)
+        numbers = (dataset, int(digits[0]), item.clip, onset, peak, offset, fps)
         rows.append((*numbers, item.emotion, item.aus, folder, count, source, label_set, ";".join(item.repairs)))
     if not annotations:
         problems.append(f"{root}: the annotation lists no clips")

@@ -24,12 +24,11 @@ def read(root: Path) -> list[Annotation]:
     tree = find_one(root, trees, "the folder of frames")
     clips = []
     for item in sheet.itertuples():
-        subject = item.subject.zfill(2)
-        folder = tree / f"sub{subject}" / item.clip
+        folder = tree / f"sub{item.subject.zfill(2)}" / item.clip
         clips.append(
             Annotation(
                 item.place,
-                subject,
+                item.subject,
                 item.clip,
                 item.onset,
                 item.apex,

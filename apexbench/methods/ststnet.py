@@ -13,7 +13,7 @@ from apexbench.methods.base import Deep, Inputs, Params
 
 
 class STSTNetParams(Params):
-    """As in the released code, but for `shuffle`; the weight decay is zero there."""
+    """As in the released code, but for `shuffle`; `fused` is a matter of speed, not of the method."""
 
     epochs: int = 500
     batch_size: int = 256
@@ -21,6 +21,7 @@ class STSTNetParams(Params):
     weight_decay: float = 0.0
     dropout: float = 0.5
     shuffle: bool = True
+    fused: bool = True
 
 
 class STSTNet(Deep):
@@ -32,7 +33,7 @@ class STSTNet(Deep):
     def build(self):
         from apexbench.methods.networks.ststnet import Network
 
-        return Network(self.num_classes, self.params.dropout)
+        return Network(self.num_classes, self.params.dropout, self.params.fused)
 
     def tensors(self, inputs: Inputs):
         """Return x (N, 3, 28, 28) float32 in 0..255; a constant map becomes 0.

@@ -17,7 +17,8 @@ from apexbench.store import write_tensors
 
 def read_frame(path: Path) -> np.ndarray:
     """Read one picture as uint8, (H, W, 3) RGB or (H, W, 1) gray."""
-    image = cv2.imread(str(path), cv2.IMREAD_ANYCOLOR)
+    data = np.fromfile(path, np.uint8)  # cv2.imread pads a truncated JPEG with gray, cv2.imdecode refuses it
+    image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR) if data.size else None
     if image is None:
         raise InputError(f"{path}: not a readable image; copy it anew from the release")
     return image[..., None] if image.ndim == 2 else image[..., ::-1]
@@ -44,7 +45,8 @@ def crop_clip(row: pd.Series, folder: Path, card: FaceCard) -> tuple[np.ndarray,
     for path, frame in zip(paths.values(), frames, strict=True):
         if frame.shape != frames[0].shape:
             raise InputError(
-                f"{path}: {frame.shape[1]}x{frame.shape[0]}x{frame.shape[2]}, unlike the clip's first frame"
+                f"{path}: {frame.shape[1]}x{frame.shape[0]}x{frame.shape[2]}, unlike the clip's first frame "
+                f"({frames[0].shape[1]}x{frames[0].shape[0]}x{frames[0].shape[2]}); copy the clip anew from the release"
             )
     stack = np.stack(frames)
     record = {"frames": list(paths), "onset": int(row.onset), "apex": int(row.apex), "fps": float(row.fps)}
