@@ -11,15 +11,23 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from apexbench.errors import InputError, nearest
 
 Budget = Literal["paper", "quick"]
 Source = Literal["auto", "licensed", "synthetic"]
+
+
+def _unquoted(value: Any) -> Any:
+    """YAML reads the method's name null as nothing unless it is quoted; nothing else can be meant."""
+    return "null" if value is None else value
+
+
+MethodName = Annotated[str, BeforeValidator(_unquoted)]
 
 
 class Model(BaseModel):
@@ -41,7 +49,7 @@ class Settings(Model):
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
     protocols: tuple[str, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[MethodName, ...] = Field(min_length=1)
     tables: tuple[str, ...]
 
     @field_validator("folds_per_job")
@@ -91,6 +99,24 @@ class ProtocolCard(Model):
     expected_classes: tuple[int, ...] | None = None
     expected_subjects: dict[str, dict[int, int | tuple[int, ...]]] = {}
     note: str = ""
+
+    @model_validator(mode="after")
+    def _in_step(self):
+        if len(self.classes) < 2:
+            raise ValueError(f"field 'classes': two classes at least, found {len(self.classes)}")
+        emotions = [emotion.lower() for several in self.classes.values() for emotion in several]
+        twice = [emotion for emotion in emotions if emotions.count(emotion) > 1]
+        if twice:
+            raise ValueError(f"field 'classes': emotion {twice[0]!r} belongs to two classes")
+        counts = [("expected_classes", self.expected_classes)] if self.expected_classes is not None else []
+        for dataset, subjects in self.expected_subjects.items():
+            if dataset not in self.datasets:
+                raise ValueError(f"field 'expected_subjects.{dataset}': not one of the protocol's data sets")
+            counts += [(f"expected_subjects.{dataset}.{subject}", count) for subject, count in subjects.items()]
+        for field, count in counts:
+            if not isinstance(count, int) and len(count) != len(self.classes):
+                raise ValueError(f"field {field!r}: {len(count)} counts for {len(self.classes)} classes")
+        return self
 
 
 class MagnificationRecipe(Model):
@@ -144,7 +170,7 @@ class Recipes(Model):
 class MethodCard(Model):
     """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length."""
 
-    method: str
+    method: MethodName
     title: str
     year: int | None = None
     source: str = ""
@@ -169,21 +195,50 @@ class TableCard(Model):
     metrics: dict[str, Literal["acc", "uf1", "uar", "weighted_f1"]] = {}
     protocol: str | None = None
     published: str | None = None
-    ours: dict[str, str] = {}
+    ours: dict[str, MethodName] = {}
 
 
-def _complaint(error: ValidationError, file: Path, model: type[BaseModel]) -> InputError:
-    lines = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        if item["type"] == "extra_forbidden":
-            hint = nearest(str(item["loc"][-1]), model.model_fields) if len(item["loc"]) == 1 else "remove it"
-            lines.append(f"{file}: field {field!r}: unknown key; {hint}")
-        elif item["type"] == "missing":
-            lines.append(f"{file}: field {field!r}: missing")
+def _path(value: Any, location: tuple, missing: bool) -> list:
+    """The part of a pydantic location that stands in the file: without the names of the alternatives it tried."""
+    path = []
+    for place, part in enumerate(location, 1):
+        listed = isinstance(value, list | tuple) and isinstance(part, int)
+        if listed or (isinstance(value, Mapping) and part in value):
+            value = value[part]
+        elif not (missing and place == len(location)):
+            continue
+        path.append(part)
+    return path
+
+
+def _keys(model: Any, path: list) -> list[str]:
+    """The keys that the card inside `model` at `path` knows; none where anything goes."""
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
         else:
-            lines.append(f"{file}: field {field!r}: {item['msg']}; found {item['input']!r}")
-    return InputError("\n".join(lines))
+            model = (get_args(model) or (None,))[-1]
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _complaint(error: ValidationError, file: Path, model: type[BaseModel], value: Any) -> InputError:
+    lines: dict[str, list[str]] = {}  # alternatives of one field make one line
+    found = {}
+    for item in error.errors():
+        path = _path(value, item["loc"], item["type"] == "missing")
+        field = f"field {'.'.join(map(str, path))!r}: " if path else ""
+        if item["type"] == "extra_forbidden":
+            text = f"unknown key; {nearest(str(path[-1]), _keys(model, path[:-1]))}"
+        elif item["type"] == "missing":
+            text = "missing"
+        else:
+            text = item["msg"].removeprefix("Value error, ")
+            if path:
+                found[field] = f"; found {item['input']!r}"
+        lines.setdefault(field, []).append(text)
+    return InputError(
+        "\n".join(f"{file}: {field}{', or: '.join(texts)}{found.get(field, '')}" for field, texts in lines.items())
+    )
 
 
 def validate(model: type[Model], value: Any, file: Path) -> Any:
@@ -193,19 +248,21 @@ def validate(model: type[Model], value: Any, file: Path) -> Any:
     try:
         return model.model_validate(dict(value))
     except ValidationError as error:
-        raise _complaint(error, file, model) from None
+        raise _complaint(error, file, model, value) from None
 
 
 def read_yaml(path: Path) -> Any:
     """Read one YAML file; a syntax error names file, line and column."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{path}{place}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 ({error})") from None
 
 
 def digest(value: Any) -> str:
@@ -320,17 +377,25 @@ class Project:
     def plan(self) -> list[tuple[str, int, str, int]]:
         """Rows (dataset, subject, emotion, clips) of the synthetic clips at the configured scale."""
         file = Path("config") / "synthetic" / f"{self.settings.scale}.csv"
-        with (self.root / file).open(newline="") as handle:
-            rows = list(csv.DictReader(handle))
+        try:
+            with (self.root / file).open(newline="") as handle:
+                rows = list(csv.DictReader(handle))
+        except FileNotFoundError:
+            raise InputError(f"{file}: no such file; it lists the synthetic clips of scale {file.stem!r}") from None
         plan = []
         for number, row in enumerate(rows, 2):
             try:
-                plan.append((row["dataset"], int(row["subject"]), row["emotion"], int(row["clips"])))
+                dataset, emotion = row["dataset"], row["emotion"]
+                subject, clips = int(row["subject"]), int(row["clips"])
+                if subject < 1 or clips < 0:
+                    raise ValueError
             except (KeyError, TypeError, ValueError):
                 raise InputError(
-                    f"{file}, row {number}: expected dataset, subject (whole number), emotion, clips (whole number); "
+                    f"{file}, row {number}: expected dataset, subject (from 1 up), emotion, clips (from 0 up); "
                     f"found {dict(row)}"
                 ) from None
+            self._known(f"{file}, row {number}", "dataset", dataset, self.datasets)
+            plan.append((dataset, subject, emotion, clips))
         return plan
 
     def subjects(self, dataset: str) -> list[int]:
@@ -343,17 +408,19 @@ class Project:
         """Return the folds of a protocol, (dataset, subject) each, known before any file is read."""
         card = self.protocols[protocol]
         used = {emotion.lower() for emotions in card.classes.values() for emotion in emotions}
-        folds = []
+        folds, files = [], set()
         for dataset in card.datasets:
             if self.source(dataset) == "synthetic":
+                files.add(f"config/synthetic/{self.settings.scale}.csv")
                 subjects = {s for name, s, e, clips in self.plan if name == dataset and e.lower() in used and clips > 0}
             else:
+                files.add("config/protocols.yaml" if card.expected_subjects.get(dataset) else "config/datasets.yaml")
                 subjects = set(card.expected_subjects.get(dataset, ())) or set(self.datasets[dataset].subjects)
             folds += [(dataset, subject) for subject in sorted(subjects)]
         if len(folds) < 2:
             raise InputError(
-                f"protocol {protocol!r}: {len(folds)} subject(s) in config (data sets {', '.join(card.datasets)}); "
-                f"leaving one subject out needs two at least"
+                f"{' and '.join(sorted(files))}: {len(folds)} subject(s) for protocol {protocol!r} (data sets "
+                f"{', '.join(card.datasets)}); leaving one subject out needs two at least"
             )
         return folds
 

@@ -19,17 +19,16 @@ def job(log: str, threads: int = 1) -> Iterator[None]:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
     sys.stderr.flush()
-    with Path(log).open("w", buffering=1) as file:
-        os.dup2(file.fileno(), 2)
-        sys.stderr = file
-        logging.basicConfig(stream=file, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
-        logging.captureWarnings(True)
-        _hold_threads(threads)
-        try:
-            yield
-        except InputError as error:
-            print(f"ERROR {error}", file=file)
-            sys.exit(1)
+    with Path(log).open("w") as file:
+        os.dup2(file.fileno(), 2)  # what libraries and child processes print goes there too
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
+    logging.captureWarnings(True)
+    _hold_threads(threads)
+    try:
+        yield
+    except InputError as error:
+        print(f"ERROR {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _hold_threads(threads: int) -> None:

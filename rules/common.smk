@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.config import load_project
 from apexbench.errors import InputError
-from apexbench.methods import Deep, find
+from apexbench.methods import Deep, check_card, find
 from apexbench.protocols import fold_name, planned
 from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
@@ -19,9 +19,9 @@ try:
     check_recipes(PROJECT.recipes)
     FOLDS = {name: PROJECT.folds(name) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
-    METHODS = {name: find(card.method) for name, card in PROJECT.methods.items()}
     for name, card in PROJECT.methods.items():
-        METHODS[name].parse(card.values(PROJECT.settings.budget), f"config/methods/{name}.yaml")
+        check_card(name, card, PROJECT.settings.budget)
+    METHODS = {name: find(card.method) for name, card in PROJECT.methods.items()}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

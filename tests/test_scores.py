@@ -80,7 +80,7 @@ HALF = FRAME[FRAME["subject"] < 9]
     ("frames", "changes", "message"),
     [
         ([FRAME.drop(columns=["onset", "p2"])], [{}], r"0\.parquet: misses onset, p2"),
-        ([FRAME.iloc[:0]], [{}], r"0\.parquet: no rows"),
+        ([FRAME.iloc[:0]], [{}], r"0\.parquet: no predictions"),
         ([FRAME.assign(p1=np.nan)], [{}], r"0\.parquet: .*did it diverge"),
         ([FRAME.assign(label=3)], [{}], r"0\.parquet: .*unknown labels"),
         ([FRAME, FRAME.assign(run="b")], [{}, {"classes": ["x", "y", "z"]}], r"1\.parquet: classes are \['x'"),

@@ -1,5 +1,9 @@
 """The compiled stem of STSTNet against the plain PyTorch modules it stands for."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -252,3 +256,24 @@ def test_strided_input_is_accepted():
     x, ours = torch.randn(4, 3, 28, 28), parameters()
     turned = x.to(memory_format=torch.channels_last)
     assert torch.equal(stem(turned, *ours)[0], stem(x, *ours)[0])
+
+
+def test_same_bits_with_a_cold_and_a_warm_cache(tmp_path):
+    """A fresh clone compiles the kernels, the next run loads them: the predictions must not tell which it was."""
+    program = """
+import hashlib, numpy, torch
+from apexbench.methods import create
+from apexbench.motion import tvl1_flow
+from apexbench.training.loop import train_deep
+rng = numpy.random.default_rng(0)
+flow = rng.standard_normal((12, 3, 28, 28)).astype(numpy.float16)
+method = create("ststnet", 3, epochs=3, batch_size=6)
+sides = [{"flow": part, "id": numpy.arange(len(part))} for part in (flow[:9], flow[9:])]
+scores = train_deep(method, sides[0], numpy.arange(9) % 3, sides[1], seed=1)
+images = rng.integers(0, 256, (2, 48, 48)).astype(numpy.uint8)
+print(hashlib.sha256(scores.tobytes() + tvl1_flow(*images).tobytes()).hexdigest())
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    words = [sys.executable, "-c", program]
+    cold, warm = (subprocess.run(words, env=environment, capture_output=True, text=True, check=True) for _ in range(2))
+    assert cold.stdout == warm.stdout and len(cold.stdout) == 65

@@ -4,30 +4,12 @@ import cv2
 import numpy as np
 import openpyxl
 import pytest
+from trees import PLANS
 
 from apexbench.datasets.synthetic import render
 from apexbench.datasets.synthetic.expressions import ACTION_UNITS, RECIPES, draw_movement
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, objective_class
 from apexbench.frames.detection import detect_landmarks
-from apexbench.store import read_tensors
-
-PLANS = {
-    "casme2": [(1, "others", 2), (1, "happiness", 1), (17, "surprise", 2), (26, "disgust", 1), (26, "repression", 1)],
-    "samm": [(6, "Anger", 2), (11, "Happiness", 2), (11, "Contempt", 1), (35, "Surprise", 1), (35, "Other", 1)],
-    "smic-hs": [(1, "negative", 2), (3, "positive", 1), (3, "surprise", 2), (20, "positive", 2)],
-    "mmew": [(2, "happiness", 2), (2, "anger", 1), (14, "surprise", 2), (36, "others", 2)],
-}
-
-
-@pytest.fixture(scope="session")
-def rendered(tmp_path_factory):
-    """Per data set: the root of its tree, and its truth."""
-    folder = tmp_path_factory.mktemp("synthetic")
-    trees = {}
-    for dataset, plan in PLANS.items():
-        render(dataset, plan, folder / dataset, folder / f"{dataset}.safetensors", seed=7)
-        trees[dataset] = folder / dataset, read_tensors(folder / f"{dataset}.safetensors", "truth")
-    return trees
 
 
 def _clips(truth):

@@ -60,9 +60,9 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], sheet: str | No
     Rows in which every wanted cell is empty are dropped.
     """
     try:
-        book = pd.ExcelFile(path)
-        name = sheet if sheet in book.sheet_names else book.sheet_names[0]
-        cells = book.parse(name, header=None, dtype=str, keep_default_na=False)
+        with pd.ExcelFile(path) as book:
+            name = sheet if sheet in book.sheet_names else book.sheet_names[0]
+            cells = pd.read_excel(book, name, header=None, dtype=str, keep_default_na=False)
     except (OSError, ValueError, KeyError, ImportError, SyntaxError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable workbook ({error}); copy it anew from the release") from None
     place = f"{path}, sheet {name!r}"
@@ -154,7 +154,7 @@ def to_index(
                 raise _Refused(f"field 'subject': expected a number, found {item.subject!r}")
             onset, peak, offset, count, source = _frames_and_apex(item, dataset, apex)
             first = places.setdefault((int(digits[0]), item.clip, onset), item.place)
-            if first is not item.place:
+            if first != item.place:
                 raise _Refused(f"listed already with onset {onset} ({first}); keep one of the two rows")
         except _Refused as refusal:
             problems.append(f"{item.place}: clip {item.clip!r} of subject {item.subject!r}: {refusal}")

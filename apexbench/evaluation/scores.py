@@ -48,7 +48,8 @@ def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
     for column in frame.select_dtypes("category"):
         frame[column] = frame[column].astype(str)
     scores = frame[score_columns(frame)].to_numpy()
-    if not len(frame) or not np.isfinite(scores).all() or not frame["label"].between(0, len(meta["classes"]) - 1).all():
+    lost = not len(frame) and meta["folds"] > 0  # a range of folds may have no clips, where faces were skipped
+    if lost or not np.isfinite(scores).all() or not frame["label"].between(0, len(meta["classes"]) - 1).all():
         raise InputError(f"{path}: no rows, scores that are not numbers (did it diverge?), or unknown labels; {RERUN}")
     return frame, meta
 
@@ -78,6 +79,8 @@ def read_predictions(paths: Iterable[str | os.PathLike]) -> tuple[pd.DataFrame, 
         frames.append(frame.assign(_file=number))
         metas.append({**meta, "path": path})
     frame = pd.concat(frames, ignore_index=True)
+    if frame.empty:
+        raise InputError(f"{paths[0]}: no predictions at all; {RERUN}")
     one = ["study", "protocol", "run", "seed"]
     twice = frame.duplicated([*one, *CLIP, "epoch"], keep=False)
     if twice.any():

@@ -119,10 +119,8 @@ def magnify_clip(
     True
     """
     frames = np.asarray(frames)
-    _check_arm(arm, factor, displacement, levels)
+    check_clip_options(arm, factor, fps, mode=mode, band=band, displacement=displacement, levels=levels)
     _check_image(frames, "frames", dims=(3, 4))
-    if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}{_nearest(mode, MODES)}; known: {', '.join(MODES)}")
     if mode == "onset" and not -len(frames) <= onset < len(frames):
         raise ValueError(f"onset: expected the index of one of {len(frames)} frames, got {onset}")
     if arm == "none":
@@ -134,6 +132,25 @@ def magnify_clip(
         changes = (np.subtract(frame, frames[onset], dtype=np.float32) for frame in frames)
     pairs = zip(frames, changes, strict=True)
     return np.stack([_add(frame, _amplified(change, factor, displacement, levels)) for frame, change in pairs])
+
+
+def check_clip_options(
+    arm: str,
+    factor: float | None = None,
+    fps: float | None = None,
+    *,
+    mode: str = "onset",
+    band: Sequence[float] | None = None,
+    onset: int = 0,
+    displacement: float = 0.5,
+    levels: int = 5,
+) -> None:
+    """Raise the ValueError that `magnify_clip` would raise for these options, without any clip."""
+    _check_arm(arm, factor, displacement, levels)
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}{_nearest(mode, MODES)}; known: {', '.join(MODES)}")
+    if arm != "none" and mode == "video":
+        _check_band(band, fps)
 
 
 def _amplified(change: np.ndarray, factor: float, displacement: float, levels: int) -> np.ndarray:

@@ -5,10 +5,11 @@ import inspect
 import pkgutil
 from typing import Any
 
+from apexbench.config import Budget, MethodCard
 from apexbench.errors import InputError, nearest
 from apexbench.methods.base import Classic, Deep, Method, Params
 
-__all__ = ["Classic", "Deep", "Method", "Params", "create", "find", "names"]
+__all__ = ["Classic", "Deep", "Method", "Params", "check_card", "create", "find", "names"]
 
 _NOT_METHODS = {"base", "mixing", "networks"}
 
@@ -32,6 +33,21 @@ def find(name: str) -> type[Method]:
     if len(found) != 1:
         raise InputError(f"{module.__file__}: expected one Method class, found {len(found)}")
     return found[0]
+
+
+def check_card(run: str, card: MethodCard, budget: Budget) -> None:
+    """Raise an InputError, which names the card's file, for an unknown method, hyper-parameter or input."""
+    file = f"config/methods/{run}.yaml"
+    if card.method not in names():
+        raise InputError(f"{file}: field 'method': unknown method {card.method!r}; {nearest(card.method, names())}")
+    kind = find(card.method)
+    kind.parse(card.values(budget), file)
+    for role in kind.reads:
+        if role not in card.inputs:
+            raise InputError(f"{file}: field 'inputs': no {role!r}, which {card.method} reads; name a pack for it")
+    for role in card.inputs:
+        if role not in kind.reads:
+            raise InputError(f"{file}: field 'inputs.{role}': {card.method} does not read it; remove it, or correct it")
 
 
 def create(name: str, num_classes: int, **overrides: Any) -> Method:

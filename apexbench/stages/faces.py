@@ -40,7 +40,7 @@ def crop_clip(row: pd.Series, folder: Path, card: FaceCard) -> tuple[np.ndarray,
     paths = {n: path for n, path in find_frames(folder).items() if row.onset <= n <= row.offset}
     for name in ("onset", "apex"):
         if row[name] not in paths:
-            raise InputError(f"{folder}: frame {row[name]}, the {name} of clip {row.clip}, is missing")
+            raise InputError(f"{folder}: frame {row[name]}, the {name} of clip {row['clip']}, is missing")
     frames = [read_frame(path) for path in paths.values()]
     for path, frame in zip(paths.values(), frames, strict=True):
         if frame.shape != frames[0].shape:

@@ -6,7 +6,7 @@ from typing import Any
 
 from apexbench.config import Recipes
 from apexbench.errors import InputError, nearest
-from apexbench.frames.magnification import magnify_clip
+from apexbench.frames.magnification import check_clip_options
 from apexbench.motion import FLOWS
 
 
@@ -15,7 +15,13 @@ def check_recipes(recipes: Recipes) -> None:
     for name, flow in recipes.flow.items():
         _check(FLOWS[flow.algorithm], flow.options, f"flow.{name}.options")
     for name, magnification in recipes.magnification.items():
-        _check(magnify_clip, magnification.options, f"magnification.{name}.options")
+        where = f"magnification.{name}.options"
+        where = f"magnification.{name}.options"
+        _check(check_clip_options, magnification.options, where)
+        try:  # the highest frame rate of any release: what fails at it fails everywhere
+            check_clip_options(magnification.arm, magnification.factor, fps=500.0, **magnification.options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"config/recipes.yaml: field '{where}': {error}") from None
 
 
 def _check(function: Callable, options: Mapping[str, Any], where: str) -> None:

@@ -57,14 +57,14 @@ def train_fold(
 ) -> np.ndarray:
     """Train one fold and return the scores of its test clips, (epochs, N, C) float32.
 
-    Raises RuntimeError if a score is not a number: a diverged training must not enter a table.
+    Raises RuntimeError if a score is not finite: a diverged training must not enter a table.
     """
     if isinstance(method, Deep):
         scores = train_deep(method, train, labels, test, seed, device, progress)
     else:
         scores = method.scores(train, labels, test, np.random.default_rng(seed))
-    if np.isnan(scores).any():
-        raise RuntimeError("the scores are not numbers: the training diverged")
+    if not np.isfinite(scores).all():
+        raise RuntimeError("the training diverged: not all scores are finite numbers")
     return scores
 
 
@@ -121,14 +121,18 @@ def run_folds(
             pass  # not there, or cut short: trained anew
         inside, outside = splits[fold]
         start = time.perf_counter()
-        scores = train_fold(
-            method,
-            {name: x[inside] for name, x in inputs.items()},
-            labels[inside],
-            {name: x[outside] for name, x in inputs.items()},
-            stream(job.study_seed, job.protocol, job.run, job.seed, fold),
-            device,
-        )
+        try:
+            scores = train_fold(
+                method,
+                {name: x[inside] for name, x in inputs.items()},
+                labels[inside],
+                {name: x[outside] for name, x in inputs.items()},
+                stream(job.study_seed, job.protocol, job.run, job.seed, fold),
+                device,
+            )
+        except Exception as error:
+            error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {fold}")
+            raise
         spent = time.perf_counter() - start
         write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": fold, "seconds": spent})
         done[fold], seconds = scores, seconds + spent
@@ -164,15 +168,16 @@ def _write_predictions(job: Job, table, splits, done: Mapping[str, np.ndarray], 
     import pyarrow.parquet as pq
 
     parts = []
-    for fold, scores in done.items():
-        rows = table.iloc[splits[fold][1]]
+    # a range whose clips were all skipped has no fold, but its file has the columns of the others
+    for fold, scores in done.items() or [("", np.empty((1, 0, len(job.classes)), np.float32))]:
+        rows = table.iloc[splits[fold][1] if fold else []]
         epochs, clips, classes = scores.shape
         part = pd.concat([rows[["dataset", "subject", "clip", "onset", "label"]]] * epochs, ignore_index=True)
         part.insert(0, "fold", fold)
         part["epoch"] = np.repeat(np.arange(1, epochs + 1), clips)
         part[[f"p{c}" for c in range(classes)]] = scores.reshape(-1, classes)
         parts.append(part)
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    frame = pd.concat(parts, ignore_index=True)
     for name in ("method", "run", "protocol", "study"):
         frame.insert(0, name, getattr(job, name))
     frame.insert(4, "seed", job.seed)

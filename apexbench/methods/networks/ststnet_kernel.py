@@ -29,9 +29,12 @@ _ZERO = np.float32(0)
 _LAST = np.int32(_FLAT - 1)
 _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}  # float operations may be reordered; NaN stays NaN
 _OPTIONS = {"nogil": True, "fastmath": _FASTMATH, "error_model": "numpy"}
+# Helpers are inlined by LLVM: a helper that stays a call runs as its own module in the process that compiles it and as
+# a copy inside the cached kernel afterwards, optimised otherwise, and the sums differ in the last bit.
+_HELPER = {"forceinline": True, **_OPTIONS}
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(**_HELPER)
 def _taps(x, i, w):
     return (
         (w[0] * x[i] + w[1] * x[i + 1] + w[2] * x[i + 2])
@@ -40,12 +43,12 @@ def _taps(x, i, w):
     )
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(**_HELPER)
 def _nine(w):
     return w[0, 0], w[0, 1], w[0, 2], w[1, 0], w[1, 1], w[1, 2], w[2, 0], w[2, 1], w[2, 2]
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(**_HELPER)
 def _pad(image, padded):
     for c in range(_IN):
         for y in range(_SIDE):
@@ -53,7 +56,7 @@ def _pad(image, padded):
                 padded[c, (y + 2) * _PITCH + x + 2] = image[c, y, x]
 
 
-@njit(**_OPTIONS)
+@njit(**_HELPER)
 def _convolve_two(padded, weight, bias, a, b, to_a, to_b):
     """Convolve with filters `a` and `b` at once: they share the loads of the image."""
     for i in range(_FLAT):
@@ -66,7 +69,7 @@ def _convolve_two(padded, weight, bias, a, b, to_a, to_b):
             to_b[i] += _taps(x, i, wb)
 
 
-@njit(**_OPTIONS)
+@njit(**_HELPER)
 def _rectify(z, valid, r):
     """Write ReLU(z), void columns zero, to `r`; return mean and sum of squared deviations of its 900 values."""
     total = _ZERO
@@ -83,7 +86,7 @@ def _rectify(z, valid, r):
     return mean, spread
 
 
-@njit(**_OPTIONS)
+@njit(**_HELPER)
 def _pool(r, sign, best, where, first, pooled, position):
     """Where sign * r is largest in each 3 x 3 window, the first in reading order if several are.
 

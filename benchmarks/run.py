@@ -1,0 +1,78 @@
+"""Run every benchmark and print one Markdown page; `make benchmark`. About ten minutes on two cores.
+
+.venv/bin/python benchmarks/run.py > page.md
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+BIN = Path(sys.executable).parent
+
+
+def call(*words: str, cwd: Path = ROOT) -> tuple[str, float]:
+    """Run a command with this environment's programs first; return what it printed and its seconds."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    start = time.perf_counter()
+    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout, time.perf_counter() - start
+
+
+def pipeline(folder: Path) -> str:
+    """The default study from nothing, in a clone: wall time, the largest job, start-up and DAG."""
+    import pandas as pd
+
+    clone = folder / "clone"
+    call("git", "clone", "--quiet", str(ROOT), str(clone))
+    _, dry = call("snakemake", "--cores", "2", "--dry-run", "--quiet", "all", cwd=clone)
+    _, wall = call("snakemake", "--cores", "2", "--resources", "gpu=0", "all", cwd=clone)
+    _, again = call("snakemake", "--cores", "2", cwd=clone)
+    files = list((clone / "results" / "benchmarks").rglob("*.tsv"))
+    jobs = pd.concat([pd.read_csv(file, sep="\t", na_values="-").assign(rule=file.parts[-2]) for file in files])
+    diff, _ = call("git", "diff", "--stat", "README.md", cwd=clone)
+    return (
+        "| the default study, from nothing, 2 cores | |\n|:--|--:|\n"
+        f"| `snakemake --cores 2 --resources gpu=0 all` | {wall:.0f} s |\n| jobs | {len(jobs)} |\n"
+        f"| largest job, resident memory | {jobs['max_rss'].max():.0f} MB |\n"
+        f"| start-up and DAG (dry run) | {dry:.1f} s, {dry / wall:.1%} of the wall time |\n"
+        f"| a second run, nothing to do | {again:.1f} s |\n"
+        f"| README.md afterwards | {'changed' if diff else 'as committed'} |"
+    )
+
+
+def dry_run() -> str:
+    """A study of 20,160 trainings: 7 methods, 40 folds, 72 seeds."""
+    words = ["snakemake", "--cores", "2", "--dry-run", "--quiet", "all", "--config", "study=large"]
+    seconds = sorted(call(*words, f"seeds={list(range(72))}")[1] for _ in range(3))
+    return (
+        "| dry run of 20,160 trainings (7 methods, 40 folds, 72 seeds) | |\n|:--|--:|\n"
+        f"| median of three, with start-up | {seconds[1]:.1f} s |"
+    )
+
+
+def main() -> None:
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
+    print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {cpu}, Python {platform.python_version()}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"## The whole study\n\n{pipeline(Path(folder))}\n", flush=True)
+    print(f"## Snakemake\n\n{dry_run()}\n", flush=True)
+    print(
+        f"## Training: `python benchmarks/training.py`\n\n{call(sys.executable, 'benchmarks/training.py')[0]}",
+        flush=True,
+    )
+    print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

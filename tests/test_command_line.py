@@ -1,0 +1,206 @@
+"""What a user types, what a job says, and when the code counts as changed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trees import PLANS, SHEETS, edited
+
+from apexbench import cli, sources
+from apexbench.snakemake_cli import reorder
+from apexbench.sources import code_hash
+
+ROOT = Path(__file__).parent.parent
+
+# snakemake
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed"),
+    [
+        ("--cores 8 --resources gpu=2 all", "all --cores 8 --resources gpu=2"),
+        ("--cores 8 --config a=1 all", "all --cores 8 --config a=1"),
+        ("-C a=1 b=2 all -n", "all -C a=1 b=2 -n"),
+        ("--resources gpu=2 mem_mb=100 all report --cores 1", "all report --resources gpu=2 mem_mb=100 --cores 1"),
+        ("--config a=1 all b=2", "all --config a=1 b=2"),
+        ("--set-threads train=2 results/a.csv --default-resources mem_mb=1 b",
+         "results/a.csv b --set-threads train=2 --default-resources mem_mb=1"),
+        ("all --cores 8 --resources gpu=2", None),
+        ("--cores 8 --resources gpu=2 -n all", None),
+        ("-n all", None),
+        ("--cores 8 all", None),
+        ("--resources gpu=2 -- all", None),
+        ("--resources gpu=2 -- all --config", None),
+        ("--cores 8 -- --config a=1 all", None),
+        ("--resources=gpu=2 all", None),
+        ("--configfile my.yaml all", None),
+        ("--until faces flow", None),
+        ("--cores 8", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_only_swallowed_targets_move(typed, handed):
+    assert reorder(typed.split()) == (typed if handed is None else handed).split()
+
+
+def test_words_with_blanks_and_brackets_stay_whole():
+    words = ["--config", "methods=[ststnet, null]", "source={samm: synthetic}", "results/a b.csv"]
+    assert reorder(words) == [words[3], *words[:3]]
+
+
+def test_snakemake_understands_the_command_as_typed():
+    from snakemake.cli import get_argument_parser
+
+    parser = get_argument_parser()
+    arguments = parser.parse_args(reorder(["--cores", "8", "--resources", "gpu=2", "all"]))
+    assert list(arguments.targets) == ["all"] and str(arguments.cores) == "8"
+    with pytest.raises((SystemExit, ValueError)):  # if this fails one day, the reordering can go
+        parser.parse_args(["--cores", "8", "--resources", "gpu=2", "all"])
+
+
+# apexbench
+
+
+@pytest.mark.parametrize("dataset", PLANS)
+def test_index_prints_what_a_release_holds(rendered, capsys, dataset):
+    root, truth = rendered[dataset]
+    assert cli.main(["index", dataset, str(root)]) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    frames = sum(clip["offset"] - clip["onset"] + 1 for clip in truth.meta["clips"])
+    subjects = len({subject for subject, _, _ in PLANS[dataset]})
+    assert first == f"{dataset}: {len(truth.meta['clips'])} clips, {subjects} subjects, {frames} frames"
+    counts = {emotion.lower(): int(count) for emotion, count in (line.split() for line in others)}
+    assert sum(counts.values()) == len(truth.meta["clips"])
+    assert set(counts) == {emotion.lower() for _, emotion, _ in PLANS[dataset]}
+
+
+def test_bad_input_is_a_line_and_status_1(copy):
+    root = copy("casme2")
+    with edited(root / SHEETS["casme2"]) as sheet:
+        sheet["E3"] = "/"
+    command = [sys.executable, "-m", "apexbench.cli", "index", "casme2"]
+    done = subprocess.run([*command, root], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == "" and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"apexbench: {root / SHEETS['casme2']}, sheet 'Sheet1', row 3: ")
+    done = subprocess.run([*command, root, "--apex", "midpoint"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+
+
+def test_unknown_data_set(tmp_path, capsys):
+    assert cli.main(["index", "sam", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("apexbench: unknown data set 'sam'; did you mean 'samm'?")
+
+
+def test_schemas_are_written_where_they_are_asked_for(tmp_path):
+    assert cli.main(["schemas", str(tmp_path / "new")]) == 0
+    for path in (ROOT / "config/schemas").glob("*.json"):
+        assert (tmp_path / "new" / path.name).read_text() == path.read_text()
+
+
+# jobs
+
+
+def _job(tmp_path, body):
+    code = f"from apexbench.jobs import job\nfrom apexbench.errors import InputError\nimport os, logging, sys\n{body}"
+    return subprocess.run([sys.executable, "-c", code, str(tmp_path / "log")], capture_output=True, text=True)
+
+
+def test_bad_input_in_a_job_goes_to_its_log_without_a_traceback(tmp_path):
+    done = _job(tmp_path, "with job(sys.argv[1]):\n raise InputError('a.xlsx, row 3: field x')")
+    assert done.returncode == 1 and done.stderr == ""
+    assert (tmp_path / "log").read_text() == "ERROR a.xlsx, row 3: field x\n"
+
+
+def test_a_fault_of_ours_keeps_its_traceback_in_the_log(tmp_path):
+    done = _job(tmp_path, "with job(sys.argv[1]):\n 1 / 0")
+    assert done.returncode == 1 and done.stderr == ""
+    assert "ZeroDivisionError" in (tmp_path / "log").read_text() and "Traceback" in (tmp_path / "log").read_text()
+
+
+def test_a_job_holds_its_threads_and_logs(tmp_path):
+    body = "import cv2\nwith job(sys.argv[1], 2):\n logging.info('hello')\n os.write(2, b'from C\\n')\n"
+    done = _job(tmp_path, body + " print(cv2.getNumThreads(), os.environ['OMP_NUM_THREADS'])")
+    assert done.returncode == 0 and done.stdout.split() == ["2", "2"]
+    assert (tmp_path / "log").read_text() == "INFO hello\nfrom C\n"
+
+
+# hashes of the code
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the code."""
+    for folder in ("apexbench", "workflow/scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def _hashes(tree):
+    sources._imports.cache_clear()
+    starts = {path.stem: (f"workflow/scripts/{path.name}",) for path in (tree / "workflow/scripts").glob("*.py")}
+    starts["train ststnet"] = (*starts["train"], "apexbench.methods.ststnet")
+    starts["train flow-svm"] = (*starts["train"], "apexbench.methods.flow_svm")
+    return {name: code_hash(tree, *some) for name, some in starts.items()}
+
+
+def _changed(tree, file, text="\n# changed\n"):
+    before = _hashes(tree)
+    path = tree / "apexbench" / file
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    after = _hashes(tree)
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_touching_changes_nothing(tree):
+    before = _hashes(tree)
+    assert all(re.fullmatch("[0-9a-f]{12}", value) for value in before.values())
+    for path in tree.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert _hashes(tree) == before
+
+
+def test_the_place_of_the_code_does_not_matter(tree):
+    assert _hashes(tree) == _hashes(ROOT)
+
+
+def test_motion_is_the_business_of_flow_and_not_of_faces(tree):
+    changed = _changed(tree, "motion/strain.py")
+    assert "flow" in changed and not changed & {"faces", "index", "magnification", "train", "score"}
+
+
+def test_a_module_imported_inside_a_function_counts(tree):
+    assert "import tvl1_kernels" in (tree / "apexbench/motion/tvl1.py").read_text()
+    assert "flow" in _changed(tree, "motion/tvl1_kernels.py")
+    assert "train ststnet" in _changed(tree, "methods/networks/ststnet.py")
+
+
+def test_one_method_does_not_retrain_the_others(tree):
+    assert _changed(tree, "methods/ststnet.py") == {"train ststnet"}
+    assert _changed(tree, "methods/flow_svm.py") == {"train flow-svm"}
+    assert _changed(tree, "methods/brand_new.py") == set()
+
+
+def test_messages_and_validation_retrain_nothing(tree):
+    for file in ("config.py", "errors.py", "sources.py", "jobs.py", "cli.py"):
+        assert _changed(tree, file) == set()
+
+
+def test_the_loop_retrains_all(tree):
+    assert {"train", "train ststnet", "train flow-svm"} <= _changed(tree, "training/loop.py")
+
+
+def test_a_script_counts_itself_and_what_it_begins_to_import(tree):
+    before = _hashes(tree)
+    script = tree / "workflow/scripts/faces.py"
+    script.write_text(script.read_text() + "\n\ndef late():\n    import apexbench.motion.strain\n")
+    assert {name for name, value in _hashes(tree).items() if value != before[name]} == {"faces"}
+    assert "faces" in _changed(tree, "motion/strain.py")
+
+
+def test_an_unknown_start(tree):
+    with pytest.raises(FileNotFoundError, match=r"apexbench\.nowhere: neither a file"):
+        code_hash(tree, "apexbench.nowhere")

@@ -1,0 +1,414 @@
+"""Every YAML file: what is shipped is valid, and what is wrong is named by file and field before anything runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from apexbench import config
+from apexbench.config import MethodCard, TableCard, load_project, read_yaml, validate
+from apexbench.datasets.synthetic.layouts import LAYOUTS
+from apexbench.errors import InputError
+from apexbench.methods import check_card, create
+from apexbench.stages.recipes import check_recipes
+from apexbench.stages.rendering import render_dataset
+
+ROOT = Path(__file__).parent.parent
+METHOD_CARDS = sorted((ROOT / "config/methods").glob("*.yaml"))
+TABLE_CARDS = sorted((ROOT / "config/tables").glob("*.yaml"))
+
+
+def _stem(path):
+    return path.stem
+
+
+def _settings(**changes):
+    settings = read_yaml(ROOT / "config/config.yaml") | changes
+    return {key: value for key, value in settings.items() if value != "absent"}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A copy of config/ in an empty working directory: no licensed data."""
+    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("published", "schemas"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _edit(root, file, *path, value):
+    """Set one field of a YAML file of the copy."""
+    file = root / "config" / file
+    whole = inner = yaml.safe_load(file.read_text())
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(yaml.safe_dump(whole, sort_keys=False))
+
+
+def _refusal(root, **changes):
+    with pytest.raises(InputError) as caught:
+        load_project(_settings(**changes), root)
+    return str(caught.value)
+
+
+# what is shipped
+
+
+def test_the_shipped_config_loads(root):
+    project = load_project(_settings(), root)
+    check_recipes(project.recipes)
+    assert project.used_datasets() == ["casme2", "mmew", "samm", "smic-hs"]
+    for protocol in project.settings.protocols:
+        assert len(project.folds(protocol)) > 1
+    for dataset in project.datasets:
+        assert project.source(dataset) == "synthetic" and project.subjects(dataset)
+    for dataset, _, emotion, _ in project.plan:
+        assert emotion in LAYOUTS[dataset].emotions
+
+
+@pytest.mark.parametrize("budget", ["paper", "quick"])
+@pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
+def test_method_cards(path, budget):
+    card = validate(MethodCard, read_yaml(path), path)
+    check_card(path.stem, card, budget)
+    assert create(card.method, 3, **card.values(budget)).num_classes == 3
+    assert set(card.certainty) <= set(card.params)
+
+
+@pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
+def test_a_budget_changes_size_and_length_only(path):
+    card = validate(MethodCard, read_yaml(path), path)
+    assert not card.budgets.get("paper")
+    assert set(card.budgets.get("quick", {})) <= {"epochs", "batch_size", "max_iter"}
+
+
+@pytest.mark.parametrize("path", TABLE_CARDS, ids=_stem)
+def test_table_cards(path):
+    card = validate(TableCard, read_yaml(path), path)
+    assert card.published is None or (ROOT / "config/published" / card.published).is_file()
+
+
+def test_all_cards_together_are_valid(root):
+    project = load_project(
+        _settings(methods=[path.stem for path in METHOD_CARDS], tables=[path.stem for path in TABLE_CARDS]), root
+    )
+    assert len(project.methods) == len(METHOD_CARDS)
+
+
+def test_schemas_are_those_of_the_types():
+    written = {path.stem: path.read_text() for path in (ROOT / "config/schemas").glob("*.json")}
+    assert written == config.schemas()  # if this fails: apexbench schemas
+    for text in written.values():
+        assert json.loads(text)["type"] == "object"
+
+
+# config.yaml
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "near"),
+    [
+        ("methods", "stsnet", "ststnet"),
+        ("methods", "flow_svm", "flow-svm"),
+        ("protocols", "samm3", "samm-3"),
+        ("tables", "leader-board", "leaderboard"),
+    ],
+)
+def test_unknown_names_in_lists(root, field, name, near):
+    message = _refusal(root, **{field: [name]})
+    assert message.startswith(
+        f"config/config.yaml: field {field!r}: unknown name {name!r}; did you mean {near!r}? Known:"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budgett": "quick"}, "field 'budgett': unknown key; did you mean 'budget'? Known: budget, data,"),
+        ({"study": "absent"}, "field 'study': missing"),
+        ({"study": "a/b"}, "field 'study': String should match pattern"),
+        ({"seeds": 0}, "field 'seeds': Input should be a valid tuple; found 0"),
+        ({"seeds": [0, "one"]}, "field 'seeds.1': Input should be a valid integer"),
+        ({"seeds": [1, 1]}, "field 'seeds': 1 is listed twice"),
+        ({"methods": ["ststnet", "ststnet"]}, "field 'methods': 'ststnet' is listed twice"),
+        ({"protocols": []}, "field 'protocols': Tuple should have at least 1 item"),
+        ({"protocols": "samm-3"}, "field 'protocols': Input should be a valid tuple; found 'samm-3'"),
+        ({"budget": "fast"}, "field 'budget': Input should be 'paper' or 'quick'; found 'fast'"),
+        ({"folds_per_job": 0}, "field 'folds_per_job': a whole number from 1 up, or 'all'; found 0"),
+        ({"folds_per_job": "some"}, "field 'folds_per_job': Input should be a valid integer"),
+        ({"source": "licenced"}, "field 'source': Input should be 'auto', 'licensed' or 'synthetic', or: "),
+        ({"source": {"samm": "mine"}}, "field 'source.samm': Input should be 'auto', 'licensed' or 'synthetic'"),
+        ({"source": {"sam": "auto"}}, "field 'source': unknown name 'sam'; did you mean 'samm'?"),
+    ],
+)
+def test_wrong_settings(root, changes, message):
+    found = _refusal(root, **changes)
+    assert any(line.startswith(f"config/config.yaml: {message}") for line in found.splitlines()), found
+
+
+def test_several_wrong_settings_are_told_together(root):
+    assert len(_refusal(root, budget="fast", seeds=0, study="absent").splitlines()) == 3
+
+
+def test_null_without_quotes_is_the_null_model(root):
+    settings = _settings() | yaml.safe_load("methods: [majority, null]")
+    assert settings["methods"] == ["majority", None]
+    project = load_project(settings, root)
+    assert project.settings.methods == ("majority", "null") and project.methods["null"].method == "null"
+    _edit(root, "methods/null.yaml", "method", value=None)
+    assert load_project(settings, root).methods["null"].method == "null"
+    assert _refusal(root, methods=[None, "null"]).startswith(
+        "config/config.yaml: field 'methods': 'null' is listed twice"
+    )
+
+
+# the other files
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value", "message"),
+    [
+        ("methods/ststnet.yaml", ["parms"], {}, "field 'parms': unknown key; did you mean 'params'?"),
+        ("methods/ststnet.yaml", ["year"], "old", "field 'year': Input should be a valid integer"),
+        (
+            "methods/ststnet.yaml",
+            ["inputs", "flow"],
+            "tvl-28",
+            "field 'inputs.flow': unknown name 'tvl-28'; did you mean 'tvl1-28'?",
+        ),
+        ("methods/ststnet.yaml", ["budgets", "fast"], {}, "field 'budgets"),
+        ("tables/memix-samm3.yaml", ["metric"], {}, "field 'metric': unknown key; did you mean 'metrics'?"),
+        (
+            "tables/memix-samm3.yaml",
+            ["protocol"],
+            "sam-3",
+            "field 'protocol': unknown name 'sam-3'; did you mean 'samm-3'?",
+        ),
+        ("tables/memix-samm3.yaml", ["protocol"], None, "a table of kind 'published' needs"),
+        (
+            "tables/memix-samm3.yaml",
+            ["ours", "STSTNet"],
+            "ststnt",
+            "field 'ours.STSTNet': unknown name 'ststnt'; did you mean 'ststnet'?",
+        ),
+        ("datasets.yaml", ["samm", "fsp"], 1, "entry 'samm', field 'fsp': unknown key; did you mean 'fps'?"),
+        ("datasets.yaml", ["samm", "fps"], "fast", "entry 'samm', field 'fps': Input should be a valid number"),
+        (
+            "datasets.yaml",
+            ["samm", "faces"],
+            {"detecter": "mesh"},
+            "entry 'samm', field 'faces.detecter': unknown key; did you mean 'detector'?",
+        ),
+        (
+            "protocols.yaml",
+            ["samm-3", "datasets"],
+            ["sam"],
+            "entry 'samm-3', field 'expected_subjects.samm': not one of the protocol's data sets",
+        ),
+        (
+            "protocols.yaml",
+            ["mmew-4", "datasets"],
+            ["mmew2"],
+            "field 'mmew-4.datasets': unknown name 'mmew2'; did you mean 'mmew'?",
+        ),
+        (
+            "protocols.yaml",
+            ["samm-3", "expected_classes"],
+            [92, 41],
+            "entry 'samm-3', field 'expected_classes': 2 counts for 3 classes",
+        ),
+        (
+            "protocols.yaml",
+            ["samm-3", "expected_subjects", "samm", 6],
+            [9, 2],
+            "entry 'samm-3', field 'expected_subjects.samm.6': 2 counts for 3 classes",
+        ),
+        (
+            "protocols.yaml",
+            ["samm-3", "classes", "positive"],
+            ["Anger"],
+            "entry 'samm-3', field 'classes': emotion 'anger' belongs to two classes",
+        ),
+        (
+            "protocols.yaml",
+            ["samm-3", "classes"],
+            {"all": ["anger"]},
+            "entry 'samm-3', field 'classes': two classes at least, found 1",
+        ),
+        (
+            "recipes.yaml",
+            ["flow", "tvl1", "algoritm"],
+            "x",
+            "field 'flow.tvl1.algoritm': unknown key; did you mean 'algorithm'?",
+        ),
+        (
+            "recipes.yaml",
+            ["flow", "tvl1", "magnification"],
+            "evm4",
+            "field 'flow.tvl1.magnification': unknown name 'evm4'; did you mean 'evm-4'?",
+        ),
+        (
+            "recipes.yaml",
+            ["packs", "tvl1-28", "flow"],
+            "tvl",
+            "field 'packs.tvl1-28.flow': unknown name 'tvl'; did you mean 'tvl1'?",
+        ),
+        (
+            "recipes.yaml",
+            ["packs", "tvl1-28", "frames"],
+            "none",
+            "field 'packs.tvl1-28': give either 'flow' or 'frames'",
+        ),
+        (
+            "recipes.yaml",
+            ["features", "resnet18-layer3-evm-4", "pack"],
+            "evm-4",
+            "field 'features.resnet18-layer3-evm-4.pack': unknown name 'evm-4'; did you mean 'evm-4-112'?",
+        ),
+    ],
+)
+def test_wrong_fields(root, file, path, value, message):
+    _edit(root, file, *path, value=value)
+    found = _refusal(root)
+    assert found.startswith(f"config/{file}: {message}"), found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            ["flow", "tvl1", "options"],
+            {"warpss": 3},
+            "field 'flow.tvl1.options.warpss': unknown option; did you mean 'warps'?",
+        ),
+        (
+            ["flow", "tvl1", "options"],
+            {"warps": "many"},
+            "field 'flow.tvl1.options.warps': expected int like the default",
+        ),
+        (
+            ["flow", "tvl1", "options"],
+            {"warps": True},
+            "field 'flow.tvl1.options.warps': expected int like the default",
+        ),
+        (
+            ["magnification", "evm-4", "options"],
+            {"level": 3},
+            "field 'magnification.evm-4.options.level': unknown option; did you mean 'levels'?",
+        ),
+    ],
+)
+def test_options_of_recipes(root, path, value, message):
+    _edit(root, "recipes.yaml", *path, value=value)
+    with pytest.raises(InputError) as caught:
+        check_recipes(load_project(_settings(), root).recipes)
+    assert str(caught.value).startswith(f"config/recipes.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "stsnet"}, "field 'method': unknown method 'stsnet'; did you mean 'ststnet'?"),
+        ({"params": {"epoch": 3}}, "unknown hyper-parameter 'epoch'; did you mean 'epochs'?"),
+        ({"params": {"epochs": "many"}}, "hyper-parameter 'epochs': Input should be a valid integer"),
+        ({"budgets": {"quick": {"batchsize": 4}}}, "unknown hyper-parameter 'batchsize'; did you mean 'batch_size'?"),
+        ({"inputs": {}}, "field 'inputs': no 'flow', which ststnet reads"),
+        ({"inputs": {"flow": "tvl1-28", "frames": "x"}}, "field 'inputs.frames': ststnet does not read it"),
+    ],
+)
+def test_cards_against_their_methods(changes, message):
+    card = validate(MethodCard, {"method": "ststnet", "title": "t", "inputs": {"flow": "tvl1-28"}} | changes, Path("x"))
+    with pytest.raises(InputError) as caught:
+        check_card("mine", card, "quick")
+    assert str(caught.value).startswith("config/methods/mine.yaml: ") and message in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["recipes.yaml", "protocols.yaml", "methods/ststnet.yaml", "tables/runtime.yaml"])
+def test_a_syntax_error_names_the_line(root, file):
+    path = root / "config" / file
+    path.write_text("a: 1\nb: [1, 2\nc: 3\n")
+    assert f"{file}, line 3, column 2: not valid YAML" in _refusal(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "expected"), ("- a\n- b\n", "expected"), ("title: \xe9", "not a text file in UTF-8")],
+)
+def test_files_that_are_no_cards(root, text, message):
+    for file in ("recipes.yaml", "datasets.yaml", "methods/ststnet.yaml"):
+        path = root / "config" / file
+        old = path.read_bytes()
+        path.write_bytes(text.encode("latin-1"))
+        found = _refusal(root)
+        assert file in found and message in found
+        path.write_bytes(old)
+
+
+def test_a_missing_file(root):
+    (root / "config/recipes.yaml").unlink()
+    assert "config/recipes.yaml: no such file" in _refusal(root)
+
+
+# data sets
+
+
+def test_a_licensed_folder_that_is_not_there(root):
+    project = load_project(_settings(source={"samm": "licensed"}, data="mine"), root)
+    with pytest.raises(InputError, match=r"^mine/samm: no such folder, or empty, .*'samm'.*source: synthetic"):
+        project.source("samm")
+    (root / "mine/samm").mkdir(parents=True)
+    with pytest.raises(InputError, match="or empty"):
+        project.source("samm")
+    (root / "mine/samm/sheet.xlsx").touch()
+    (root / "mine/mmew").mkdir()
+    (root / "mine/mmew/sheet.xlsx").touch()
+    assert [project.source(name) for name in ("samm", "mmew", "casme2")] == ["licensed", "licensed", "synthetic"]
+    forced = load_project(_settings(source="synthetic", data="mine"), root)
+    assert forced.source("mmew") == "synthetic"
+
+
+def test_a_data_set_of_one_subject(root):
+    (root / "config/synthetic/mini.csv").write_text("dataset,subject,emotion,clips\nsamm,6,Anger,2\nsamm,7,Other,2\n")
+    project = load_project(_settings(), root)
+    assert project.subjects("samm") == [6, 7]
+    with pytest.raises(InputError, match=r"^config/synthetic/mini\.csv: 1 subject.* 'samm-3'.*two at least"):
+        project.folds("samm-3")  # subject 7 has no clip of its classes
+
+
+def test_a_licensed_data_set_of_one_subject(root):
+    (root / "data/mmew").mkdir(parents=True)
+    (root / "data/mmew/sheet.xlsx").touch()
+    _edit(root, "datasets.yaml", "mmew", "subjects", value=[3])
+    with pytest.raises(InputError, match=r"^config/datasets\.yaml: 1 subject.* 'mmew-4'"):
+        load_project(_settings(), root).folds("mmew-4")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("samm,six,Anger,2", "row 3: expected dataset, subject .*'six'"),
+        ("samm,6,Anger", "row 3: expected .*clips"),
+        ("samm,6,Anger,-1", "row 3: expected .*clips"),
+        ("sam,6,Anger,2", "row 3: field 'dataset': unknown name 'sam'; did you mean 'samm'"),
+    ],
+)
+def test_a_bad_row_of_the_plan(root, row, message):
+    (root / "config/synthetic/mini.csv").write_text(f"dataset,subject,emotion,clips\nsamm,7,Anger,2\n{row}\n")
+    with pytest.raises(InputError, match=rf"^config/synthetic/mini\.csv, {message}"):
+        _ = load_project(_settings(), root).plan
+
+
+def test_no_plan(root):
+    (root / "config/synthetic/mini.csv").unlink()
+    with pytest.raises(InputError, match=r"^config/synthetic/mini\.csv: no such file"):
+        _ = load_project(_settings(), root).plan
+
+
+def test_an_emotion_that_the_release_does_not_have(tmp_path):
+    with pytest.raises(
+        InputError, match=r"^config/synthetic/mini\.csv: samm subject 6, .*'Angry'; did you mean 'Anger'"
+    ):
+        render_dataset("samm", [(6, "Angry", 1)], tmp_path / "clips", tmp_path / "truth", 0, "mini")
+    assert list(tmp_path.iterdir()) == []

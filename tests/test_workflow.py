@@ -1,0 +1,233 @@
+"""The real workflow, as a user types it, in a copy of this tree with a smaller study."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+BIN = Path(sys.executable).parent
+PARTS = ["Snakefile", "rules", "workflow", "apexbench", "config", "profiles", "envs", "README.md"]
+
+
+def call(folder: Path, *words: str, code: int = 0) -> str:
+    """Run a command in `folder`, with this environment's programs first; return what it printed."""
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    text = done.stdout + done.stderr
+    assert done.returncode == code, f"{' '.join(words)} ended with {done.returncode}, not {code}:\n{text[-6000:]}"
+    return text
+
+
+def planned(folder: Path, *words: str) -> dict[str, int]:
+    """Dry-run `all` and return how many jobs of each rule would run."""
+    text = call(folder, "snakemake", "--cores", "2", "--dry-run", *words)
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[-1]
+    return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE) if m[1] != "total"}
+
+
+def make_copy(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
+    shutil.copy(HERE / "small" / "config.yaml", folder / "config" / "config.yaml")
+    shutil.copy(HERE / "small" / "mini.csv", folder / "config" / "synthetic" / "mini.csv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """A copy in which the verbatim command has run."""
+    folder = make_copy(tmp_path_factory.mktemp("apexbench"))
+    text = call(folder, "snakemake", "--cores", "8", "--resources", "gpu=2", "all")
+    assert "100%" in text and "results/small/tables" in text
+    return folder
+
+
+def predictions(folder: Path, protocol: str, run: str, study: str = "small") -> pd.DataFrame:
+    files = sorted((folder / "results" / study / "runs" / protocol / run).rglob("*.parquet"))
+    frame = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    return frame.sort_values(["seed", "dataset", "subject", "clip", "epoch"], ignore_index=True)
+
+
+def test_every_clip_is_tested_once_by_every_run(study):
+    for protocol in ("samm-3", "smic-3"):
+        table = pd.read_csv(study / "results" / "protocols" / f"{protocol}.csv")
+        for run in ("majority", "null", "flow-svm", "resnet-linear", "ststnet"):
+            frame = predictions(study, protocol, run)
+            one = frame[frame["epoch"] == frame["epoch"].max()]
+            assert sorted(one["clip"]) == sorted(table["clip"])
+            assert (one["fold"] == one["dataset"] + ":" + one["subject"].astype(str)).all()
+            assert not (frame.groupby(["clip", "epoch"]).size() > 1).any()
+
+
+def test_clips_without_a_class_are_left_out(study):
+    assert len(pd.read_csv(study / "results" / "index" / "samm.csv")) == 9
+    assert len(pd.read_csv(study / "results" / "protocols" / "samm-3.csv")) == 8
+
+
+def test_tables_in_four_formats_and_in_the_readme(study):
+    tables = study / "results" / "small" / "tables"
+    for name in ("leaderboard", "memix-samm3", "runtime"):
+        assert all((tables / f"{name}{suffix}").stat().st_size > 0 for suffix in (".md", ".csv", ".tex", ".html"))
+    columns = [
+        "row",
+        "column",
+        "published",
+        "as_published",
+        "honest",
+        "ci_low",
+        "ci_high",
+        "seeds",
+        "n",
+        "k",
+        "status",
+        "note",
+    ]
+    for name in ("leaderboard", "memix-samm3"):
+        assert list(pd.read_csv(tables / f"{name}.csv", keep_default_na=False)) == columns
+    published = pd.read_csv(tables / "memix-samm3.csv", keep_default_na=False)
+    status = published.set_index("row")["status"]
+    assert set(status["STSTNet"]) == {"ok"} and set(status["MMNet"]) == {"published-only"}
+    readme = (study / "README.md").read_text()
+    for name in ("leaderboard", "memix-samm3"):
+        assert (tables / f"{name}.md").read_text().strip() in readme
+    assert "Synthetic clips: these numbers say nothing about real data" in readme
+
+
+def test_second_run_has_nothing_to_do(study):
+    assert planned(study) == {}
+
+
+def test_touching_sources_reruns_nothing(study):
+    for file in [
+        *(study / "apexbench").rglob("*.py"),
+        *(study / "workflow").rglob("*.py"),
+        *(study / "config").rglob("*"),
+    ]:
+        file.touch()
+    assert planned(study) == {}
+
+
+def test_changed_flow_code_reruns_flow_and_below_only(study):
+    file = study / "apexbench" / "motion" / "strain.py"
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + b"# another strain\n")
+        jobs = planned(study)
+    finally:
+        file.write_bytes(before)
+    assert jobs["flow"] == 6 and jobs["pack"] == 2 and jobs["flow_picture"] == 2
+    assert jobs["train"] == 4, "flow-svm and ststnet, two protocols"
+    assert not {"render", "index", "protocol", "faces", "magnify", "features", "crop_sheet"} & set(jobs)
+
+
+def test_changed_method_reruns_that_method_only(study):
+    file = study / "apexbench" / "methods" / "networks" / "ststnet.py"
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + b"# another network\n")
+        jobs = planned(study)
+    finally:
+        file.write_bytes(before)
+    assert jobs["train"] == 2 and not {"flow", "pack", "features"} & set(jobs)
+
+
+def test_hand_edited_readme_block_is_written_again(study):
+    readme = study / "README.md"
+    right = readme.read_text()
+    readme.write_text(right.replace("| majority", "| my favourite", 1))
+    assert set(planned(study)) == {"readme", "all"}
+    call(study, "snakemake", "--cores", "2")
+    assert readme.read_text() == right
+
+
+def test_folds_in_separate_jobs_predict_the_same(study):
+    extra = ["--config", "folds_per_job=1", "--configfile", "config/config.yaml"]
+    targets = [f"results/small/runs/samm-3/ststnet/seed0/folds{i}-{i}.parquet" for i in (2, 0, 1)]
+    whole = predictions(study, "samm-3", "ststnet")
+    call(study, sys.executable, "-m", "snakemake", *targets, "--cores", "2", *extra)
+    alone = pd.concat([pd.read_parquet(study / path) for path in targets]).sort_values(
+        ["seed", "dataset", "subject", "clip", "epoch"], ignore_index=True
+    )
+    for path in targets:
+        (study / path).unlink()
+    pd.testing.assert_frame_equal(alone, whole)
+
+
+def test_report_is_one_offline_page(study):
+    call(study, "snakemake", "--cores", "1", "--report", "results/report.html")
+    page = (study / "results" / "report.html").read_text()
+    assert "confusion-samm-3" in page and "crops-smic-hs" in page and "leaderboard" in page
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?://', page)
+
+
+def test_records_tell_how_they_were_made(study):
+    import pyarrow.parquet as pq
+
+    (file,) = (study / "results" / "small" / "runs" / "samm-3" / "ststnet").rglob("*.parquet")
+    record = json.loads(pq.read_schema(file).metadata[b"apexbench"])
+    assert record["device"] == "cpu" and record["data_source"] == "synthetic" and record["budget"] == "quick"
+    assert record["folds"] == 3 and record["seconds"] > 0
+    assert {"config_hash", "code_hash"} <= set(record) and {"torch", "numpy"} <= set(record["versions"])
+
+
+def test_a_failing_method_stops_only_what_needs_it(study):
+    (study / "apexbench" / "methods" / "broken.py").write_text(
+        "from apexbench.methods.base import Method\n\n\nclass Broken(Method):\n"
+        "    def scores(self, train, labels, test, rng):\n        raise FloatingPointError('by design')\n"
+    )
+    (study / "config" / "methods" / "broken.yaml").write_text("method: broken\ntitle: broken\n")
+    words = [
+        "--config",
+        'methods=["broken","majority"]',
+        'protocols=["samm-3"]',
+        'tables=["leaderboard"]',
+        "study=broken",
+    ]
+    text = call(study, "snakemake", "--cores", "2", *words, "all", code=1)
+    assert "FloatingPointError: by design" in text
+    assert list((study / "results" / "broken" / "runs" / "samm-3" / "majority").rglob("*.parquet"))
+    assert not (study / "results" / "broken" / "tables").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (['methods=["stsnet"]'], ["config/config.yaml", "methods", "did you mean 'ststnet'"]),
+        (['protocols=["sam-3"]'], ["config/config.yaml", "protocols", "did you mean 'samm-3'"]),
+        (['tables=["leaderbord"]'], ["config/config.yaml", "tables", "did you mean 'leaderboard'"]),
+        (["budgett=paper"], ["config/config.yaml", "budgett", "did you mean 'budget'"]),
+        (["folds_per_job=0"], ["config/config.yaml", "folds_per_job", "from 1 up"]),
+        (["source=licensed"], ["data/samm", "source: licensed"]),
+    ],
+)
+def test_bad_configuration_is_refused_before_anything_runs(study, words, parts):
+    text = call(study, "snakemake", "--cores", "2", "--config", *words, code=1)
+    assert all(part in text for part in parts), text
+    assert "Traceback" not in text
+
+
+def test_licensed_copy_takes_the_place_of_synthetic_clips(study, tmp_path):
+    folder = make_copy(tmp_path / "copy")
+    shutil.copytree(study / "results" / "synthetic" / "samm" / "clips", folder / "data" / "samm")
+    words = ["--config", 'methods=["majority"]', 'protocols=["samm-3"]', 'tables=["leaderboard"]', "study=mine"]
+    jobs = planned(folder, *words)
+    assert "render" not in jobs and jobs["index"] == 1 and jobs["faces"] == 29, "the release's subjects"
+    before = {path: path.read_bytes() for path in sorted((folder / "data").rglob("*")) if path.is_file()}
+    call(folder, "snakemake", "--cores", "2", "results/protocols/samm-3.csv", *words)
+    assert {path: path.read_bytes() for path in sorted((folder / "data").rglob("*")) if path.is_file()} == before
+    log = (folder / "results" / "logs" / "protocol" / "samm-3.log").read_text()
+    assert "class negative: expected 92 clips, found 3" in log
