@@ -1,4 +1,5 @@
 # The configuration, checked before anything runs, and the paths that rules share.
+import os
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from apexbench.stages.recipes import check_recipes
 from apexbench.tables.readme import differs
 
 ROOT = Path(workflow.basedir)
+# Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
+os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]))
 
 try:
     PROJECT = load_project(config, ROOT)
@@ -48,6 +51,15 @@ def clips_root(wildcards):
     if SOURCES[wildcards.dataset] == "licensed":
         return f"{SETTINGS.data}/{wildcards.dataset}"
     return f"results/synthetic/{wildcards.dataset}/clips"
+
+
+def synthetic_mark(datasets):
+    """What titles say where the clips are not real."""
+    return " (synthetic clips)" if any(SOURCES[dataset] == "synthetic" for dataset in datasets) else ""
+
+
+def dataset_title(wildcards):
+    return PROJECT.datasets[wildcards.dataset].title + synthetic_mark([wildcards.dataset])
 
 
 def shards(stage, dataset):
@@ -219,7 +231,6 @@ def training_job(wildcards):
     """What `apexbench.training.run.Job` holds."""
     card = PROJECT.methods[wildcards.run]
     protocol = PROJECT.protocols[wildcards.protocol]
-    synthetic = any(SOURCES[dataset] == "synthetic" for dataset in protocol.datasets)
     return {
         "study": wildcards.study,
         "study_seed": SETTINGS.study_seed,
@@ -230,7 +241,7 @@ def training_job(wildcards):
         "params": card.values(SETTINGS.budget),
         "seed": int(wildcards.seed),
         "budget": SETTINGS.budget,
-        "data_source": "synthetic" if synthetic else "licensed",
+        "data_source": "synthetic" if synthetic_mark(protocol.datasets) else "licensed",
         "code": script_code("train", METHODS[wildcards.run].__module__),
     }
 
@@ -251,7 +262,8 @@ def predictions_by_run(wildcards):
 
 
 def protocol_title(wildcards):
-    return PROJECT.protocols[wildcards.protocol].title
+    card = PROJECT.protocols[wildcards.protocol]
+    return card.title + synthetic_mark(card.datasets)
 
 
 def protocol_classes(wildcards):
@@ -306,16 +318,16 @@ def readme_tables(suffix):
 
 
 def figure_paths():
-    """Every figure of the report."""
-    figures = f"results/{STUDY}/figures"
-    datasets = PROJECT.used_datasets()
-    recipes = flow_recipes_in_use()
-    return [
-        *[f"results/{STUDY}/tables/{name}.html" for name in PROJECT.tables],
-        *[f"{figures}/{kind}-{protocol}.svg" for protocol in SETTINGS.protocols for kind in ("confusion", "curves")],
-        *[f"{figures}/crops-{dataset}.png" for dataset in datasets],
-        *[f"{figures}/flow-{dataset}-{recipe}.png" for dataset in datasets for recipe in recipes],
-    ]
+    """Every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
+    results = f"results/{STUDY}"
+    paths = [f"{results}/tables/{name}.html" for name in PROJECT.tables]
+    for protocol in SETTINGS.protocols:
+        paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves")]
+    for dataset in PROJECT.used_datasets():
+        folder = f"{results}/figures" if SOURCES[dataset] == "synthetic" else f"{results}/figures-licensed"
+        paths += [f"{folder}/crops-{dataset}.png"]
+        paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in flow_recipes_in_use()]
+    return paths
 
 
 def flow_recipes_in_use():

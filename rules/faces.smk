@@ -43,5 +43,12 @@ rule crop_sheet:
         CONDA
     params:
         code=script_code("crop_sheet"),
+        title=dataset_title,
     script:
         "../workflow/scripts/crop_sheet.py"
+
+
+# A report may be handed on; pictures of licensed faces may not.
+use rule crop_sheet as crop_sheet_licensed with:
+    output:
+        "results/{study}/figures-licensed/crops-{dataset}.png",

@@ -43,5 +43,11 @@ rule flow_picture:
         CONDA
     params:
         code=script_code("flow_picture"),
+        title=dataset_title,
     script:
         "../workflow/scripts/flow_picture.py"
+
+
+use rule flow_picture as flow_picture_licensed with:
+    output:
+        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.png",

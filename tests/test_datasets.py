@@ -176,19 +176,15 @@ def test_no_folder_of_frames(copy):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "cell", "sheet", "row", "column"),
-    [
-        ("casme2", "E1", "Sheet1", 1, "ApexFrame"),
-        ("samm", "E14", "MICRO_ONLY", 14, "Apex Frame"),
-        ("mmew", "D1", "Sheet1", 1, "ApexFrame"),
-    ],
+    ("dataset", "cell", "sheet", "row"),
+    [("casme2", "E1", "Sheet1", 1), ("samm", "E14", "MICRO_ONLY", 14), ("mmew", "D1", "Sheet1", 1)],
 )
-def test_a_column_that_is_not_there(copy, dataset, cell, sheet, row, column):
+def test_a_column_that_is_not_there(copy, dataset, cell, sheet, row):
     root = copy(dataset)
     with edited(root / SHEETS[dataset]) as page:
         page[cell] = "Apex Frm"
     message = _refusal(dataset, root)
-    place = f"{root / SHEETS[dataset]}, sheet {sheet!r}, row {row}: no column {column!r}"
+    place = f"{root / SHEETS[dataset]}, sheet {sheet!r}, row {row}: no column 'ApexFrame' or 'Apex Frame'"
     assert message.startswith(f"{place}; did you mean 'Apex Frm'? Known: ")
 
 

@@ -14,6 +14,18 @@ from apexbench.errors import InputError, nearest
 _MOST_COMPLAINTS = 20
 
 
+# Header names of the sheets that have one row for each clip; releases differ in blanks only.
+COLUMNS_OF_SHEETS = {
+    "subject": ["Subject"],
+    "clip": ["Filename"],
+    "onset": ["OnsetFrame", "Onset Frame"],
+    "apex": ["ApexFrame", "Apex Frame"],
+    "offset": ["OffsetFrame", "Offset Frame"],
+    "aus": ["Action Units"],
+    "emotion": ["Estimated Emotion"],
+}
+
+
 @dataclass
 class Annotation:
     """One clip as annotated; `place` names file and row for messages. Frame numbers may be None where unannotated."""
@@ -28,6 +40,13 @@ class Annotation:
     aus: str
     frames_dir: Path | None
     repairs: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of_row(cls, row, frames_dir: Path | None) -> "Annotation":
+        """Take a row of `read_sheet` with `COLUMNS_OF_SHEETS`; a folder that is not there becomes None."""
+        folder = frames_dir if frames_dir is not None and frames_dir.is_dir() else None
+        numbers = row.onset, row.apex, row.offset
+        return cls(row.place, row.subject, row.clip, *numbers, row.emotion, row.aus, folder)
 
 
 def find_one(root: Path, patterns: Sequence[str], what: str) -> Path:
@@ -81,9 +100,8 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], sheet: str | No
         place_in_row = next((row.index(name) for name in names if name in row), None)
         if place_in_row is None:
             present = [str(cell).strip() for cell in cells.iloc[header] if str(cell).strip()]
-            raise InputError(
-                f"{place}, row {header + 1}: no column {columns[key][0]!r}; {nearest(columns[key][0], present)}"
-            )
+            wish = " or ".join(map(repr, columns[key]))
+            raise InputError(f"{place}, row {header + 1}: no column {wish}; {nearest(columns[key][0], present)}")
         picked[key] = cells.iloc[header + 1 :, place_in_row].str.strip()
     frame = pd.DataFrame(picked)
     frame["row"] = [index + 1 for index in frame.index]

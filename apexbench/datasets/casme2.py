@@ -2,40 +2,13 @@
 
 from pathlib import Path
 
-from apexbench.datasets.annotations import Annotation, find_one, read_sheet
-
-_COLUMNS = {
-    "subject": ["Subject"],
-    "clip": ["Filename"],
-    "onset": ["OnsetFrame"],
-    "apex": ["ApexFrame"],
-    "offset": ["OffsetFrame"],
-    "aus": ["Action Units"],
-    "emotion": ["Estimated Emotion"],
-}
+from apexbench.datasets.annotations import COLUMNS_OF_SHEETS, Annotation, find_one, read_sheet
 
 
 def read(root: Path) -> list[Annotation]:
     """Return the annotated clips of a CASME II folder; frames lie in `.../sub01/EP02_01f/`."""
-    sheet = read_sheet(
-        find_one(root, ["CASME2-coding-*.xlsx", "**/CASME2-coding-*.xlsx"], "the coding sheet"), _COLUMNS
-    )
+    patterns = ["CASME2-coding-*.xlsx", "**/CASME2-coding-*.xlsx"]
+    sheet = read_sheet(find_one(root, patterns, "the coding sheet"), COLUMNS_OF_SHEETS)
     trees = ["CASME2_RAW_selected", "CASME2-RAW", "Cropped", "**/CASME2_RAW_selected", "**/CASME2-RAW", "**/Cropped"]
     tree = find_one(root, trees, "the folder of frames")
-    clips = []
-    for item in sheet.itertuples():
-        folder = tree / f"sub{item.subject.zfill(2)}" / item.clip
-        clips.append(
-            Annotation(
-                item.place,
-                item.subject,
-                item.clip,
-                item.onset,
-                item.apex,
-                item.offset,
-                item.emotion.lower(),
-                item.aus,
-                folder if folder.is_dir() else None,
-            )
-        )
-    return clips
+    return [Annotation.of_row(row, tree / f"sub{row.subject.zfill(2)}" / row.clip) for row in sheet.itertuples()]

@@ -24,7 +24,7 @@ def _label(name: str) -> str:
     return f"{clip.subject}: {clip.clip}"
 
 
-def flow_picture(crops: str, flow: str, output: str) -> None:
+def flow_picture(crops: str, flow: str, output: str, title: str) -> None:
     """Draw onset, apex, flow and strain of the clip whose motion is largest in a shard."""
     frames, maps = read_tensors(crops, kind="clips"), read_tensors(flow, kind="flow")
     peak = {
@@ -34,5 +34,5 @@ def flow_picture(crops: str, flow: str, output: str) -> None:
     name = max(sorted(peak), key=peak.get)
     onset, apex = onset_and_apex(frames, name)
     clip = ClipId.parse(name)
-    title = f"{clip.dataset} {clip.clip}: onset to apex, 99th percentile {peak[name]:.2f} px"
+    title = f"{title}, {clip.clip}: onset to apex, 99th percentile {peak[name]:.2f} px"
     flow_figure(onset, apex, maps[name].astype(np.float32), output, title)
