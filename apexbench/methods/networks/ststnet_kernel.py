@@ -10,11 +10,20 @@ loop with constant offsets. Output columns 30 and 31 of each row are void and ke
 numba and the compiled loops take half a second.
 """
 
+import platform
+
 import numpy as np
 import torch
+from llvmlite.binding import get_host_cpu_features
 from numba import njit
+from numba.core import config
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+# LLVM prefers half-width vectors on processors with AVX-512; full ones are a fifth faster here. Takes effect if nothing
+# has been compiled in this process before, as in a training job; where there is no AVX-512 it means nothing.
+if config.CPU_FEATURES is None and platform.machine() in ("x86_64", "AMD64"):
+    config.CPU_FEATURES = f"{get_host_cpu_features().flatten()},-prefer-256-bit"
 
 _SIDE = 28
 _PITCH = _SIDE + 4  # two px of padding around the image
