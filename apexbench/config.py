@@ -272,6 +272,28 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def _cards(folder: Path, name: str, model: type[Model]) -> dict[str, Any]:
+    file = Path("config") / name
+    cards = read_yaml(folder / name)
+    if not isinstance(cards, Mapping):
+        raise InputError(f"{file}: expected one entry for each name")
+    checked = {}
+    for key, value in cards.items():
+        try:
+            checked[key] = validate(model, value, file)
+        except InputError as error:
+            raise InputError(str(error).replace("field '", f"entry {key!r}, field '")) from None
+    return checked
+
+
+def read_cards(root: str | os.PathLike) -> tuple[dict[str, DatasetCard], dict[str, ProtocolCard]]:
+    """Return the data sets and the protocols under `root`/config; empty if there is no config there."""
+    folder = Path(root) / "config"
+    if not folder.is_dir():
+        return {}, {}
+    return _cards(folder, "datasets.yaml", DatasetCard), _cards(folder, "protocols.yaml", ProtocolCard)
+
+
 class Project:
     """Everything under config/, checked against each other. Paths are relative to the working directory."""
 
@@ -279,8 +301,8 @@ class Project:
         self.root = Path(root)
         self.folder = self.root / "config"
         self.settings: Settings = validate(Settings, settings, Path("config/config.yaml"))
-        self.datasets: dict[str, DatasetCard] = self._cards("datasets.yaml", DatasetCard)
-        self.protocols: dict[str, ProtocolCard] = self._cards("protocols.yaml", ProtocolCard)
+        self.datasets: dict[str, DatasetCard] = _cards(self.folder, "datasets.yaml", DatasetCard)
+        self.protocols: dict[str, ProtocolCard] = _cards(self.folder, "protocols.yaml", ProtocolCard)
         self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
         self._check_settings()
         self.methods: dict[str, MethodCard] = {
@@ -290,19 +312,6 @@ class Project:
             name: self._card("tables", name, TableCard) for name in self.settings.tables
         }
         self._check_links()
-
-    def _cards(self, name: str, model: type[Model]) -> dict[str, Any]:
-        file = Path("config") / name
-        cards = read_yaml(self.folder / name)
-        if not isinstance(cards, Mapping):
-            raise InputError(f"{file}: expected one entry for each name")
-        checked = {}
-        for key, value in cards.items():
-            try:
-                checked[key] = validate(model, value, file)
-            except InputError as error:
-                raise InputError(str(error).replace("field '", f"entry {key!r}, field '")) from None
-        return checked
 
     def _names(self, folder: str) -> list[str]:
         return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))

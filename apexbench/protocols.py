@@ -26,6 +26,15 @@ def fold_name(dataset: str, subject: int) -> str:
     return f"{dataset}:{subject}"
 
 
+def label(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of an index whose emotion has a class in the protocol, with the columns `class` and `label`."""
+    classes = list(card.classes)
+    of_emotion = {emotion.lower(): c for c, emotions in card.classes.items() for emotion in emotions}
+    frame = frame.assign(**{"class": frame["emotion"].str.lower().map(of_emotion)})
+    frame = frame.dropna(subset=["class"]).reset_index(drop=True)
+    return frame.assign(label=[classes.index(c) for c in frame["class"]])
+
+
 def assemble(name: str, card: ProtocolCard, indexes: Iterable[str | os.PathLike]) -> pd.DataFrame:
     """Return the protocol's table from the index CSVs of its data sets (columns `COLUMNS`).
 
@@ -36,18 +45,13 @@ def assemble(name: str, card: ProtocolCard, indexes: Iterable[str | os.PathLike]
     InputError
         A class without clips, or clips of one subject only: nothing could be learned or tested.
     """
-    frame = pd.concat([read_index(path) for path in indexes], ignore_index=True)
-    classes = list(card.classes)
-    of_emotion = {emotion.lower(): c for c, emotions in card.classes.items() for emotion in emotions}
-    frame["class"] = frame["emotion"].str.lower().map(of_emotion)
-    frame = frame.dropna(subset=["class"]).reset_index(drop=True)
-    empty = [c for c in classes if c not in set(frame["class"])]
+    frame = label(card, pd.concat([read_index(path) for path in indexes], ignore_index=True))
+    empty = [c for c in card.classes if c not in set(frame["class"])]
     if empty:
         raise InputError(
             f"protocol {name!r}: no clip of class {empty[0]!r} (emotions {', '.join(card.classes[empty[0]])}) in "
             f"{', '.join(card.datasets)}; check the annotation, or leave the protocol out of config/config.yaml"
         )
-    frame["label"] = [classes.index(c) for c in frame["class"]]
     frame["fold"] = [fold_name(d, s) for d, s in zip(frame["dataset"], frame["subject"], strict=True)]
     if frame["fold"].nunique() < 2:
         raise InputError(

@@ -66,23 +66,53 @@ def test_snakemake_understands_the_command_as_typed():
 
 
 @pytest.mark.parametrize("dataset", PLANS)
-def test_index_prints_what_a_release_holds(rendered, capsys, dataset):
+def test_check_data_prints_what_a_release_holds(rendered, capsys, monkeypatch, dataset):
+    monkeypatch.chdir(ROOT)
     root, truth = rendered[dataset]
-    assert cli.main(["index", dataset, str(root)]) == 0
+    assert cli.main(["check-data", dataset, str(root)]) == 0
     first, *others = capsys.readouterr().out.splitlines()
     frames = sum(clip["offset"] - clip["onset"] + 1 for clip in truth.meta["clips"])
     subjects = len({subject for subject, _, _ in PLANS[dataset]})
-    assert first == f"{dataset}: {len(truth.meta['clips'])} clips, {subjects} subjects, {frames} frames"
-    counts = {emotion.lower(): int(count) for emotion, count in (line.split() for line in others)}
+    assert first == f"{root}: {len(truth.meta['clips'])} clips, {subjects} subjects, {frames} frames"
+    place = next(i for i, line in enumerate(others) if line.startswith("protocol "))
+    counts = {emotion.lower(): int(count) for emotion, count in (line.split() for line in others[:place])}
     assert sum(counts.values()) == len(truth.meta["clips"])
     assert set(counts) == {emotion.lower() for _, emotion, _ in PLANS[dataset]}
+    assert " clips, " in others[place] and others[place].endswith(" expected")
+    assert others[place + 1].startswith("  in all: expected ")
+
+
+def test_check_data_reads_the_data_folder_without_a_config(copy, capsys, monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    copy("samm").rename(tmp_path / "data" / "samm")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check-data", "samm"]) == 0
+    assert capsys.readouterr().out.startswith("data/samm: 7 clips, 3 subjects, ")
+
+
+def test_diff_names_what_differs(tmp_path, capsys):
+    from predictions import predictions, write
+
+    from apexbench.evaluation.scores import score_runs, write_scores
+
+    frame = predictions(epochs=2)
+    for name, turned in (("a", False), ("b", False), ("c", True)):
+        changed = frame.assign(p0=frame["p1"], p1=frame["p0"]) if turned else frame
+        path = write(tmp_path / f"{name}.parquet", changed)
+        write_scores(score_runs({"ststnet": [path]}), tmp_path / name / "scores" / "p.csv")
+    assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().out == "0 of 2 rows differ\n"
+    assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "c")]) == 1
+    assert " last: acc " in capsys.readouterr().out
+    assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "none")]) == 1
+    assert "none: no scores; expected a study's results" in capsys.readouterr().err
 
 
 def test_bad_input_is_a_line_and_status_1(copy):
     root = copy("casme2")
     with edited(root / SHEETS["casme2"]) as sheet:
         sheet["E3"] = "/"
-    command = [sys.executable, "-m", "apexbench.cli", "index", "casme2"]
+    command = [sys.executable, "-m", "apexbench.cli", "check-data", "casme2"]
     done = subprocess.run([*command, root], capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == "" and "Traceback" not in done.stderr
     assert done.stderr.startswith(f"apexbench: {root / SHEETS['casme2']}, sheet 'Sheet1', row 3: ")
@@ -91,7 +121,7 @@ def test_bad_input_is_a_line_and_status_1(copy):
 
 
 def test_unknown_data_set(tmp_path, capsys):
-    assert cli.main(["index", "sam", str(tmp_path)]) == 1
+    assert cli.main(["check-data", "sam", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("apexbench: unknown data set 'sam'; did you mean 'samm'?")
 
 
@@ -169,7 +199,7 @@ def test_the_place_of_the_code_does_not_matter(tree):
 
 def test_motion_is_the_business_of_flow_and_not_of_faces(tree):
     changed = _changed(tree, "motion/strain.py")
-    assert "flow" in changed and not changed & {"faces", "index", "magnification", "train", "score"}
+    assert "flow" in changed and not changed & {"faces", "check-data", "magnification", "train", "score"}
 
 
 def test_a_module_imported_inside_a_function_counts(tree):
