@@ -8,7 +8,7 @@ from apexbench.store import read_tensors
 from apexbench.tables.figures import flow_figure, sheet_figure
 
 
-def crop_sheet(shards: list[str], output: str, title: str, most: int = 64) -> None:
+def crop_sheet(shards: list[str], output: str, title: str, most: int = 40) -> None:
     """Draw onset crops on a sheet, from every subject in turn, `most` at most."""
     files = [read_tensors(path, kind="clips") for path in shards]
     queues = [[(file, name) for name in file] for file in files]
