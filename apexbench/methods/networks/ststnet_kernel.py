@@ -68,9 +68,10 @@ def _pad(image, padded):
 @njit(**_HELPER)
 def _convolve_two(padded, weight, bias, a, b, to_a, to_b):
     """Convolve with filters `a` and `b` at once: they share the loads of the image."""
+    bias_a, bias_b = bias[a], bias[b]
     for i in range(_FLAT):
-        to_a[i] = bias[a]
-        to_b[i] = bias[b]
+        to_a[i] = bias_a
+        to_b[i] = bias_b
     for c in range(_IN):
         wa, wb, x = _nine(weight[a, c]), _nine(weight[b, c]), padded[c]
         for i in range(_FLAT):
@@ -158,32 +159,38 @@ def _forward(images, weight, bias, sign, maps, pooled, position, mean, spread):
 
 
 @njit(
-    f"void({_IMAGES}, float32[:, :, ::1], float32[:, :, ::1], int16[:, :, ::1], {_VECTOR}, {_VECTOR}, {_VECTOR},"
+    f"void({_IMAGES}, {_CELLS3}, {_CELLS3}, {_CELLS3}, int16[:, :, ::1], {_VECTOR}, {_VECTOR}, {_VECTOR},"
     " float64[:, :, ::1], float64[::1])",
     cache=True,
     **_OPTIONS,
 )
-def _backward(images, maps, gradient, position, direct, offset, slope, to_weight, to_bias):
+def _backward(images, maps, raw, gradient, position, direct, offset, slope, to_weight, to_bias):
     """Sum the gradients of weight and bias over clips and pixels.
 
     The gradient of a rectified value r is offset + slope * r, and direct * gradient more where it won its window.
     """
     padded = np.zeros((_IN, _PLANE), np.float32)
     two = np.empty((2, _FLAT), np.float32)
+    won = np.empty(_CELLS, np.float32)
     for n in range(len(images)):
         _pad(images[n], padded)
         for k in range(0, _CHANNELS, 2):
             for j in range(2):
                 q, r = two[j], maps[n, k + j]
-                for i in range(_FLAT):
-                    q[i] = offset[k + j] + slope[k + j] * r[i] if r[i] > _ZERO else _ZERO
-                for cell in range(_CELLS):
-                    where = position[n, k + j, cell]
-                    more = direct[k + j] * gradient[n, k + j, cell]
-                    q[where] += more if r[where] > _ZERO else _ZERO
+                base, rise, share = offset[k + j], slope[k + j], direct[k + j]  # else LLVM reads them anew each time
                 total = _ZERO
                 for i in range(_FLAT):
-                    total += q[i]
+                    value = base + rise * r[i]
+                    value = value if r[i] > _ZERO else _ZERO
+                    q[i] = value
+                    total += value
+                for cell in range(_CELLS):
+                    value = share * gradient[n, k + j, cell]
+                    value = value if raw[n, k + j, cell] > _ZERO else _ZERO
+                    won[cell] = value
+                    total += value
+                for cell in range(_CELLS):  # windows do not overlap: no two cells share a pixel
+                    q[position[n, k + j, cell]] += won[cell]
                 to_bias[k + j] += total
             qa, qb = two[0], two[1]
             for c in range(_IN):
@@ -220,8 +227,9 @@ def _backward(images, maps, gradient, position, direct, offset, slope, to_weight
 def _scale_and_shift(raw, factor, shift, pooled):
     for n in range(len(raw)):
         for k in range(_CHANNELS):
+            by, plus = factor[k], shift[k]
             for cell in range(_CELLS):
-                pooled[n, k, cell] = raw[n, k, cell] * factor[k] + shift[k]
+                pooled[n, k, cell] = raw[n, k, cell] * by + plus
 
 
 @njit(f"void({_CELLS3}, {_CELLS3}, float64[::1], float64[::1])", cache=True, **_OPTIONS)
@@ -291,7 +299,7 @@ class _Stem(torch.autograd.Function):
         offset = -direct * to_beta / count - slope * mean
         to_weight, to_bias = np.zeros((_CHANNELS, _IN, 9)), np.zeros(_CHANNELS)
         arrays = (part.astype(np.float32) for part in (direct, offset, slope))
-        _backward(x.numpy(), maps, gradient, position, *arrays, to_weight, to_bias)
+        _backward(x.numpy(), maps, raw, gradient, position, *arrays, to_weight, to_bias)
         sums = (to_weight.reshape(_CHANNELS, _IN, 3, 3), to_bias, to_gamma, to_beta)
         return None, *(torch.from_numpy(part.astype(np.float32)) for part in sums), None
 
