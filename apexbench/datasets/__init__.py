@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from apexbench.datasets.annotations import to_index
 from apexbench.errors import InputError, nearest
 
 _MODULES = {"casme2": "casme2", "samm": "samm", "smic-hs": "smic", "mmew": "mmew"}
@@ -46,6 +47,4 @@ def load_index(
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; put the {dataset} release there, as distributed")
     module = importlib.import_module(f"apexbench.datasets.{_MODULES[dataset]}")
-    from apexbench.datasets.annotations import to_index
-
     return to_index(module.read(root), dataset=dataset, root=root, label_set=label_set, fps=fps, apex=apex)

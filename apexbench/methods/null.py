@@ -1,7 +1,7 @@
 """Control: random labels from the class prior, anew in every epoch.
 
 Without any learning, the best epoch on each test subject scores far above chance: the null model shows what the rule
-`fold-oracle` alone is worth (arXiv 2211.11425; the figures are in protocols of this benchmark's documentation).
+`fold-oracle` alone is worth (the fault is described in arXiv 2211.11425).
 """
 
 import numpy as np

@@ -1,8 +1,7 @@
 """The one training loop of all deep methods."""
 
-from collections.abc import Callable
-
 import numpy as np
+from tqdm import trange
 
 from apexbench.methods import Deep
 from apexbench.methods.base import Inputs
@@ -15,7 +14,6 @@ def train_deep(
     test: Inputs,
     seed: int,
     device: str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Train from scratch and return the scores of the test clips after every epoch, (epochs, N, C) float32.
 
@@ -33,11 +31,13 @@ def train_deep(
     optimizer, scheduler = method.optimizer(model.parameters())
     p = method.params
     scores = []
-    for epoch in range(p.epochs):
+    for _ in trange(p.epochs, desc="epochs", leave=False, delay=30, mininterval=10):  # seen where folds take long
         model.train()
         rows = torch.randperm(len(targets), generator=order) if p.shuffle else torch.arange(len(targets))
         for some in rows.to(device).split(p.batch_size):
-            batch, wanted = method.batch({name: x[some] for name, x in inputs.items()}, targets[some], order)
+            batch, wanted = method.batch(
+                {name: x.index_select(0, some) for name, x in inputs.items()}, targets[some], order
+            )
             optimizer.zero_grad(set_to_none=True)
             loss = method.loss(model(**batch), wanted)
             loss.backward()
@@ -51,6 +51,4 @@ def train_deep(
                 for start in range(0, len(test["id"]), p.batch_size)
             ]
             scores.append(torch.cat(parts).float().cpu().numpy())
-        if progress is not None:
-            progress(epoch + 1, p.epochs)
     return np.stack(scores)

@@ -52,15 +52,13 @@ def _join(paths: Sequence[str]) -> Pack:
     return Pack(ids, np.concatenate([pack.x for pack in packs]) if len(packs) > 1 else packs[0].x, packs[0].meta)
 
 
-def train_fold(
-    method: Method, train: Inputs, labels: np.ndarray, test: Inputs, seed: int, device: str, progress=None
-) -> np.ndarray:
+def train_fold(method: Method, train: Inputs, labels: np.ndarray, test: Inputs, seed: int, device: str) -> np.ndarray:
     """Train one fold and return the scores of its test clips, (epochs, N, C) float32.
 
     Raises RuntimeError if a score is not finite: a diverged training must not enter a table.
     """
     if isinstance(method, Deep):
-        scores = train_deep(method, train, labels, test, seed, device, progress)
+        scores = train_deep(method, train, labels, test, seed, device)
     else:
         scores = method.scores(train, labels, test, np.random.default_rng(seed))
     if not np.isfinite(scores).all():

@@ -1,7 +1,8 @@
 """The stem of STSTNet for one CPU core: conv, ReLU, batch norm and max pool in one pass over each clip.
 
 STSTNet is tiny and memory-bound: in plain PyTorch a training step carries (B, 16, 30, 30) maps to memory and back for
-every layer. Here the maps of a clip stay in the cache until they are pooled, and are stored once for the backward pass.
+every layer. Here the maps of a clip stay in the cache until they are pooled; the backward pass makes them anew, which
+costs less than to keep them where two trainings share the memory.
 The result is that of PyTorch up to float32 rounding, sums run in a fixed order in one thread, and no gradient is taken
 for the images.
 
@@ -63,6 +64,15 @@ def _pad(image, padded):
         for y in range(_SIDE):
             for x in range(_SIDE):
                 padded[c, (y + 2) * _PITCH + x + 2] = image[c, y, x]
+
+
+@njit(**_HELPER)
+def _valid_columns():
+    """1 where a flat index is a pixel of the output, 0 in the void columns."""
+    valid = np.zeros(_FLAT, np.float32)
+    for y in range(_OUT):
+        valid[y * _PITCH : y * _PITCH + _OUT] = 1
+    return valid
 
 
 @njit(**_HELPER)
@@ -130,57 +140,55 @@ _CELLS3 = "float32[:, :, ::1]"
 
 
 @njit(
-    f"void({_IMAGES}, {_WEIGHT}, {_VECTOR}, {_VECTOR}, float32[:, :, ::1], float32[:, :, ::1], int16[:, :, ::1],"
-    " float64[::1], float64[::1])",
+    f"void({_IMAGES}, {_WEIGHT}, {_VECTOR}, {_VECTOR}, {_CELLS3}, int16[:, :, ::1], float64[::1], float64[::1])",
     cache=True,
     **_OPTIONS,
 )
-def _forward(images, weight, bias, sign, maps, pooled, position, mean, spread):
-    """Fill `pooled` and `position`; `maps` if it has room for every clip (else it is scratch); the statistics."""
+def _forward(images, weight, bias, sign, pooled, position, mean, spread):
+    """Fill `pooled`, `position` and the statistics."""
     padded = np.zeros((_IN, _PLANE), np.float32)
-    valid = np.zeros(_FLAT, np.float32)
-    for y in range(_OUT):
-        valid[y * _PITCH : y * _PITCH + _OUT] = 1
+    valid = _valid_columns()
     best, where = np.full(_PITCH + 2, -np.inf, np.float32), np.zeros(_PITCH + 2, np.int32)
     first = np.empty(_PITCH, np.int32)
-    z = np.empty((2, _FLAT), np.float32)  # not straight into `maps`: its rows would look to LLVM as if they overlapped
+    z, r = np.empty((2, _FLAT), np.float32), np.empty(_FLAT, np.float32)
     for n in range(len(images)):
         _pad(images[n], padded)
-        to = maps[n % len(maps)]
         for k in range(0, _CHANNELS, 2):
             _convolve_two(padded, weight, bias, k, k + 1, z[0], z[1])
             for j in (k, k + 1):
-                clip_mean, clip_spread = _rectify(z[j - k], valid, to[j])
+                clip_mean, clip_spread = _rectify(z[j - k], valid, r)
                 # Chan's update of mean and squared deviations, in float64
                 delta = clip_mean - mean[j]
                 mean[j] += delta / (n + 1)
                 spread[j] += clip_spread + delta * delta * (_OUT * _OUT) * n / (n + 1)
-                _pool(to[j], sign[j], best, where, first, pooled[n, j], position[n, j])
+                _pool(r, sign[j], best, where, first, pooled[n, j], position[n, j])
 
 
 @njit(
-    f"void({_IMAGES}, {_CELLS3}, {_CELLS3}, {_CELLS3}, int16[:, :, ::1], {_VECTOR}, {_VECTOR}, {_VECTOR},"
+    f"void({_IMAGES}, {_WEIGHT}, {_VECTOR}, {_CELLS3}, {_CELLS3}, int16[:, :, ::1], {_VECTOR}, {_VECTOR}, {_VECTOR},"
     " float64[:, :, ::1], float64[::1])",
     cache=True,
     **_OPTIONS,
 )
-def _backward(images, maps, raw, gradient, position, direct, offset, slope, to_weight, to_bias):
+def _backward(images, weight, bias, raw, gradient, position, direct, offset, slope, to_weight, to_bias):
     """Sum the gradients of weight and bias over clips and pixels.
 
     The gradient of a rectified value r is offset + slope * r, and direct * gradient more where it won its window.
     """
     padded = np.zeros((_IN, _PLANE), np.float32)
-    two = np.empty((2, _FLAT), np.float32)
+    valid = _valid_columns()
+    two, z = np.empty((2, _FLAT), np.float32), np.empty((2, _FLAT), np.float32)
     won = np.empty(_CELLS, np.float32)
     for n in range(len(images)):
         _pad(images[n], padded)
         for k in range(0, _CHANNELS, 2):
+            _convolve_two(padded, weight, bias, k, k + 1, z[0], z[1])
             for j in range(2):
-                q, r = two[j], maps[n, k + j]
+                q, r = two[j], z[j]
                 base, rise, share = offset[k + j], slope[k + j], direct[k + j]  # else LLVM reads them anew each time
                 total = _ZERO
                 for i in range(_FLAT):
-                    value = base + rise * r[i]
+                    value = (base + rise * r[i]) * valid[i]
                     value = value if r[i] > _ZERO else _ZERO
                     q[i] = value
                     total += value
@@ -272,12 +280,11 @@ class _Stem(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, gamma, beta, eps):
         count = len(x) * _OUT * _OUT
-        maps = np.empty((len(x), _CHANNELS, _FLAT), np.float32)
-        raw, position, mean, spread = _run(x, weight, bias, gamma, maps)
+        raw, position, mean, spread = _run(x, weight, bias, gamma)
         variance = spread / count
         scale = 1 / np.sqrt(variance + eps)
-        ctx.save_for_backward(x, gamma)
-        ctx.kept = maps, raw, position, mean, scale
+        ctx.save_for_backward(x, weight, bias, gamma)
+        ctx.kept = raw, position, mean, scale
         unbiased = torch.from_numpy((spread / (count - 1)).astype(np.float32))
         mean_out = torch.from_numpy(mean.astype(np.float32))
         ctx.mark_non_differentiable(mean_out, unbiased)
@@ -286,8 +293,8 @@ class _Stem(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient, *_):
-        x, gamma = ctx.saved_tensors
-        maps, raw, position, mean, scale = ctx.kept
+        x, weight, bias, gamma = ctx.saved_tensors
+        raw, position, mean, scale = ctx.kept
         gradient = gradient.contiguous().view(len(x), _CHANNELS, _CELLS).numpy()
         to_beta, to_raw = np.zeros(_CHANNELS), np.zeros(_CHANNELS)
         _sums(gradient, raw, to_beta, to_raw)
@@ -299,7 +306,7 @@ class _Stem(torch.autograd.Function):
         offset = -direct * to_beta / count - slope * mean
         to_weight, to_bias = np.zeros((_CHANNELS, _IN, 9)), np.zeros(_CHANNELS)
         arrays = (part.astype(np.float32) for part in (direct, offset, slope))
-        _backward(x.numpy(), maps, raw, gradient, position, *arrays, to_weight, to_bias)
+        _backward(x.numpy(), weight.numpy(), bias.numpy(), raw, gradient, position, *arrays, to_weight, to_bias)
         sums = (to_weight.reshape(_CHANNELS, _IN, 3, 3), to_bias, to_gamma, to_beta)
         return None, *(torch.from_numpy(part.astype(np.float32)) for part in sums), None
 
@@ -362,7 +369,7 @@ def stem_eval(
 ) -> Tensor:
     """Evaluation pass, with running statistics; no gradient. Parameters and `pooled` as in `stem`."""
     _check(x, weight, bias, gamma, beta, mean, var)
-    raw, *_ = _run(x.contiguous(), weight, bias, gamma, np.empty((1, _CHANNELS, _FLAT), np.float32))
+    raw, *_ = _run(x.contiguous(), weight, bias, gamma)
     return _affine(raw, mean.numpy().astype(np.float64), 1 / np.sqrt(var.numpy().astype(np.float64) + eps), gamma, beta)
 
 
@@ -381,12 +388,12 @@ def drop_and_average(pooled: Tensor, generator: torch.Generator | None = None) -
     return _DropAndAverage.apply(pooled.contiguous(), keep, 0.5)  # twice what is kept, a quarter of the sum
 
 
-def _run(x, weight, bias, gamma, maps):
+def _run(x, weight, bias, gamma):
     raw = np.empty((len(x), _CHANNELS, _CELLS), np.float32)
     position = np.empty(raw.shape, np.int16)
     mean, spread = np.zeros(_CHANNELS), np.zeros(_CHANNELS)
     parts = (part.detach().contiguous().numpy() for part in (x, weight, bias))
-    _forward(*parts, np.sign(gamma.detach().numpy()), maps, raw, position, mean, spread)
+    _forward(*parts, np.sign(gamma.detach().numpy()), raw, position, mean, spread)
     return raw, position, mean, spread
 
 
