@@ -1,15 +1,13 @@
-"""Typed, validated view of every YAML file, and the cross-checks between them.
+"""Typed, validated view of every YAML file.
 
-`load_project` reads config/ once and answers with a `Project`; a wrong key, type or name is an InputError that names
-the file and the field. Nothing heavy is imported: Snakemake parses this at every start.
+A wrong key, type or name is an InputError that names the file and the field. What stands in one file only is checked
+here; `project` checks the files against each other. Nothing heavy is imported: Snakemake parses this at every start.
 """
 
-import csv
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -20,6 +18,16 @@ from apexbench.errors import InputError, nearest
 
 Budget = Literal["paper", "quick"]
 Source = Literal["auto", "licensed", "synthetic"]
+Apex = Literal["sheet", "midpoint", "spotted", "drop"]
+Score = Literal[
+    "acc", "uf1", "uar", "weighted_f1", "macro_precision", "hm_f1", "f1_present", "mean_fold_acc",
+    "mean_fold_f1_present", "mean_fold_f1_absent_zero", "mean_fold_f1_absent_one", "mean_fold_uar_present",
+    "mean_fold_f1_to_highest", "mean_fold_uar_to_highest", "cumulative_acc", "au_f1", "au_macro_f1",
+]  # fmt: skip
+Rule = Literal[
+    "last", "inner", "global-oracle", "fold-oracle", "fold-oracle-late", "fold-oracle-stop", "fold-oracle-uf1",
+    "fold-oracle-uf1-late", "fold-oracle-present", "fold-oracle-absent-one", "fold-oracle-to-highest",
+]  # fmt: skip
 
 
 def _unquoted(value: Any) -> Any:
@@ -28,6 +36,7 @@ def _unquoted(value: Any) -> Any:
 
 
 MethodName = Annotated[str, BeforeValidator(_unquoted)]
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]  # 96 and "96"
 
 
 class Model(BaseModel):
@@ -45,7 +54,9 @@ class Settings(Model):
     budget: Budget = "quick"
     data: str = "data"
     source: Source | dict[str, Source] = "auto"
-    scale: Literal["mini"] = "mini"
+    scale: Literal["mini", "full"] = "mini"
+    strict: bool = False
+    inner_folds: int = Field(default=0, ge=0)
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
     protocols: tuple[str, ...] = Field(min_length=1)
@@ -57,6 +68,13 @@ class Settings(Model):
     def _positive(cls, value):
         if value != "all" and value < 1:
             raise ValueError("a whole number from 1 up, or 'all'")
+        return value
+
+    @field_validator("inner_folds")
+    @classmethod
+    def _two_at_least(cls, value):
+        if value == 1:
+            raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
     @field_validator("seeds", "protocols", "methods", "tables")
@@ -77,14 +95,49 @@ class FaceCard(Model):
 
 
 class DatasetCard(Model):
-    """datasets.yaml: one release."""
+    """datasets.yaml: one release, or one reading of it."""
 
     title: str
+    loader: str = ""
+    folder: str = ""
     label_set: str
     fps: float = Field(gt=0)
-    apex: Literal["sheet", "midpoint"] = "sheet"
-    subjects: tuple[int, ...]
+    apex: Apex = "sheet"
+    sheet: str = ""
+    frames: str = ""
+    part: str = ""
+    unusable: Literal["fail", "skip"] = "fail"
+    subjects: tuple[int, ...] | str
+    expected_clips: int | None = None
+    expected_subjects: int | None = None
+    expected_emotions: dict[str, int] = {}
+    note: str = ""
     faces: FaceCard = FaceCard()
+
+
+class Repair(Model):
+    """repairs.yaml: one correction of an annotation, applied only where the old value is found."""
+
+    dataset: str
+    subject: int | None = None
+    clip: str  # quoted in YAML, which reads 032_3_1 as a number
+    field: Literal["onset", "apex", "offset", "aus", "emotion", "objective", "clip"]
+    old: Text
+    new: Text
+    reason: str
+    source: str
+    enabled: bool = True
+    onset_from: int | None = None
+    onset_to: int | None = None
+
+
+class Excluded(Model):
+    """A clip that a protocol leaves out although its label has a class."""
+
+    dataset: str
+    subject: int
+    clip: str  # quoted in YAML, which reads 032_3_1 as a number
+    reason: str
 
 
 class ProtocolCard(Model):
@@ -93,25 +146,53 @@ class ProtocolCard(Model):
     title: str
     datasets: tuple[str, ...] = Field(min_length=1)
     label_set: str
-    split: Literal["loso"] = "loso"
-    classes: dict[str, tuple[str, ...]]
+    split: Literal["loso", "k-fold", "leave-one-dataset-out"] = "loso"
+    folds: int | None = Field(default=None, ge=2)
+    target: Literal["emotion", "objective", "aus"] = "emotion"
+    classes: dict[str, tuple[Text, ...]]
+    classes_of: dict[str, dict[str, tuple[Text, ...]]] = {}
+    exclude: tuple[Excluded, ...] = ()
+    slices: dict[str, tuple[str, ...]] = {}
+    average: Literal["pooled", "datasets"] = "pooled"
     expected_clips: int | None = None
     expected_classes: tuple[int, ...] | None = None
     expected_subjects: dict[str, dict[int, int | tuple[int, ...]]] = {}
     note: str = ""
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether a clip may have several classes, or none."""
+        return self.target == "aus"
+
+    def classes_in(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """Return {class: values of the index's column} for the clips of one data set."""
+        return {**self.classes, **self.classes_of.get(dataset, {})}
+
     @model_validator(mode="after")
     def _in_step(self):
         if len(self.classes) < 2:
             raise ValueError(f"field 'classes': two classes at least, found {len(self.classes)}")
-        emotions = [emotion.lower() for several in self.classes.values() for emotion in several]
-        twice = [emotion for emotion in emotions if emotions.count(emotion) > 1]
-        if twice:
-            raise ValueError(f"field 'classes': emotion {twice[0]!r} belongs to two classes")
+        if (self.split == "k-fold") != (self.folds is not None):
+            raise ValueError("field 'folds': goes with split: k-fold, and only with it")
+        if self.split == "leave-one-dataset-out" and len(self.datasets) < 2:
+            raise ValueError("field 'datasets': split leave-one-dataset-out needs two data sets at least")
+        places = {"classes_of": self.classes_of, "expected_subjects": self.expected_subjects}
+        named = [(f"{field}.{dataset}", dataset) for field, part in places.items() for dataset in part]
+        named += [(f"slices.{name}", dataset) for name, part in self.slices.items() for dataset in part]
+        named += [(f"exclude.{number}", item.dataset) for number, item in enumerate(self.exclude)]
+        for field, dataset in named:
+            if dataset not in self.datasets:
+                raise ValueError(f"field {field!r}: {dataset!r} is not one of the protocol's data sets")
+        for dataset in self.datasets:
+            for name in self.classes_of.get(dataset, {}):
+                if name not in self.classes:
+                    raise ValueError(f"field 'classes_of.{dataset}': {nearest(name, self.classes)}")
+            values = [value.lower() for several in self.classes_in(dataset).values() for value in several]
+            twice = [value for value in values if values.count(value) > 1]
+            if twice:
+                raise ValueError(f"field 'classes': {self.target} {twice[0]!r} belongs to two classes")
         counts = [("expected_classes", self.expected_classes)] if self.expected_classes is not None else []
         for dataset, subjects in self.expected_subjects.items():
-            if dataset not in self.datasets:
-                raise ValueError(f"field 'expected_subjects.{dataset}': not one of the protocol's data sets")
             counts += [(f"expected_subjects.{dataset}.{subject}", count) for subject, count in subjects.items()]
         for field, count in counts:
             if not isinstance(count, int) and len(count) != len(self.classes):
@@ -168,33 +249,62 @@ class Recipes(Model):
 
 
 class MethodCard(Model):
-    """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length."""
+    """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length.
 
-    method: MethodName
+    With `log` in place of `method` the run is not trained here: its predictions are read from a log in the submission
+    format of MEGC2019, wherever they come from. `protocols` names those that the run is for; none: all.
+    """
+
+    method: MethodName = ""
+    log: str = ""
     title: str
     year: int | None = None
     source: str = ""
     note: str = ""
+    protocols: tuple[str, ...] = ()
     inputs: dict[str, str] = {}
     params: dict[str, Any] = {}
     certainty: dict[str, str] = {}
     budgets: dict[Budget, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _either(self):
+        if bool(self.method) == bool(self.log):
+            raise ValueError("give either 'method', a method of apexbench/methods, or 'log', a file of predictions")
+        return self
 
     def values(self, budget: Budget) -> dict[str, Any]:
         """Return the hyper-parameters under a budget."""
         return {**self.params, **self.budgets.get(budget, {})}
 
 
+class ColumnCard(Model):
+    """One column of a published table: what is printed there, and which of our scores stands beside it.
+
+    `beside` names our protocol or slice where the printed name means another one to us.
+    """
+
+    protocol: str
+    metric: str
+    beside: str = ""
+    ours: Score | None = None
+    rule: Rule = "fold-oracle"
+    score: Score | None = None
+    title: str = ""
+
+
 class TableCard(Model):
     """tables/<table>.yaml: a README table as data."""
 
-    kind: Literal["leaderboard", "published", "runtime"]
+    kind: Literal["leaderboard", "published", "runtime", "data", "comparisons"]
     title: str
     caption: str = ""
     readme: bool = True
-    metrics: dict[str, Literal["acc", "uf1", "uar", "weighted_f1"]] = {}
+    metrics: dict[str, Score] = {}
     protocol: str | None = None
     published: str | None = None
+    table: str | None = None
+    columns: tuple[ColumnCard, ...] = ()
     ours: dict[str, MethodName] = {}
 
 
@@ -272,7 +382,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def _cards(folder: Path, name: str, model: type[Model]) -> dict[str, Any]:
+def read_entries(folder: Path, name: str, model: type[Model]) -> dict[str, Any]:
     file = Path("config") / name
     cards = read_yaml(folder / name)
     if not isinstance(cards, Mapping):
@@ -291,156 +401,24 @@ def read_cards(root: str | os.PathLike) -> tuple[dict[str, DatasetCard], dict[st
     folder = Path(root) / "config"
     if not folder.is_dir():
         return {}, {}
-    return _cards(folder, "datasets.yaml", DatasetCard), _cards(folder, "protocols.yaml", ProtocolCard)
+    return read_entries(folder, "datasets.yaml", DatasetCard), read_entries(folder, "protocols.yaml", ProtocolCard)
 
 
-class Project:
-    """Everything under config/, checked against each other. Paths are relative to the working directory."""
-
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
-        self.root = Path(root)
-        self.folder = self.root / "config"
-        self.settings: Settings = validate(Settings, settings, Path("config/config.yaml"))
-        self.datasets: dict[str, DatasetCard] = _cards(self.folder, "datasets.yaml", DatasetCard)
-        self.protocols: dict[str, ProtocolCard] = _cards(self.folder, "protocols.yaml", ProtocolCard)
-        self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
-        self._check_settings()
-        self.methods: dict[str, MethodCard] = {
-            name: self._card("methods", name, MethodCard) for name in self.settings.methods
-        }
-        self.tables: dict[str, TableCard] = {
-            name: self._card("tables", name, TableCard) for name in self.settings.tables
-        }
-        self._check_links()
-
-    def _names(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
-
-    def _card(self, folder: str, name: str, model: type[Model]) -> Any:
-        return validate(
-            model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
-        )
-
-    def _check_settings(self) -> None:
-        known = {"protocols": self.protocols, "methods": self._names("methods"), "tables": self._names("tables")}
-        for field, names in known.items():
-            for name in getattr(self.settings, field):
-                if name not in names:
-                    raise InputError(
-                        f"config/config.yaml: field {field!r}: unknown name {name!r}; {nearest(name, names)}"
-                    )
-        if isinstance(self.settings.source, dict):
-            for name in self.settings.source:
-                self._known("config/config.yaml", "source", name, self.datasets)
-
-    @staticmethod
-    def _known(file: str, field: str, name: str | None, known) -> None:
-        if name is not None and name not in known:
-            raise InputError(f"{file}: field {field!r}: unknown name {name!r}; {nearest(name, known)}")
-
-    def _check_links(self) -> None:
-        recipes = self.recipes
-        for name, flow in recipes.flow.items():
-            self._known("config/recipes.yaml", f"flow.{name}.magnification", flow.magnification, recipes.magnification)
-        for name, pack in recipes.packs.items():
-            self._known("config/recipes.yaml", f"packs.{name}.flow", pack.flow, recipes.flow)
-            self._known("config/recipes.yaml", f"packs.{name}.frames", pack.frames, recipes.magnification)
-        for name, feature in recipes.features.items():
-            self._known("config/recipes.yaml", f"features.{name}.pack", feature.pack, recipes.packs)
-        for name, protocol in self.protocols.items():
-            for dataset in protocol.datasets:
-                self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
-        for name, method in self.methods.items():
-            for role, recipe in method.inputs.items():
-                self._known(
-                    f"config/methods/{name}.yaml", f"inputs.{role}", recipe, {*recipes.packs, *recipes.features}
-                )
-        for name, table in self.tables.items():
-            file = f"config/tables/{name}.yaml"
-            self._known(file, "protocol", table.protocol, self.protocols)
-            for row, method in table.ours.items():
-                self._known(file, f"ours.{row}", method, self._names("methods"))
-            if table.kind == "published" and (table.published is None or table.protocol is None):
-                raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'protocol'")
-
-    def source(self, dataset: str) -> Literal["licensed", "synthetic"]:
-        """Tell whether a data set is read from the user's copy or rendered.
-
-        `auto` takes the user's copy when its folder exists. `licensed` demands it.
-        """
-        wish = self.settings.source
-        if isinstance(wish, dict):
-            wish = wish.get(dataset, "auto")
-        folder = Path(self.settings.data) / dataset
-        there = folder.is_dir() and any(folder.iterdir())
-        if wish == "licensed" and not there:
-            raise InputError(
-                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r}. "
-                f"Put the release there as distributed (see README, 'Your own data'), or set source: synthetic"
-            )
-        if wish == "auto":
-            return "licensed" if there else "synthetic"
-        return wish
-
-    @cached_property
-    def plan(self) -> list[tuple[str, int, str, int]]:
-        """Rows (dataset, subject, emotion, clips) of the synthetic clips at the configured scale."""
-        file = Path("config") / "synthetic" / f"{self.settings.scale}.csv"
+def read_repairs(root: str | os.PathLike) -> tuple[Repair, ...]:
+    """Return the records of `root`/config/repairs.yaml, in file order; none if there is no such file."""
+    file = Path("config/repairs.yaml")
+    if not (Path(root) / file).is_file():
+        return ()
+    records = read_yaml(Path(root) / file) or []
+    if not isinstance(records, list):
+        raise InputError(f"{file}: expected a list of records, found {type(records).__name__}")
+    checked = []
+    for number, record in enumerate(records, 1):
         try:
-            with (self.root / file).open(newline="") as handle:
-                rows = list(csv.DictReader(handle))
-        except FileNotFoundError:
-            raise InputError(f"{file}: no such file; it lists the synthetic clips of scale {file.stem!r}") from None
-        plan = []
-        for number, row in enumerate(rows, 2):
-            try:
-                dataset, emotion = row["dataset"], row["emotion"]
-                subject, clips = int(row["subject"]), int(row["clips"])
-                if subject < 1 or clips < 0:
-                    raise ValueError
-            except (KeyError, TypeError, ValueError):
-                raise InputError(
-                    f"{file}, row {number}: expected dataset, subject (from 1 up), emotion, clips (from 0 up); "
-                    f"found {dict(row)}"
-                ) from None
-            self._known(f"{file}, row {number}", "dataset", dataset, self.datasets)
-            plan.append((dataset, subject, emotion, clips))
-        return plan
-
-    def subjects(self, dataset: str) -> list[int]:
-        """Return the subjects of a data set, known before any file is read: the DAG is static."""
-        if self.source(dataset) == "synthetic":
-            return sorted({subject for name, subject, _, clips in self.plan if name == dataset and clips > 0})
-        return sorted(self.datasets[dataset].subjects)
-
-    def folds(self, protocol: str) -> list[tuple[str, int]]:
-        """Return the folds of a protocol, (dataset, subject) each, known before any file is read."""
-        card = self.protocols[protocol]
-        used = {emotion.lower() for emotions in card.classes.values() for emotion in emotions}
-        folds, files = [], set()
-        for dataset in card.datasets:
-            if self.source(dataset) == "synthetic":
-                files.add(f"config/synthetic/{self.settings.scale}.csv")
-                subjects = {s for name, s, e, clips in self.plan if name == dataset and e.lower() in used and clips > 0}
-            else:
-                files.add("config/protocols.yaml" if card.expected_subjects.get(dataset) else "config/datasets.yaml")
-                subjects = set(card.expected_subjects.get(dataset, ())) or set(self.datasets[dataset].subjects)
-            folds += [(dataset, subject) for subject in sorted(subjects)]
-        if len(folds) < 2:
-            raise InputError(
-                f"{' and '.join(sorted(files))}: {len(folds)} subject(s) for protocol {protocol!r} (data sets "
-                f"{', '.join(card.datasets)}); leaving one subject out needs two at least"
-            )
-        return folds
-
-    def used_datasets(self) -> list[str]:
-        """Return the data sets that the configured protocols read."""
-        return sorted({d for name in self.settings.protocols for d in self.protocols[name].datasets})
-
-
-def load_project(settings: Mapping, root: str | os.PathLike) -> Project:
-    """Validate the merged Snakemake config and every file under `root`/config."""
-    return Project(settings, root)
+            checked.append(validate(Repair, record, file))
+        except InputError as error:
+            raise InputError(str(error).replace(f"{file}: ", f"{file}: record {number}, ")) from None
+    return tuple(checked)
 
 
 def schemas() -> dict[str, str]:

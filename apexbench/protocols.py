@@ -1,15 +1,16 @@
 """Protocols: which clips with which labels, and the folds. A protocol table has one row for each clip.
 
-Every clip is tested exactly once, in the fold of its subject; a subject never stands on both sides.
+Every clip is tested exactly once; a subject never stands on both sides of a fold.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from apexbench.clips import clip_ids, read_index
+from apexbench.clips import action_units, clip_ids, read_index
 from apexbench.config import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.store import atomic
@@ -18,7 +19,7 @@ COLUMNS = ("dataset", "subject", "clip", "onset", "emotion", "label", "class", "
 
 
 def fold_name(dataset: str, subject: int) -> str:
-    """Return the name of a fold: subjects are numbered within their data set, so both belong to it.
+    """Return the name of a subject's fold: subjects are numbered within their data set, so both belong to it.
 
     >>> fold_name("samm", 6)
     'samm:6'
@@ -26,11 +27,61 @@ def fold_name(dataset: str, subject: int) -> str:
     return f"{dataset}:{subject}"
 
 
+def fold_names(card: ProtocolCard, subjects: Iterable[tuple[str, int]]) -> list[str]:
+    """Return the names of a protocol's folds, in order; `subjects` are (dataset, subject) of everyone tested."""
+    if card.split == "k-fold":
+        return [f"part:{number}" for number in range(1, card.folds + 1)]
+    if card.split == "leave-one-dataset-out":
+        return list(card.datasets)
+    return [fold_name(*subject) for subject in subjects]
+
+
+def _folds(card: ProtocolCard, frame: pd.DataFrame) -> list[str]:
+    """The fold of every clip. k-fold: each subject, largest first, joins the part that has the fewest clips."""
+    subjects = [fold_name(d, s) for d, s in zip(frame["dataset"], frame["subject"], strict=True)]
+    if card.split == "leave-one-dataset-out":
+        return frame["dataset"].tolist()
+    if card.split == "loso":
+        return subjects
+    sizes = pd.Series(subjects).value_counts()
+    parts, held = {}, dict.fromkeys(fold_names(card, ()), 0)
+    for subject in sorted(sizes.index, key=lambda name: (-sizes[name], name)):
+        parts[subject] = min(held, key=held.get)
+        held[parts[subject]] += sizes[subject]
+    return [parts[subject] for subject in subjects]
+
+
+def _spelt(value: str) -> str:
+    return " ".join(str(value).lower().split())
+
+
 def label(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of an index whose emotion has a class in the protocol, with the columns `class` and `label`."""
+    """Return the rows of an index that the protocol takes, with the columns `class` and `label`.
+
+    Rows whose emotion (or objective class) has no class are left out, and those that the card excludes. On action
+    units (`target: aus`) every clip is taken: `label` is then the sum of 2**c over the classes c that it shows, and
+    `class` their names joined by `+`, empty where it shows none.
+    """
+    out = {(item.dataset, item.subject, item.clip) for item in card.exclude}
+    taken = [key not in out for key in zip(frame["dataset"], frame["subject"], frame["clip"], strict=True)]
+    frame = frame[taken].reset_index(drop=True)
     classes = list(card.classes)
-    of_emotion = {emotion.lower(): c for c, emotions in card.classes.items() for emotion in emotions}
-    frame = frame.assign(**{"class": frame["emotion"].str.lower().map(of_emotion)})
+    if card.multilabel:
+        units = {c: {int(value) for value in values} for c, values in card.classes.items()}
+        shown = [action_units(text) for text in frame["aus"]]
+        names = [[c for c in classes if units[c] & some] for some in shown]
+        return frame.assign(
+            **{"class": ["+".join(some) for some in names]},
+            label=[sum(1 << classes.index(c) for c in some) for some in names],
+        )
+    of_value = {
+        (dataset, _spelt(value)): c
+        for dataset in card.datasets
+        for c, values in card.classes_in(dataset).items()
+        for value in values
+    }
+    keys = zip(frame["dataset"], frame[card.target].map(_spelt), strict=True)
+    frame = frame.assign(**{"class": [of_value.get(key) for key in keys]})
     frame = frame.dropna(subset=["class"]).reset_index(drop=True)
     return frame.assign(label=[classes.index(c) for c in frame["class"]])
 
@@ -43,66 +94,97 @@ def assemble(name: str, card: ProtocolCard, indexes: Iterable[str | os.PathLike]
     Raises
     ------
     InputError
-        A class without clips, or clips of one subject only: nothing could be learned or tested.
+        A class without clips, or a single fold: nothing could be learned or tested.
     """
     frame = label(card, pd.concat([read_index(path) for path in indexes], ignore_index=True))
-    empty = [c for c in card.classes if c not in set(frame["class"])]
+    shown = {c for several in frame["class"] for c in (several.split("+") if card.multilabel else [several])}
+    empty = [c for c in card.classes if c not in shown]
     if empty:
         raise InputError(
-            f"protocol {name!r}: no clip of class {empty[0]!r} (emotions {', '.join(card.classes[empty[0]])}) in "
+            f"protocol {name!r}: no clip of class {empty[0]!r} ({card.target} {', '.join(card.classes[empty[0]])}) in "
             f"{', '.join(card.datasets)}; check the annotation, or leave the protocol out of config/config.yaml"
         )
-    frame["fold"] = [fold_name(d, s) for d, s in zip(frame["dataset"], frame["subject"], strict=True)]
+    frame["fold"] = _folds(card, frame)
     if frame["fold"].nunique() < 2:
         raise InputError(
-            f"protocol {name!r}: all {len(frame)} clips are of one subject ({frame['fold'].iloc[0]}); leaving one "
-            f"subject out needs two at least"
+            f"protocol {name!r}: all {len(frame)} clips are of one fold ({frame['fold'].iloc[0]}); the split "
+            f"{card.split} needs two at least"
         )
     frame = frame.sort_values(["dataset", "subject", "clip", "onset"], kind="stable")
     return frame.loc[:, list(COLUMNS)].reset_index(drop=True)
 
 
+def counts(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the card expects and what a table holds: columns what, expected (or missing), found.
+
+    Totals, subjects, classes, and the clips (per class, where known) of every subject of the official list; subjects
+    that are in the table only come last, with 0 expected.
+    """
+    rows = []
+    classes = list(card.classes)
+    has = _membership(card, frame)
+    expected = sum(len(part) for part in card.expected_subjects.values()) if card.expected_subjects else None
+    rows.append(("clips", card.expected_clips, len(frame)))
+    rows.append(("subjects", expected, frame.groupby(["dataset", "subject"]).ngroups))
+    for c, wanted in zip(classes, card.expected_classes or [None] * len(classes), strict=True):
+        rows.append((f"class {c}", wanted, int(has[c].sum())))
+    for dataset, subjects in card.expected_subjects.items():
+        part = (frame["dataset"] == dataset).to_numpy()
+        for subject, count in subjects.items():
+            mine = part & (frame["subject"] == subject).to_numpy()
+            if isinstance(count, int):
+                rows.append((f"{dataset} subject {subject}", count, int(mine.sum())))
+            else:
+                for c, wanted in zip(classes, count, strict=True):
+                    rows.append((f"{dataset} subject {subject}, {c}", wanted, int((has[c] & mine).sum())))
+        for subject, found in frame[part]["subject"].value_counts().sort_index().items():
+            if subject not in subjects:
+                rows.append((f"{dataset} subject {subject}, not in the official list", 0, int(found)))
+    return pd.DataFrame(rows, columns=["what", "expected", "found"]).astype({"expected": "Int64", "found": "Int64"})
+
+
+def _membership(card: ProtocolCard, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """{class: (N,) bool} of the clips of a table."""
+    labels = frame["label"].to_numpy()
+    if card.multilabel:
+        return {c: (labels >> number) % 2 == 1 for number, c in enumerate(card.classes)}
+    return {c: labels == number for number, c in enumerate(card.classes)}
+
+
 def unexpected(card: ProtocolCard, frame: pd.DataFrame) -> list[str]:
     """Compare a table with the counts of the official list; return one line for each difference."""
-    lines = []
-
-    def compare(what: str, expected: int | None, found: int) -> None:
-        if expected is not None and expected != found:
-            lines.append(f"{what}: expected {expected} clips, found {found}")
-
-    compare("in all", card.expected_clips, len(frame))
-    found = frame["class"].value_counts()
-    for name, count in zip(card.classes, card.expected_classes or [None] * len(card.classes), strict=True):
-        compare(f"class {name}", count, int(found.get(name, 0)))
-    for dataset, subjects in card.expected_subjects.items():
-        part = frame[frame["dataset"] == dataset]
-        for subject, count in subjects.items():
-            rows = part[part["subject"] == subject]
-            if isinstance(count, int):
-                compare(f"{dataset} subject {subject}", count, len(rows))
-            else:
-                for label, (name, wanted) in enumerate(zip(card.classes, count, strict=True)):
-                    compare(f"{dataset} subject {subject}, {name}", wanted, int((rows["label"] == label).sum()))
-        for subject in sorted(set(part["subject"]) - set(subjects)):
-            lines.append(f"{dataset} subject {subject}: not in the official list")
-    return lines
+    table = counts(card, frame).dropna(subset=["expected"])
+    differing = table[table["expected"] != table["found"]]
+    return [f"{row.what}: expected {row.expected}, found {row.found}" for row in differing.itertuples()]
 
 
-def planned(card: ProtocolCard, plan: Iterable[tuple[str, int, str, int]]) -> ProtocolCard:
-    """Return the card with the counts of a synthetic plan in place of the official ones."""
+def planned(card: ProtocolCard, plans: Mapping[str, Iterable[Sequence]]) -> ProtocolCard:
+    """Return the card with the counts of synthetic plans, {dataset: (subject, emotion, clips, objective)}.
+
+    What a plan leaves open (which action units a clip will show, its objective class) is not expected of anyone.
+    """
     classes = list(card.classes)
-    of_emotion = {emotion.lower(): c for c, emotions in card.classes.items() for emotion in emotions}
-    counts: dict[str, dict[int, list[int]]] = {}
-    for dataset, subject, emotion, clips in plan:
-        if dataset in card.datasets and emotion.lower() in of_emotion and clips:
-            row = counts.setdefault(dataset, {}).setdefault(subject, [0] * len(classes))
-            row[classes.index(of_emotion[emotion.lower()])] += clips
-    totals = [sum(row[i] for part in counts.values() for row in part.values()) for i in range(len(classes))]
+    expected: dict[str, dict[int, list[int]]] = {}
+    known = not card.multilabel
+    total = 0
+    for dataset, rows in plans.items():
+        of_value = {_spelt(v): c for c, values in card.classes_in(dataset).items() for v in values}
+        for subject, emotion, clips, objective in rows:
+            total += clips
+            known &= card.target == "emotion" or bool(objective)
+            c = of_value.get(_spelt(objective if card.target == "objective" else emotion))
+            if c is not None and clips:
+                row = expected.setdefault(dataset, {}).setdefault(subject, [0] * len(classes))
+                row[classes.index(c)] += clips
+    if not known:
+        clips = total if card.multilabel else None
+        return card.model_copy(update={"expected_clips": clips, "expected_classes": None, "expected_subjects": {}})
+    totals = [sum(row[i] for part in expected.values() for row in part.values()) for i in range(len(classes))]
     return card.model_copy(
         update={
             "expected_clips": sum(totals),
             "expected_classes": tuple(totals),
-            "expected_subjects": {d: {s: tuple(row) for s, row in part.items()} for d, part in counts.items()},
+            "expected_subjects": {d: {s: tuple(row) for s, row in part.items()} for d, part in expected.items()},
         }
     )
 
@@ -115,7 +197,11 @@ def write_protocol(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_protocol(path: str | os.PathLike) -> pd.DataFrame:
     """Read a protocol table; `ids` is added, the text of every clip's identity."""
-    frame = pd.read_csv(Path(path), dtype={"dataset": str, "clip": str, "emotion": str, "class": str, "fold": str})
+    frame = pd.read_csv(
+        Path(path),
+        dtype={"dataset": str, "clip": str, "emotion": str, "class": str, "fold": str},
+        keep_default_na=False,
+    )
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the rule 'protocol'")
@@ -123,10 +209,30 @@ def read_protocol(path: str | os.PathLike) -> pd.DataFrame:
     return frame
 
 
-def loso(frame: pd.DataFrame) -> Mapping[str, tuple[list[int], list[int]]]:
-    """Return {fold: (training rows, test rows)}, leave one subject out."""
+def splits(frame: pd.DataFrame) -> dict[str, tuple[list[int], list[int]]]:
+    """Return {fold: (training rows, test rows)}: each fold of a table is left out once."""
     folds = {}
     for fold in dict.fromkeys(frame["fold"]):
         inside = (frame["fold"] == fold).to_numpy()
         folds[fold] = (list((~inside).nonzero()[0]), list(inside.nonzero()[0]))
     return folds
+
+
+def inner_splits(frame: pd.DataFrame, rows: Sequence[int], count: int, seed: int) -> list[tuple[list[int], list[int]]]:
+    """Split the training rows of one fold by subject: return `count` pairs (training rows, validation rows).
+
+    Every row is validated once. Subjects are dealt out in a random order that `seed` fixes; with fewer subjects than
+    parts there are as many parts as subjects.
+    """
+    owners = [fold_name(frame["dataset"].iloc[row], frame["subject"].iloc[row]) for row in rows]
+    subjects = sorted(set(owners))
+    order = np.random.default_rng(seed).permutation(len(subjects))
+    part_of = {subjects[subject]: place % count for place, subject in enumerate(order)}
+    parts = [part_of[owner] for owner in owners]
+    return [
+        (
+            [r for r, p in zip(rows, parts, strict=True) if p != n],
+            [r for r, p in zip(rows, parts, strict=True) if p == n],
+        )
+        for n in range(min(count, len(subjects)))
+    ]

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 # Validation and messages: a new key of some card must not throw away finished trainings.
-_NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs", "apexbench.sources"}
+_NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs", "apexbench.project", "apexbench.sources"}
 
 
 def _file(root: Path, module: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Every YAML file: what is shipped is valid, and what is wrong is named by file and field before anything runs."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 import yaml
 
 from apexbench import config
-from apexbench.config import MethodCard, TableCard, load_project, read_yaml, validate
+from apexbench.config import MethodCard, TableCard, read_yaml, validate
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create
+from apexbench.project import load_project
 from apexbench.stages.recipes import check_recipes
 from apexbench.stages.rendering import render_dataset
 
@@ -61,10 +63,10 @@ def test_the_shipped_config_loads(root):
     check_recipes(project.recipes)
     assert project.used_datasets() == ["casme2", "mmew", "samm", "smic-hs"]
     for protocol in project.settings.protocols:
-        assert len(project.folds(protocol)) > 1
+        assert len(project.tested(protocol)) > 1
     for dataset in project.datasets:
         assert project.source(dataset) == "synthetic" and project.subjects(dataset)
-    for dataset, _, emotion, _ in project.plan:
+    for dataset, _, emotion, _, _ in project.plan:
         assert emotion in LAYOUTS[dataset].emotions
 
 
@@ -186,7 +188,7 @@ def test_null_without_quotes_is_the_null_model(root):
             "sam-3",
             "field 'protocol': unknown name 'sam-3'; did you mean 'samm-3'?",
         ),
-        ("tables/memix-samm3.yaml", ["protocol"], None, "a table of kind 'published' needs"),
+        ("tables/memix-samm3.yaml", ["columns"], [], "a table of kind 'published' needs"),
         (
             "tables/memix-samm3.yaml",
             ["ours", "STSTNet"],
@@ -205,7 +207,7 @@ def test_null_without_quotes_is_the_null_model(root):
             "protocols.yaml",
             ["samm-3", "datasets"],
             ["sam"],
-            "entry 'samm-3', field 'expected_subjects.samm': not one of the protocol's data sets",
+            "entry 'samm-3', field 'expected_subjects.samm': 'samm' is not one of the protocol's data sets",
         ),
         (
             "protocols.yaml",
@@ -374,7 +376,7 @@ def test_a_data_set_of_one_subject(root):
     project = load_project(_settings(), root)
     assert project.subjects("samm") == [6, 7]
     with pytest.raises(InputError, match=r"^config/synthetic/mini\.csv: 1 subject.* 'samm-3'.*two at least"):
-        project.folds("samm-3")  # subject 7 has no clip of its classes
+        project.tested("samm-3")  # subject 7 has no clip of its classes
 
 
 def test_a_licensed_data_set_of_one_subject(root):
@@ -382,7 +384,7 @@ def test_a_licensed_data_set_of_one_subject(root):
     (root / "data/mmew/sheet.xlsx").touch()
     _edit(root, "datasets.yaml", "mmew", "subjects", value=[3])
     with pytest.raises(InputError, match=r"^config/datasets\.yaml: 1 subject.* 'mmew-4'"):
-        load_project(_settings(), root).folds("mmew-4")
+        load_project(_settings(), root).tested("mmew-4")
 
 
 @pytest.mark.parametrize(
@@ -400,6 +402,50 @@ def test_a_bad_row_of_the_plan(root, row, message):
         _ = load_project(_settings(), root).plan
 
 
+def test_a_data_set_without_synthetic_clips(root):
+    _edit(root, "datasets.yaml", "samm", "loader", value="samm")
+    (root / "config/synthetic/mini.csv").write_text("dataset,subject,emotion,clips\nmmew,3,anger,2\n")
+    project = load_project(_settings(), root)
+    with pytest.raises(InputError, match=r"^config/synthetic/mini\.csv: no clips of 'samm', .*full, .*data/samm"):
+        project.tested("samm-3")
+
+
+def test_another_reading_of_a_release_is_planned_as_the_release(root):
+    project = load_project(_settings(), root)
+    assert project.loader("casme2-2019") == "casme2" and project.folder_of("casme2-2019") == Path("data/casme2")
+    assert project.plan_of("casme2-2019") == project.plan_of("casme2")
+
+
+def test_subjects_by_their_folders(root):
+    _edit(root, "datasets.yaml", "samm", "subjects", value="[0-9][0-9][0-9]")
+    for name in ("006/x", "037/y", "notes/z", "38a/z"):
+        (root / "data/samm" / name).mkdir(parents=True)
+    project = load_project(_settings(), root)
+    assert project.subjects("samm") == [6, 37]
+    _edit(root, "datasets.yaml", "samm", "subjects", value="sub*")
+    with pytest.raises(InputError, match=r"entry 'samm', field 'subjects': no folder sub\* in data/samm; put"):
+        load_project(_settings(), root).subjects("samm")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("dataset", "sam", r"record 1, dataset': unknown name 'sam'; did you mean 'samm'"),
+        ("field", "apexx", r"record 1, field 'field': Input should be 'onset'"),
+        ("wy", 1, r"record 1, field 'wy': unknown key"),
+    ],
+)
+def test_a_bad_repair(root, field, value, message):
+    record = {"dataset": "samm", "clip": "006_1_2", "field": "apex", "old": 1, "new": 2, "reason": "r", "source": "s"}
+    (root / "config/repairs.yaml").write_text(yaml.safe_dump([record | {field: value}]))
+    assert re.search(message, _refusal(root))
+    (root / "config/repairs.yaml").write_text(yaml.safe_dump([record]))
+    (repair,) = load_project(_settings(), root).repairs
+    assert (repair.old, repair.new) == ("1", "2")
+    (root / "config/repairs.yaml").write_text("dataset: samm\n")
+    assert "config/repairs.yaml: expected a list of records, found dict" in _refusal(root)
+
+
 def test_no_plan(root):
     (root / "config/synthetic/mini.csv").unlink()
     with pytest.raises(InputError, match=r"^config/synthetic/mini\.csv: no such file"):
@@ -410,5 +456,5 @@ def test_an_emotion_that_the_release_does_not_have(tmp_path):
     with pytest.raises(
         InputError, match=r"^config/synthetic/mini\.csv: samm subject 6, .*'Angry'; did you mean 'Anger'"
     ):
-        render_dataset("samm", [(6, "Angry", 1)], tmp_path / "clips", tmp_path / "truth", 0, "mini")
+        render_dataset("samm", "samm", [(6, "Angry", 1, "")], tmp_path / "clips", tmp_path / "truth", 0, "mini")
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,221 @@
+"""Everything under config/, checked against each other: which data sets, protocols, runs and tables make a study.
+
+`load_project` reads config/ once. What it answers is known before any clip is read, so that the DAG is static.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from apexbench.config import (
+    DatasetCard,
+    MethodCard,
+    Model,
+    ProtocolCard,
+    Recipes,
+    Settings,
+    TableCard,
+    read_entries,
+    read_repairs,
+    read_yaml,
+    validate,
+)
+from apexbench.errors import InputError, nearest
+
+
+class Project:
+    """Everything under config/, checked against each other. Paths are relative to the working directory."""
+
+    def __init__(self, settings: Mapping, root: str | os.PathLike):
+        self.root = Path(root)
+        self.folder = self.root / "config"
+        self.settings: Settings = validate(Settings, settings, Path("config/config.yaml"))
+        self.datasets: dict[str, DatasetCard] = read_entries(self.folder, "datasets.yaml", DatasetCard)
+        self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
+        self.repairs = read_repairs(self.root)
+        self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
+        self._check_settings()
+        self.methods: dict[str, MethodCard] = {
+            name: self._card("methods", name, MethodCard) for name in self.settings.methods
+        }
+        self.tables: dict[str, TableCard] = {
+            name: self._card("tables", name, TableCard) for name in self.settings.tables
+        }
+        self._check_links()
+
+    def _names(self, folder: str) -> list[str]:
+        return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+
+    def _card(self, folder: str, name: str, model: type[Model]) -> Any:
+        return validate(
+            model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
+        )
+
+    def _check_settings(self) -> None:
+        known = {"protocols": self.protocols, "methods": self._names("methods"), "tables": self._names("tables")}
+        for field, names in known.items():
+            for name in getattr(self.settings, field):
+                if name not in names:
+                    raise InputError(
+                        f"config/config.yaml: field {field!r}: unknown name {name!r}; {nearest(name, names)}"
+                    )
+        if isinstance(self.settings.source, dict):
+            for name in self.settings.source:
+                self._known("config/config.yaml", "source", name, self.datasets)
+
+    @staticmethod
+    def _known(file: str, field: str, name: str | None, known) -> None:
+        if name is not None and name not in known:
+            raise InputError(f"{file}: field {field!r}: unknown name {name!r}; {nearest(name, known)}")
+
+    def _check_links(self) -> None:
+        recipes = self.recipes
+        for name, flow in recipes.flow.items():
+            self._known("config/recipes.yaml", f"flow.{name}.magnification", flow.magnification, recipes.magnification)
+        for name, pack in recipes.packs.items():
+            self._known("config/recipes.yaml", f"packs.{name}.flow", pack.flow, recipes.flow)
+            self._known("config/recipes.yaml", f"packs.{name}.frames", pack.frames, recipes.magnification)
+        for name, feature in recipes.features.items():
+            self._known("config/recipes.yaml", f"features.{name}.pack", feature.pack, recipes.packs)
+        for name, protocol in self.protocols.items():
+            for dataset in protocol.datasets:
+                self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
+        releases = {self.loader(dataset) for dataset in self.datasets}
+        for number, repair in enumerate(self.repairs, 1):
+            self._known("config/repairs.yaml", f"record {number}, dataset", repair.dataset, releases)
+        for name, method in self.methods.items():
+            for role, recipe in method.inputs.items():
+                self._known(
+                    f"config/methods/{name}.yaml", f"inputs.{role}", recipe, {*recipes.packs, *recipes.features}
+                )
+            for protocol in method.protocols:
+                self._known(f"config/methods/{name}.yaml", "protocols", protocol, self.protocols)
+        for name, table in self.tables.items():
+            file = f"config/tables/{name}.yaml"
+            self._known(file, "protocol", table.protocol, self.protocols)
+            for row, method in table.ours.items():
+                self._known(file, f"ours.{row}", method, self._names("methods"))
+            if table.kind == "published" and not (table.published and table.columns):
+                raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'columns'")
+
+    def loader(self, dataset: str) -> str:
+        """Return the release that an entry of datasets.yaml reads."""
+        return self.datasets[dataset].loader or dataset
+
+    def folder_of(self, dataset: str) -> Path:
+        """Return where the user's copy of a data set lies."""
+        return Path(self.settings.data) / (self.datasets[dataset].folder or dataset)
+
+    def source(self, dataset: str) -> Literal["licensed", "synthetic"]:
+        """Tell whether a data set is read from the user's copy or rendered.
+
+        `auto` takes the user's copy when its folder exists. `licensed` demands it.
+        """
+        wish = self.settings.source
+        if isinstance(wish, dict):
+            wish = wish.get(dataset, "auto")
+        folder = self.folder_of(dataset)
+        there = folder.is_dir() and any(folder.iterdir())
+        if wish == "licensed" and not there:
+            raise InputError(
+                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r}. "
+                f"Put the release there as distributed (see README, 'Your own data'), or set source: synthetic"
+            )
+        if wish == "auto":
+            return "licensed" if there else "synthetic"
+        return wish
+
+    @cached_property
+    def plan(self) -> list[tuple[str, int, str, int, str]]:
+        """Rows (dataset, subject, emotion, clips, objective class or "") of the synthetic clips at the set scale."""
+        file = self._plan_file
+        try:
+            with (self.root / file).open(newline="") as handle:
+                rows = list(csv.DictReader(handle))
+        except FileNotFoundError:
+            raise InputError(f"{file}: no such file; it lists the synthetic clips of scale {file.stem!r}") from None
+        plan = []
+        for number, row in enumerate(rows, 2):
+            try:
+                dataset, emotion = row["dataset"], row["emotion"]
+                subject, clips = int(row["subject"]), int(row["clips"])
+                if subject < 1 or clips < 0:
+                    raise ValueError
+            except (KeyError, TypeError, ValueError):
+                raise InputError(
+                    f"{file}, row {number}: expected dataset, subject (from 1 up), emotion, clips (from 0 up); "
+                    f"found {dict(row)}"
+                ) from None
+            known = {*self.datasets, *map(self.loader, self.datasets)}
+            self._known(f"{file}, row {number}", "dataset", dataset, known)
+            plan.append((dataset, subject, emotion, clips, row.get("objective") or ""))
+        return plan
+
+    @property
+    def _plan_file(self) -> Path:
+        return Path("config") / "synthetic" / f"{self.settings.scale}.csv"
+
+    def plan_of(self, dataset: str) -> list[tuple[int, str, int, str]]:
+        """Return the plan's rows (subject, emotion, clips, objective) of a data set, else those of its release.
+
+        Raises InputError if the plan has no clips of either.
+        """
+        for name in (dataset, self.loader(dataset)):
+            rows = [row[1:] for row in self.plan if row[0] == name and row[3] > 0]
+            if rows:
+                return rows
+        raise InputError(
+            f"{self._plan_file}: no clips of {dataset!r}, which config/config.yaml asks for; add rows, or set scale: "
+            f"full, or put a licensed copy into {self.folder_of(dataset)}"
+        )
+
+    def subjects(self, dataset: str) -> list[int]:
+        """Return the subjects of a data set, known without reading its annotation: the DAG is static."""
+        if self.source(dataset) == "synthetic":
+            return sorted({row[0] for row in self.plan_of(dataset)})
+        listed = self.datasets[dataset].subjects
+        if not isinstance(listed, str):
+            return sorted(listed)
+        folder = self.folder_of(dataset)
+        numbers = (re.findall(r"\d+", path.name) for path in folder.glob(listed) if path.is_dir())
+        found = sorted({int(digits[-1]) for digits in numbers if digits})
+        if not found:
+            raise InputError(
+                f"config/datasets.yaml: entry {dataset!r}, field 'subjects': no folder {listed} in {folder}; "
+                f"put the release there as distributed, or list the subjects' numbers"
+            )
+        return found
+
+    def tested(self, protocol: str) -> list[tuple[str, int]]:
+        """Return (dataset, subject) of everyone whom a protocol may test, known without reading an annotation."""
+        card = self.protocols[protocol]
+        tested, files = [], set()
+        for dataset in card.datasets:
+            if self.source(dataset) == "synthetic":
+                files.add(self._plan_file.as_posix())
+                used = {value.lower() for values in card.classes_in(dataset).values() for value in values}
+                emotions = card.target == "emotion"
+                subjects = {s for s, e, _, _ in self.plan_of(dataset) if not emotions or e.lower() in used}
+            else:
+                files.add("config/protocols.yaml" if card.expected_subjects.get(dataset) else "config/datasets.yaml")
+                subjects = set(card.expected_subjects.get(dataset, ())) or set(self.subjects(dataset))
+            tested += [(dataset, subject) for subject in sorted(subjects)]
+        if len(tested) < 2:
+            raise InputError(
+                f"{' and '.join(sorted(files))}: {len(tested)} subject(s) for protocol {protocol!r} (data sets "
+                f"{', '.join(card.datasets)}); leaving one subject out needs two at least"
+            )
+        return tested
+
+    def used_datasets(self) -> list[str]:
+        """Return the data sets that the configured protocols read."""
+        return sorted({d for name in self.settings.protocols for d in self.protocols[name].datasets})
+
+
+def load_project(settings: Mapping, root: str | os.PathLike) -> Project:
+    """Validate the merged Snakemake config and every file under `root`/config."""
+    return Project(settings, root)
