@@ -1,11 +1,12 @@
-"""Synthetic trees, rendered once for all tests."""
+"""Synthetic trees, made once for all tests."""
 
 import shutil
+from functools import cache
 
 import pytest
-from trees import PLANS
+from trees import PLANS, full_plan
 
-from apexbench.datasets.synthetic import render
+from apexbench.datasets.synthetic import lay_out, render
 from apexbench.store import read_tensors
 
 
@@ -28,3 +29,17 @@ def copy(rendered, tmp_path):
         return shutil.copytree(rendered[dataset][0], tmp_path / dataset)
 
     return copied
+
+
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory):
+    """Return a function that gives the root of a layout's tree at full scale, without faces. Read only."""
+    folder = tmp_path_factory.mktemp("laid-out")
+
+    @cache
+    def made(layout, subjects=None):
+        root = folder / f"{layout}-{len(list(folder.iterdir()))}"
+        lay_out(layout, full_plan(layout, subjects), root, scale="full")
+        return root
+
+    return made

@@ -7,9 +7,17 @@ import pytest
 from trees import PLANS
 
 from apexbench.datasets.synthetic import render
-from apexbench.datasets.synthetic.expressions import ACTION_UNITS, RECIPES, draw_movement
-from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, objective_class
+from apexbench.datasets.synthetic.expressions import (
+    ACTION_UNITS,
+    OBJECTIVE_CLASSES,
+    RECIPES,
+    describe,
+    draw_movement,
+    objective_class,
+)
+from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip
 from apexbench.frames.detection import detect_landmarks
+from apexbench.store import read_tensors
 
 
 def _clips(truth):
@@ -76,7 +84,8 @@ def test_the_tree_holds_the_plan(rendered, dataset):
             assert image.shape == ((280, 280) if LAYOUTS[dataset].gray else (280, 280, 3))
             frames += 1
     assert counts == {(subject, emotion): count for subject, emotion, count in PLANS[dataset]}
-    assert sum(path.suffix in (".jpg", ".bmp") for path in root.rglob("*")) == frames
+    pictures = [path for path in root.rglob("*") if path.suffix in (".jpg", ".bmp")]
+    assert sum("non_micro" not in path.parts for path in pictures) == frames
 
 
 def _rows(path, sheet):
@@ -127,8 +136,29 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
         render("casme2", plan, tmp_path / name, tmp_path / f"{name}.safetensors", seed=seed)
     first, again, other = (_bytes(tmp_path / name) for name in "abc")
     assert first == again
-    assert not set(first.values()) & set(other.values())
+    assert not {name for name in first if name.endswith(".jpg") and first[name] == other.get(name)}
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_a_clip_does_not_depend_on_the_rest_of_the_plan(tmp_path):
+    render("mmew", [(3, "others", 1)], tmp_path / "alone", tmp_path / "alone.safetensors")
+    render("mmew", [(2, "fear", 1), (3, "fear", 1), (3, "others", 1)], tmp_path / "all", tmp_path / "all.safetensors")
+    alone, together = _bytes(tmp_path / "alone"), _bytes(tmp_path / "all")
+    frames = [name for name in alone if name.endswith(".jpg")]
+    assert len(frames) > 8 and all(alone[name] == together[name] for name in frames)
+
+
+def test_the_flow_of_full_clips_is_kept_around_the_face_only(tmp_path):
+    render("mmew", [(3, "surprise", 1)], tmp_path / "clips", tmp_path / "truth.safetensors", scale="full")
+    truth = read_tensors(tmp_path / "truth.safetensors", "truth")
+    (record,) = truth.meta["clips"]
+    left, top, width, height = record["box"]
+    flow, landmarks = truth["3/S03-02-001/flow"], truth["3/S03-02-001/landmarks"]
+    assert flow.shape == (height, width, 2) and flow.dtype == np.float16
+    assert left >= 0 and left + width <= 231 and top >= 0 and top + height <= 231
+    assert (landmarks.min(0) >= (left, top)).all() and (landmarks.max(0) <= (left + width, top + height)).all()
+    largest = np.linalg.norm(flow.astype(np.float32), axis=-1).max() * 200 / record["face_px"]
+    assert largest >= record["peak_px"] - 0.01
 
 
 def test_nothing_that_exists_is_touched(tmp_path):
@@ -153,9 +183,10 @@ def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("casme", [(1, "others", 1)]), "no synthetic layout"),
+        (("ck+", [(1, "others", 1)]), "no synthetic layout"),
         (("casme2", [(1, "joy", 1)]), "no emotion 'joy'"),
         (("casme2", [(0, "others", 1)]), "subject >= 1"),
+        (("casme2", [(1, "others", 1, "VIII")]), "objective class 'VIII'"),
     ],
 )
 def test_bad_plans_are_refused_before_any_work(tmp_path, arguments, message):
@@ -175,3 +206,10 @@ def test_recipes_use_known_units_and_cover_every_class():
 @pytest.mark.parametrize(("aus", "expected"), [("6+12", "I"), ("1+2", "II"), ("4", "III"), ("L14", "VII")])
 def test_objective_classes(aus, expected):
     assert objective_class(aus) == expected
+
+
+@pytest.mark.parametrize("objective", OBJECTIVE_CLASSES)
+def test_units_are_of_the_objective_class_asked_for(objective):
+    rng = np.random.default_rng(0)
+    for emotion in RECIPES:
+        assert objective_class(describe(draw_movement(rng, emotion, objective))) == objective

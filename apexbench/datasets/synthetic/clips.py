@@ -1,15 +1,17 @@
 """One clip: timing, motion, head drift, flicker and sensor noise, and the true flow from onset to apex.
 
-Every frame is resampled once from the subject's fine base image, so no frame is blurred by its history. The motion is
-given as the map back from a frame to the face at rest; the true flow is found from it by a fixed point.
+All that chance decides about a clip is drawn first, without a face: the script. Then every frame is resampled once
+from the subject's fine base image, so no frame is blurred by its history. The motion is given as the map back from a
+frame to the face at rest; the true flow is found from it by a fixed point.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from apexbench.datasets.synthetic.expressions import describe, displacement, draw_movement
+from apexbench.datasets.synthetic.expressions import Movement, displacement, draw_movement
 from apexbench.datasets.synthetic.portraits import Face
 
 REFERENCE_HEIGHT = 200  # px of the mesh, to which motion is scaled when it is stated
@@ -20,56 +22,77 @@ _OTHERS_UNITS = 0.10  # share of clips moved by another class's units
 
 
 @dataclass(frozen=True)
-class Motion:
-    """What moves in a clip, and when."""
+class Script:
+    """What is drawn about a clip before there is a face."""
 
     moved_as: str
-    aus: str
+    movement: Movement
     rise: int  # frames from onset to apex
-    length: int  # frames
+    length: int  # frames from onset to offset
+    roll: float  # degrees by which the head is turned today
+    zoom: float
+    seat: np.ndarray  # (2,), where the head is, shares of the frame's width and height
+    balances: tuple[float, ...]  # of left against right, one for each unit
+    peak: float  # px of expression at the reference height
+    spin: float  # drift of the head: turn in px at the mesh's edge ...
+    slide: np.ndarray  # (2,) ... shift in px ...
+    drift: float  # ... and its size, as a share of the most
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moves in a clip."""
+
     rest: np.ndarray  # (2, 3), frame px -> px of the face's own frame
     skin: np.ndarray  # (H, W, 2) displacement at the apex, px
     drift: np.ndarray  # (H, W, 2) displacement at the apex, px
     landmarks: np.ndarray  # (468, 2) px of the onset frame
 
 
-def draw_motion(
-    rng: np.random.Generator, face: Face, emotion: str, emotions: tuple[str, ...], rises: tuple[int, int]
-) -> Motion:
+def draw_script(
+    rng: np.random.Generator, emotion: str, emotions: tuple[str, ...], rises: tuple[int, int], objective: str = ""
+) -> Script:
     """Draw what a clip of `emotion` shows: now and then, the units of one of the other `emotions`."""
     moved_as = emotion
     if rng.random() < _OTHERS_UNITS:
         moved_as = str(rng.choice(emotions))
     rise = int(rng.integers(rises[0], rises[1] + 1))
     length = 1 + rise + round(rise * rng.uniform(0.6, 0.86))
+    roll, zoom, seat = rng.normal(0, 0.8), rng.uniform(0.98, 1.02), rng.normal(0, 0.008, 2)
+    movement = draw_movement(rng, moved_as, objective)
+    balances = tuple(rng.normal(0, 0.15) for _ in movement)
+    peak = np.clip(rng.lognormal(np.log(0.85), 0.4), *_PEAK)
+    spin, slide, drift = rng.normal(0, 0.6), rng.normal(0, 0.5, 2), rng.uniform(0.2, 1)
+    return Script(moved_as, movement, rise, length, roll, zoom, seat, balances, peak, spin, slide, drift)
+
+
+def move(script: Script, face: Face) -> Motion:
+    """Play a script with a face."""
     size = face.size
     centre = face.landmarks.mean(0)
 
-    # where the subject sits today
-    turn = cv2.getRotationMatrix2D(centre.tolist(), rng.normal(0, 0.8), rng.uniform(0.98, 1.02))
-    turn[:, 2] += rng.normal(0, 0.008, 2) * size[::-1]
+    turn = cv2.getRotationMatrix2D(centre.tolist(), script.roll, script.zoom)
+    turn[:, 2] += script.seat * size[::-1]
     back = cv2.invertAffineTransform(turn)
     landmarks = face.landmarks @ turn[:, :2].T + turn[:, 2]
 
     hull = _hull(landmarks, size)
     px = np.ptp(landmarks[:, 1]) / REFERENCE_HEIGHT
-    movement = draw_movement(rng, moved_as)
-    skin = displacement(rng, movement, landmarks, size)
-    peak = np.clip(rng.lognormal(np.log(0.85), 0.4), *_PEAK)
-    skin *= peak * px / np.linalg.norm(skin, axis=-1)[hull].max()
+    skin = displacement(script.movement, script.balances, landmarks, size)
+    skin *= script.peak * px / np.linalg.norm(skin, axis=-1)[hull].max()
 
     x, y = np.meshgrid(np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32))
-    spin = rng.normal(0, 0.6) / np.ptp(landmarks[:, 1])
-    drift = np.stack([-spin * (y - centre[1]), spin * (x - centre[0])], -1) + rng.normal(0, 0.5, 2)
+    spin = script.spin / np.ptp(landmarks[:, 1])
+    drift = np.stack([-spin * (y - centre[1]), spin * (x - centre[0])], -1) + script.slide
     largest = np.linalg.norm(drift, axis=-1)[hull].max()
-    drift *= min(_DRIFT, _DRIFT * peak) * rng.uniform(0.2, 1) * px / largest
-    return Motion(
-        moved_as, describe(movement), rise, length, back, skin, drift.astype(np.float32), landmarks.astype(np.float32)
-    )
+    drift *= min(_DRIFT, _DRIFT * script.peak) * script.drift * px / largest
+    return Motion(back, skin, drift.astype(np.float32), landmarks.astype(np.float32))
 
 
-def render_frames(rng: np.random.Generator, face: Face, motion: Motion) -> np.ndarray:
-    """The frames (T, H, W[, 3]) uint8 of a clip; the first is the onset."""
+def render_frames(
+    rng: np.random.Generator, face: Face, motion: Motion, rise: int, length: int, before: int = 0, after: int = 0
+) -> Iterator[np.ndarray]:
+    """Yield the frames (H, W[, 3]) uint8 of a clip, `length` from onset to offset, `before` and `after` around them."""
     size = motion.skin.shape[:2]
     xy = _positions(size)
     matrix = motion.rest[:, :2].astype(np.float32)
@@ -77,17 +100,16 @@ def render_frames(rng: np.random.Generator, face: Face, motion: Motion) -> np.nd
     rest, skin, drift = ((part * face.finer) for part in (rest, motion.skin @ matrix.T, motion.drift @ matrix.T))
     rest += face.border * face.finer + (face.finer - 1) / 2  # pixels count from their centres
     base = cv2.GaussianBlur(face.image, (0, 0), 0.4 * face.finer) if face.finer > 1 else face.image
-    frames = np.empty((motion.length, *size, *face.image.shape[2:]), np.uint8)
     phase, exposure = rng.uniform(0, 2 * np.pi), rng.uniform(0.95, 1.05)
     end, power = rng.uniform(0.0, 0.25), rng.uniform(0.7, 1.4)
-    for index in range(motion.length):
-        curve = _timing(index, motion.rise, motion.length, end)
-        moved = rest - float(curve) * skin - float((index / motion.rise) ** power) * drift
+    for index in range(-before, length + after):
+        moment = min(max(index, 0), length - 1)  # the face rests before the onset, and stays after the offset
+        curve = _timing(moment, rise, length, end)
+        moved = rest - float(curve) * skin - float((moment / rise) ** power) * drift
         frame = cv2.remap(base, moved, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         gain = exposure * (1 + _FLICKER * np.sin(phase + 2.4 * index) + rng.normal(0, 0.1 * _FLICKER))
         frame = frame * np.float32(gain) + _NOISE * rng.standard_normal(frame.shape, dtype=np.float32)
-        frames[index] = np.rint(frame).clip(0, 255)
-    return frames
+        yield np.rint(frame).clip(0, 255).astype(np.uint8)
 
 
 def true_flow(motion: Motion) -> np.ndarray:

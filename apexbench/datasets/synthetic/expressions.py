@@ -5,6 +5,9 @@ from the midline, down), and how far the skin around follows (sigma, in interocu
 and what the data sets' papers report for their classes; like there, classes share units.
 """
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 
 # right point, left point, (outward, down), sigma
@@ -62,11 +65,38 @@ RECIPES = {
 _ONE_SIDED = {"contempt": 0.9}  # chance that units 12 and 14 move one side only; for other emotions _ONE_SIDE
 _ONE_SIDE = 0.12
 
+# objective classes after Davison et al. (2018): the sets of units of I to VI; every other set is of class VII
+OBJECTIVE_CLASSES = {
+    "I": [{6}, {12}, {6, 12}, {6, 7, 12}, {7, 12}],
+    "II": [{1, 2}, {5}, {25}, {1, 2, 25}, {25, 26}, {5, 24}, {1, 2, 5}, {1, 2, 5, 25}],
+    "III": [{23}, {4}, {4, 7}, {4, 5}, {4, 5, 7}, {17, 24}, {4, 6, 7}, {4, 38}],
+    "IV": [{10}, {9}, {4, 9}, {4, 40}, {4, 5, 40}, {4, 7, 9}, {4, 9, 10}, {4, 7, 10}, {4, 10}],
+    "V": [{1}, {15}, {1, 4}, {6, 15}, {15, 17}],
+    "VI": [{1, 2, 4}, {20}],
+    "VII": [],
+}
+_TRIES = 60  # movements drawn for an objective class before one of the class's own sets is taken
+
 Movement = dict[tuple[int, str], float]  # (unit, "" or "L" or "R") -> strength
 
 
-def draw_movement(rng: np.random.Generator, emotion: str) -> Movement:
-    """Draw the units that one clip of `emotion` moves, each with its strength and side."""
+def draw_movement(rng: np.random.Generator, emotion: str, objective: str = "") -> Movement:
+    """Draw the units that one clip of `emotion` moves, each with its strength and side.
+
+    With an objective class (I..VII), draw until the units are of it. A class that the emotion's units hardly ever make
+    gets one of its own sets.
+    """
+    if not objective:
+        return _draw(rng, emotion)
+    for _ in range(_TRIES):
+        movement = _draw(rng, emotion)
+        if objective_class(describe(movement)) == objective:
+            return movement
+    sets = [units for units in OBJECTIVE_CLASSES[objective] if units <= ACTION_UNITS.keys()] or [{14, 17}]
+    return {(unit, ""): rng.uniform(0.5, 1.3) for unit in sorted(sets[rng.integers(len(sets))])}
+
+
+def _draw(rng: np.random.Generator, emotion: str) -> Movement:
     variants = RECIPES[emotion]
     shares = np.array([share for share, _, _ in variants])
     _, always, perhaps = variants[rng.choice(len(variants), p=shares / shares.sum())]
@@ -87,12 +117,18 @@ def describe(movement: Movement) -> str:
     return "+".join(f"{side}{unit}" for unit, side in movement)
 
 
+def objective_class(aus: str) -> str:
+    """The objective class I..VII of units as a sheet writes them."""
+    units = {int(unit) for unit in re.findall(r"\d+", aus)}
+    return next((name for name, sets in OBJECTIVE_CLASSES.items() if units in sets), "VII")
+
+
 def displacement(
-    rng: np.random.Generator, movement: Movement, landmarks: np.ndarray, size: tuple[int, int]
+    movement: Movement, balances: Sequence[float], landmarks: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """The skin's displacement (H, W, 2) float32 for this movement, in px up to a scale: of strength 1, 1 px.
 
-    Both sides of a face never move alike: each pair gets its own balance.
+    Both sides of a face never move alike: each unit has its balance, by how much the left outweighs the right.
     """
     eyes = landmarks[[33, 133]].mean(0), landmarks[[362, 263]].mean(0)
     across = eyes[1] - eyes[0]
@@ -101,8 +137,7 @@ def displacement(
     down = np.array([-across[1], across[0]])
     x, y = np.arange(size[1]), np.arange(size[0])
     field = np.zeros((*size, 2), np.float32)
-    for (action, only), strength in movement.items():
-        balance = rng.normal(0, 0.15)
+    for ((action, only), strength), balance in zip(movement.items(), balances, strict=True):
         for right, left, (outward, drop), sigma in ACTION_UNITS[action]:
             middle = right == left
             for side, point, sign in (("R", right, -1), ("L", left, 1)):

@@ -1,126 +1,282 @@
 """Synthetic clips in a data set's own layout, with one file of the truth beside them.
 
 The real loaders read the tree as they read a licensed copy; the truth file says what really happens in each clip.
+First all clips are outlined: names, frame numbers, action units, and the faults of the real release. Then `render`
+fills the outline with faces that move, `lay_out` with one small picture, for what reads folders and sheets only.
 """
 
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from apexbench.datasets.synthetic.clips import draw_motion, peak_px, render_frames, true_flow
-from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Size
-from apexbench.datasets.synthetic.portraits import stream, subject_face
+from apexbench.datasets.synthetic.clips import Motion, Script, draw_script, move, peak_px, render_frames, true_flow
+from apexbench.datasets.synthetic.expressions import OBJECTIVE_CLASSES, describe, objective_class
+from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout
+from apexbench.datasets.synthetic.portraits import Face, stream, subject_face
 from apexbench.store import write_tensors
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97]
 _FACE_DETAIL = 250  # px of face height, below which the base image is twice as fine as the frames
+_MARGIN = 0.25  # of the face's height, around it in the truth's flow
+_MAP = 28  # px of a picture of flow
 # how a label is acted: most are recipes themselves, coarse ones stand for several
 _ACTED = {
     "negative": {"disgust": 0.4, "anger": 0.2, "repression": 0.2, "sadness": 0.1, "fear": 0.1},
     "positive": {"happiness": 1.0},
     "other": {"others": 1.0},
+    "tense": {"others": 0.6, "repression": 0.4},
+    "sad": {"sadness": 1.0},
+    "happy": {"happiness": 1.0},
 }
 
-Plan = Iterable[tuple[int, str, int]]
+Plan = Iterable[tuple[int, str, int] | tuple[int, str, int, str]]
+Box = tuple[int, int, int, int]  # left, top, width, height in px
+
+
+@dataclass(frozen=True)
+class Take:
+    """A clip outlined: what is shown, and the random stream that makes its frames."""
+
+    clip: Clip
+    script: Script
+    rng: np.random.Generator
+
+
+def outline(dataset: str, plan: Plan, *, seed: int = 0, scale: str = "mini") -> list[Take]:
+    """Draw all clips of a plan, subject by subject: names, frame numbers, units, faults, but no pixel."""
+    layout = _layout(dataset, scale)
+    rows = _check_plan(dataset, layout, plan)
+    takes = []
+    for subject in sorted({subject for subject, _, _ in rows}):
+        index, serials = 0, Counter()
+        for (_, emotion, objective), count in [row for row in rows.items() if row[0][0] == subject]:
+            for of_row in range(count):
+                keys = (emotion, objective, of_row) if objective else (emotion, of_row)
+                rng = stream(seed, layout.release or dataset, subject, *keys)
+                name = layout.name(rng, subject, emotion, serials[emotion], index)
+                acted = _act(rng, emotion)
+                pool = tuple(_act(rng, other) for other in layout.emotions if other != emotion)
+                script = draw_script(rng, acted, pool, layout.sizes[scale].rise, objective)
+                onset, aus = layout.first_frame(rng, index), describe(script.movement)
+                clip = Clip(
+                    subject, name, emotion, aus, onset, onset + script.rise, onset + script.length - 1,
+                    objective or objective_class(aus),
+                )  # fmt: skip
+                takes.append(Take(clip, script, rng))
+                serials[emotion] += 1
+                index += 1
+    clips = layout.amend([take.clip for take in takes], scale)
+    twice = [key for key, count in Counter(map(layout.key, clips)).items() if count > 1]
+    if twice:
+        raise ValueError(f"{dataset}: two clips are called {twice[0]}")
+    return [replace(take, clip=clip) for take, clip in zip(takes, clips, strict=True)]
+
+
+def lay_out(dataset: str, plan: Plan, root, *, seed: int = 0, scale: str = "mini") -> None:
+    """Write into `root` what `render` writes there, names and sheets alike, but one tiny picture for all frames.
+
+    No face, no motion, no truth: for tests of whatever reads folders and sheets. Takes seconds at `full` scale.
+    """
+    layout = _layout(dataset, scale)
+    clips = [take.clip for take in outline(dataset, plan, seed=seed, scale=scale)]
+    picture = np.full((8, 8) if layout.gray else (8, 8, 3), 128, np.uint8)
+    blank = {suffix: _encoded(picture, suffix) for suffix in (".jpg", ".bmp")}
+    depth = _encoded(_flat_depth((8, 8)), ".png")
+    with _new_folder(root) as folder:
+        for clip in clips:
+            if layout.maps:
+                rng = stream(seed, layout.release or dataset, layout.key(clip), "map")
+                _write(folder, layout.pictures(clip, clips), _map_picture(_smooth_field(rng)))
+            else:
+                frames = [layout.frame(clip, number) for number in clip.numbers()]
+                _write(folder, frames, blank[Path(layout.frame(clip, clip.onset)).suffix])
+                _write(folder, _depths(layout, clip), depth)
+        _finish(folder, layout, clips)
 
 
 def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str = "mini") -> None:
     """Render the clips of a plan into `root`, laid out as the release of `dataset` is, and the truth into `truth`.
 
-    `plan` has rows (subject, emotion, number of clips), emotions spelt as in the release. `root` must not exist, or
-    be empty. The same arguments give the same bytes; what a clip shows does not depend on the rest of the plan, only
-    its name may. The truth holds `<subject>/<clip>/flow` float16 (H, W, 2), px from onset to apex, and
-    `<subject>/<clip>/landmarks` float32 (468, 2), px of the onset frame. Its meta lists the clips; there `moved_as`
-    is the recipe that moved the face, now and then another class's, and `peak_px` is for a mesh 200 px high.
+    `plan` has rows (subject, emotion, number of clips) and perhaps an objective class (I..VII) that the moved units
+    must be of; emotions are spelt as in the release. `root` must not exist, or be empty. The same arguments give the
+    same bytes; what a clip shows does not depend on the rest of the plan, only its name and its place in a long video
+    may, and the faults of the real sheets.
+
+    The truth holds `<clip>/flow` float16 (H, W, 2), px from onset to apex, and `<clip>/landmarks` float32 (468, 2), px
+    of the onset frame; `<clip>` is `<subject>/<clip>`, with `/<onset>` where clips share a name. Its meta lists the
+    clips: `moved_as` is the recipe that moved the face, now and then another class's, `peak_px` is for a mesh 200 px
+    high, and `box` (left, top, width, height) is what the flow covers: the frame, or at `full` scale the face and a
+    margin.
     """
-    root, layout = Path(root), _layout(dataset)
-    size = layout.sizes.get(scale)
-    if size is None:
-        raise ValueError(f"scale {scale!r} is not one of {', '.join(layout.sizes)}")
-    rows = _check_plan(dataset, layout, plan)
+    layout = _layout(dataset, scale)
+    size = layout.sizes[scale]
+    takes = outline(dataset, plan, seed=seed, scale=scale)
+    clips = [take.clip for take in takes]
+    with _new_folder(root) as folder:
+        tensors, records = {}, []
+        for subject, of_subject in groupby(takes, key=lambda take: take.clip.subject):
+            rng = stream(seed, layout.release or dataset, subject, "face")
+            height = rng.uniform(*size.face)
+            face = subject_face(rng, size.frame, height, 2 if height < _FACE_DETAIL else 1, layout.gray)
+            for take in of_subject:
+                motion = move(take.script, face)
+                flow = true_flow(motion)
+                if layout.maps:
+                    inner = cv2.resize(_inside(flow, _face_box(motion)), (_MAP, _MAP), interpolation=cv2.INTER_AREA)
+                    _write(folder, layout.pictures(take.clip, clips), _map_picture(inner))
+                else:
+                    _write_frames(folder, layout, take, face, motion)
+                box = _face_box(motion, _MARGIN) if scale == "full" else (0, 0, *size.frame[::-1])
+                tensors[f"{layout.key(take.clip)}/flow"] = _inside(flow, box).astype(np.float16)
+                tensors[f"{layout.key(take.clip)}/landmarks"] = motion.landmarks
+                records.append(_record(take, motion, flow, box))
+        _finish(folder, layout, clips)
+        meta = {"kind": "truth", "dataset": dataset, "seed": seed, "scale": scale, "clips": records}
+        write_tensors(truth, tensors, meta)
+
+
+def _act(rng: np.random.Generator, emotion: str) -> str:
+    """The recipe that a label is acted by; of several labels joined by +, one is acted."""
+    labels = emotion.lower().split("+")
+    label = labels[0] if len(labels) == 1 else str(rng.choice(labels))
+    shares = _ACTED.get(label, {label: 1.0})
+    return str(rng.choice(list(shares), p=list(shares.values())))
+
+
+def _write_frames(folder: Path, layout: Layout, take: Take, face: Face, motion: Motion) -> None:
+    clip = take.clip
+    around = {"before": clip.before, "after": clip.after}
+    frames = render_frames(take.rng, face, motion, clip.apex - clip.onset, clip.offset - clip.onset + 1, **around)
+    for number, frame in enumerate(frames, clip.onset - clip.before):
+        if number not in clip.absent:
+            path = layout.frame(clip, number)
+            image = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+            _write(folder, [path], _encoded(image, Path(path).suffix))
+    _write(folder, _depths(layout, clip), _encoded(_flat_depth(motion.skin.shape[:2]), ".png"))
+
+
+def _finish(folder: Path, layout: Layout, clips: list[Clip]) -> None:
+    """What lies beside the frames: empty folders, spare pictures, the sheet."""
+    for clip in clips:
+        if not layout.maps and not clip.numbers():
+            (folder / layout.frame(clip, clip.onset)).parent.mkdir(parents=True, exist_ok=True)
+    for path, clip, number in layout.spare(clips):
+        _write(folder, [path], (folder / layout.frame(clip, number)).read_bytes())
+    layout.write_sheet(folder, clips)
+
+
+def _depths(layout: Layout, clip: Clip) -> list[str]:
+    return [path for number in clip.numbers() if (path := layout.depth(clip, number))]
+
+
+def _flat_depth(size: tuple[int, int]) -> np.ndarray:
+    """A depth picture in mm, of a wall: depth is there to be left alone."""
+    return np.full(size, 900, np.uint16)
+
+
+def _record(take: Take, motion: Motion, flow: np.ndarray, box: Box) -> dict:
+    clip = take.clip
+    return {
+        "subject": clip.subject, "clip": clip.name, "emotion": clip.emotion, "aus": clip.aus,
+        "objective": clip.objective, "moved_as": take.script.moved_as,
+        "onset": clip.onset, "apex": clip.apex, "offset": clip.offset, "box": box,
+        "peak_px": peak_px(motion, flow), "face_px": float(np.ptp(motion.landmarks[:, 1])),
+    }  # fmt: skip
+
+
+def _face_box(motion: Motion, margin: float = 0.0) -> Box:
+    """The box around the mesh in whole px, wider on all sides by a share of the mesh's height, within the frame."""
+    height, width = motion.skin.shape[:2]
+    low, high = motion.landmarks.min(0), motion.landmarks.max(0)
+    room = margin * (high[1] - low[1])
+    left, top = (max(int(value), 0) for value in np.floor(low - room))
+    right, bottom = np.minimum(np.ceil(high + room).astype(int) + 1, (width, height)).tolist()
+    return left, top, right - left, bottom - top
+
+
+def _inside(field: np.ndarray, box: Box) -> np.ndarray:
+    left, top, width, height = box
+    return field[top : top + height, left : left + width]
+
+
+def _smooth_field(rng: np.random.Generator) -> np.ndarray:
+    """A random flow (28, 28, 2)."""
+    return cv2.resize(rng.normal(0, 1, (4, 4, 2)), (_MAP, _MAP), interpolation=cv2.INTER_CUBIC)
+
+
+def _map_picture(flow: np.ndarray) -> bytes:
+    """A flow (H, W, 2) as the PNG that circulates: R, G, B are u, v, strain, each stretched to 0..255."""
+    (u_y, u_x), (v_y, v_x) = (np.gradient(flow[..., axis].astype(np.float64)) for axis in (0, 1))
+    strain = np.sqrt(u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2)
+    channels = np.dstack([strain, flow[..., 1], flow[..., 0]])  # OpenCV's order
+    low, high = channels.min((0, 1)), channels.max((0, 1))
+    return _encoded(np.rint(255 * (channels - low) / (high - low)).astype(np.uint8), ".png")
+
+
+def _encoded(image: np.ndarray, suffix: str) -> bytes:
+    done, data = cv2.imencode(suffix, image, _JPEG if suffix == ".jpg" else [])
+    if not done:
+        raise OSError(f"OpenCV could not encode a picture as {suffix}")
+    return data.tobytes()
+
+
+def _write(folder: Path, paths: Iterable[str], data: bytes) -> None:
+    made = None
+    for path in paths:
+        parent, _, _ = path.rpartition("/")
+        if parent != made:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+            made = parent
+        (folder / path).write_bytes(data)
+
+
+@contextmanager
+def _new_folder(root) -> Iterator[Path]:
+    """Yield a neighbour of `root` that takes its name when the block ends without an error.
+
+    Raises FileExistsError if there is anything at `root` but an empty folder.
+    """
+    root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(f"{root} exists and is not empty; synthetic clips are never written over anything")
     root.parent.mkdir(parents=True, exist_ok=True)
     part = root.parent / f".{root.name}.{uuid.uuid4().hex}"
     part.mkdir()
     try:
-        clips, tensors, records = [], {}, []
-        for subject in sorted({subject for subject, _ in rows}):
-            emotions = {emotion: count for (who, emotion), count in rows.items() if who == subject}
-            for clip, arrays, record in _render_subject(dataset, layout, size, subject, emotions, part, seed):
-                clips.append(clip)
-                records.append(record)
-                tensors |= {f"{subject}/{clip.name}/{name}": array for name, array in arrays.items()}
-        layout.write_sheet(part, clips)
-        meta = {"kind": "truth", "dataset": dataset, "seed": seed, "scale": scale, "clips": records}
-        write_tensors(truth, tensors, meta)
+        yield part
         part.rename(root)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _render_subject(dataset: str, layout, size: Size, subject: int, emotions: dict, part: Path, seed: int):
-    rng = stream(seed, dataset, subject, "face")
-    height = rng.uniform(*size.face)
-    face = subject_face(rng, size.frame, height, 2 if height < _FACE_DETAIL else 1, layout.gray)
-    names, index = set(), 0
-    for emotion, count in emotions.items():
-        for serial in range(count):
-            rng = stream(seed, dataset, subject, emotion, serial)
-            name = layout.name(rng, subject, emotion, serial, index)
-            if name in names:
-                raise ValueError(f"{dataset}: subject {subject} has two clips called {name}")
-            names.add(name)
-            index += 1
-            acted = _act(rng, emotion)
-            pool = tuple(_act(rng, other) for other in layout.emotions if other != emotion)
-            motion = draw_motion(rng, face, acted, pool, size.rise)
-            onset = layout.first_frame(rng)
-            clip = Clip(subject, name, emotion, motion.aus, onset, onset + motion.rise, onset + motion.length - 1)
-            for number, frame in enumerate(render_frames(rng, face, motion), onset):
-                _write_frame(part / layout.frame(clip, number), frame)
-            flow = true_flow(motion)
-            record = {
-                "subject": subject, "clip": name, "emotion": emotion, "aus": motion.aus, "moved_as": motion.moved_as,
-                "onset": clip.onset, "apex": clip.apex, "offset": clip.offset,
-                "peak_px": peak_px(motion, flow), "face_px": float(np.ptp(motion.landmarks[:, 1])),
-            }  # fmt: skip
-            yield clip, {"flow": flow.astype(np.float16), "landmarks": motion.landmarks}, record
-
-
-def _act(rng: np.random.Generator, emotion: str) -> str:
-    """The recipe that a label is acted by."""
-    shares = _ACTED.get(emotion.lower(), {emotion.lower(): 1.0})
-    return str(rng.choice(list(shares), p=list(shares.values())))
-
-
-def _write_frame(path: Path, frame: np.ndarray) -> None:
-    image = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(path.suffix, image, _JPEG if path.suffix == ".jpg" else [])
-    if not done:
-        raise OSError(f"{path}: OpenCV could not encode the frame")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.tobytes())
-
-
-def _layout(dataset: str):
+def _layout(dataset: str, scale: str) -> Layout:
     try:
-        return LAYOUTS[dataset]
+        layout = LAYOUTS[dataset]
     except KeyError:
         raise ValueError(f"no synthetic layout for {dataset!r}; there are {', '.join(LAYOUTS)}") from None
+    if scale not in layout.sizes:
+        raise ValueError(f"scale {scale!r} is not one of {', '.join(layout.sizes)}")
+    return layout
 
 
-def _check_plan(dataset: str, layout, plan: Plan) -> Counter:
+def _check_plan(dataset: str, layout: Layout, plan: Plan) -> Counter:
     rows = Counter()
-    for subject, emotion, count in plan:
+    for subject, emotion, count, *objective in plan:
         if emotion not in layout.emotions:
             raise ValueError(f"{dataset} has no emotion {emotion!r}; expected one of {', '.join(layout.emotions)}")
         if subject < 1 or count < 0:
             raise ValueError(f"{dataset}: a plan row needs subject >= 1 and clips >= 0, got {subject}, {count}")
-        rows[subject, emotion] += count
+        if objective not in ([], [""]) and objective[0] not in OBJECTIVE_CLASSES:
+            raise ValueError(
+                f"{dataset}: objective class {objective[0]!r} is not one of {', '.join(OBJECTIVE_CLASSES)}"
+            )
+        rows[subject, emotion, *(objective or [""])] += count
     return rows
