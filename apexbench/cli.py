@@ -3,10 +3,28 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apexbench.errors import InputError
 
-_METRICS = ("acc", "uf1", "uar", "weighted_f1")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from apexbench.config import ProtocolCard
+
+# kinds of findings, in the order in which check-data prints them
+_FINDINGS = {
+    "note": "notes",
+    "unlisted": "folders and pictures that the annotation does not list",
+    "apex": "apexes to know of",
+    "label": "labels that are not known",
+    "missing-frames": "missing frames",
+    "unmatched-repair": "repairs that do not fit this copy",
+    "repair": "repairs applied",
+    "dropped": "clips left out",
+    "error": "errors",
+}
+_METRICS = ("acc", "uf1", "uar", "weighted_f1", "au_f1", "au_macro_f1")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,43 +33,93 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-data", help="read one release and print what it holds, or all that is wrong")
     check.add_argument("dataset")
-    check.add_argument("root", type=Path, nargs="?", help="folder of the release; default data/<dataset>")
-    check.add_argument("--apex", choices=("sheet", "midpoint"), help="default: as in config/datasets.yaml")
+    check.add_argument("root", type=Path, nargs="?", help="folder of the release; default data/<folder>")
+    apexes = ("sheet", "midpoint", "spotted", "drop")
+    check.add_argument("--apex", choices=apexes, help="default: as in config/datasets.yaml; spotted takes minutes")
+    check.add_argument("--strict", action="store_true", help="status 1 if any count differs from what is expected")
     compare = commands.add_parser("diff", help="compare the scores of two studies; status 1 if they differ")
     compare.add_argument("first", type=Path, help="a folder such as results/default")
     compare.add_argument("second", type=Path)
+    export = commands.add_parser("export-log", help="write a run's predictions in the submission format of MEGC2019")
+    export.add_argument("predictions", type=Path, nargs="+", help="the run's .parquet files, results/<study>/runs/...")
+    export.add_argument("log", type=Path, help="text file to write")
+    export.add_argument("--rule", default="last", help="selection rule; default last")
+    export.add_argument("--seed", type=int, help="where the files hold several seeds")
+    audit = commands.add_parser("audit", help="check printed numbers: whole clips, repeated pairs, mixed-up metrics")
+    audit.add_argument("files", type=Path, nargs="*", help="CSVs such as config/published/memix.csv; default: all")
     schemas = commands.add_parser("schemas", help="write config/schemas/*.json from the cards' types, for editors")
     schemas.add_argument("folder", type=Path, nargs="?", default=Path("config/schemas"))
     wanted = parser.parse_args(arguments)
     try:
         if wanted.command == "check-data":
-            return _check_data(wanted.dataset, wanted.root or Path("data") / wanted.dataset, wanted.apex)
+            return _check_data(wanted.dataset, wanted.root, wanted.apex, wanted.strict)
         if wanted.command == "diff":
             return _diff(wanted.first, wanted.second)
+        if wanted.command == "export-log":
+            return _export_log(wanted.predictions, wanted.rule, wanted.seed, wanted.log)
+        if wanted.command == "audit":
+            return _audit(wanted.files)
         return _write_schemas(wanted.folder)
     except InputError as error:
         print(f"apexbench: {error}", file=sys.stderr)
         return 1
 
 
-def _check_data(dataset: str, root: Path, apex: str | None) -> int:
-    from apexbench.config import read_cards
-    from apexbench.datasets import load_index
+def _check_data(dataset: str, root: Path | None, apex: str | None, strict: bool) -> int:
+    """Print what a copy holds beside what it should hold, and all that was found; status 1 on errors, see --strict."""
+    from apexbench.clips import sample_hash
+    from apexbench.config import DatasetCard, read_cards, read_repairs
+    from apexbench.datasets import counted, differences, names, read_release
+    from apexbench.errors import nearest
+
+    cards, protocols = read_cards(Path())
+    if dataset not in cards and dataset not in names():
+        raise InputError(f"unknown data set {dataset!r}; {nearest(dataset, {*cards, *names()})}")
+    card = cards.get(dataset, DatasetCard(title=dataset, label_set="", fps=1, subjects=()))
+    options = {key: getattr(card, key) for key in ("loader", "label_set", "fps", "sheet", "frames", "part", "unusable")}
+    root = root or Path("data") / (card.folder or dataset)
+    release = read_release(dataset, root, apex=apex or card.apex, repairs=read_repairs(Path()), **options)
+    index = release.index
+    sources = ", ".join(f"{source} {count}" for source, count in index["apex_source"].value_counts().items())
+    print(f"{root}: {len(index)} clips, {index['subject'].nunique()} subjects, {index['n_frames'].sum()} frames")
+    print(f"release {card.loader or dataset}, label set {card.label_set or 'unnamed'}, sample ids {sample_hash(index)}")
+    print(f"apex: {sources or 'none'}\n")
+    _print_counts(counted(index, card.model_dump()))
+    print()
+    different = len(differences(index, card.model_dump()))
+    for name, protocol in protocols.items():
+        if dataset in protocol.datasets and len(index):
+            different += _print_protocol(name, protocol, dataset, index)
+    for kind, title in _FINDINGS.items():
+        found = release.of_kind(kind)
+        lines = [str(finding).replace(f"{root}/", "") for finding in found]
+        print("".join(f"{line}\n" for line in (f"\n{title} ({len(found)})", *lines) if found), end="")
+    errors = len(release.of_kind("error"))
+    print(f"\nerrors: {errors}; counts that differ: {different}")
+    return int(errors > 0 or (strict and different > 0))
+
+
+def _print_counts(rows: list[tuple[str, int | None, int]]) -> None:
+    print(f"{'':24s} {'found':>8s} {'expected':>8s}")
+    for what, expected, found in rows:
+        mark = "" if expected in (None, found) else "  <--"
+        print(f"{what:24s} {found:8d} {'?' if expected is None else expected:>8}{mark}")
+
+
+def _print_protocol(name: str, card: "ProtocolCard", dataset: str, index: "pd.DataFrame") -> int:
+    """Print how many clips a protocol takes of this data set, and return how many of its counts differ."""
     from apexbench.protocols import label, unexpected
 
-    datasets, protocols = read_cards(Path())
-    card = datasets.get(dataset)
-    frame = load_index(dataset, root, apex=apex or (card.apex if card else "sheet"))
-    print(f"{root}: {len(frame)} clips, {frame['subject'].nunique()} subjects, {frame['n_frames'].sum()} frames")
-    for emotion, count in frame["emotion"].value_counts().items():
-        print(f"  {emotion:12s} {count:5d}")
-    for name, protocol in protocols.items():
-        if protocol.datasets == (dataset,):
-            part = label(protocol, frame)
-            lines = unexpected(protocol, part)
-            print(f"protocol {name}: {len(part)} clips, {protocol.expected_clips or 'unknown'} expected")
-            print("".join(f"  {line}\n" for line in lines), end="")
-    return 0
+    subjects = {part: counts for part, counts in card.expected_subjects.items() if part == dataset}
+    if card.datasets != (dataset,):  # of a composite's counts only those of subjects belong to one data set
+        counts = [count if isinstance(count, int) else sum(count) for count in subjects.get(dataset, {}).values()]
+        card = card.model_copy(update={"expected_clips": sum(counts) or None, "expected_classes": None})
+    part = label(card, index)
+    lines = unexpected(card.model_copy(update={"expected_subjects": subjects}), part)
+    wish = "" if card.expected_clips is None else f", {card.expected_clips} expected"
+    print(f"protocol {name}: {len(part)} clips{wish}")
+    print("".join(f"  {line}\n" for line in lines), end="")
+    return len(lines)
 
 
 def _diff(first: Path, second: Path) -> int:
@@ -62,7 +130,7 @@ def _diff(first: Path, second: Path) -> int:
         files = sorted((folder / "scores").glob("*.csv"))
         if not files:
             raise InputError(f"{folder}: no scores; expected a study's results, such as results/default")
-        scores = (read_scores(file).set_index(["protocol", "run", "rule"]) for file in files)
+        scores = (read_scores(file).set_index(["protocol", "slice", "run", "rule"]) for file in files)
         tables.append({key: row for frame in scores for key, row in frame.iterrows()})
     different = 0
     for key in sorted(set(tables[0]) | set(tables[1])):
@@ -70,11 +138,38 @@ def _diff(first: Path, second: Path) -> int:
         if any(side is None for side in sides):
             lines = [f"only in {first if sides[1] is None else second}"]
         else:
-            lines = [f"{m} {sides[0][m]:.4f} -> {sides[1][m]:.4f}" for m in _METRICS if sides[0][m] != sides[1][m]]
+            pairs = {metric: (sides[0][metric], sides[1][metric]) for metric in _METRICS}
+            lines = [f"{m} {a:.4f} -> {b:.4f}" for m, (a, b) in pairs.items() if a != b and not (a != a and b != b)]
         different += bool(lines)
-        print("".join(f"{' '.join(key)}: {line}\n" for line in lines), end="")
+        print("".join(f"{' '.join(filter(None, key))}: {line}\n" for line in lines), end="")
     print(f"{different} of {len(set(tables[0]) | set(tables[1]))} rows differ")
     return int(different > 0)
+
+
+def _export_log(predictions: list[Path], rule: str, seed: int | None, log: Path) -> int:
+    from apexbench.errors import nearest
+    from apexbench.evaluation.selection import RULES
+    from apexbench.stages.logs import export_log
+
+    known = sorted(set(RULES) - {"inner"})
+    if rule not in known:
+        raise InputError(f"--rule: unknown rule {rule!r}; {nearest(rule, known)}")
+    print(f"{log}: {export_log(predictions, rule, seed, log)} clips")
+    return 0
+
+
+def _audit(files: list[Path]) -> int:
+    from apexbench.evaluation.audit import audit_file
+
+    files = files or sorted(Path("config/published").glob("*.csv"))
+    if not files:
+        raise InputError("config/published: no CSV files here; name the files to check")
+    for path in files:
+        findings = audit_file(path)
+        print(f"{path}: {len(findings)} findings")
+        for row in findings.itertuples():
+            print(f"  row {row.row + 2}, {row.kind}: {row.text}")
+    return 0
 
 
 def _write_schemas(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """The clip record and the index CSV that every stage shares."""
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from apexbench.store import atomic
 
 COLUMNS = (
     "dataset", "subject", "clip", "onset", "apex", "offset", "fps", "emotion", "aus",
-    "frames_dir", "n_frames", "apex_source", "label_set", "repairs",
+    "frames_dir", "n_frames", "apex_source", "label_set", "repairs", "objective",
 )  # fmt: skip
-APEX_SOURCES = ("sheet", "midpoint", "spotted")
+APEX_SOURCES = ("sheet", "midpoint", "spotted", "provided")  # provided: inside flow maps that others made
 _NUMBERS = ("subject", "onset", "apex", "offset", "n_frames")
 _FRAME = re.compile(r"(\d+)\.(jpe?g|png|bmp)$", re.IGNORECASE)
+# one action unit of a sheet: side or "asymmetric", number, intensity, doubt, kept; "4", "L2", "AU12B", "7?", "17(k)"
+_UNIT = re.compile(r"(?<!\w)[LRATB]?\s?(?:AU\s?)?(\d{1,2})\s?[A-E]?\??\s?(\(k\))?(?!\w)", re.IGNORECASE)
+_BETWEEN_UNITS = re.compile(r"[\s+,;/&?\uff0c\u3001\uff1b\uff0b-]+|\bor\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +52,34 @@ def clip_ids(frame: pd.DataFrame) -> list[ClipId]:
         ClipId(str(d), int(s), str(c), int(o))
         for d, s, c, o in zip(frame["dataset"], frame["subject"], frame["clip"], frame["onset"], strict=True)
     ]
+
+
+def sample_hash(frame: pd.DataFrame) -> str:
+    """Return a short hash of an index's clips (subject, clip, onset), whatever their order and the data set's name."""
+    ids = sorted(str(clip_id).partition("/")[2] for clip_id in clip_ids(frame))
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
+
+
+def read_units(text: str) -> tuple[set[int], list[str]]:
+    """Return the action units of a sheet's cell, and the words in it that are none.
+
+    Sides, intensities A..E and doubts are dropped; of "R12 or R15" both count; a unit kept throughout the clip,
+    marked (k), moves nothing and does not count.
+
+    >>> read_units("R4, AU12B / 17(k) or smile; ?")
+    ({4, 12}, ['smile'])
+    """
+    units = {int(match[1]) for match in _UNIT.finditer(text) if not match[2]}
+    return units, [word for word in _BETWEEN_UNITS.split(_UNIT.sub(" ", text)) if word]
+
+
+def action_units(text: str) -> set[int]:
+    """Return the action units of a sheet's cell, see `read_units`.
+
+    >>> sorted(action_units("L2+R4")), sorted(action_units("AU4, R12A")), sorted(action_units("?"))
+    ([2, 4], [4, 12], [])
+    """
+    return read_units(text)[0]
 
 
 def write_index(frame: pd.DataFrame, path: str | os.PathLike) -> None:

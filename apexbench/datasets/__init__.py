@@ -1,39 +1,47 @@
-"""Data sets: one module for each release, which reads it as distributed into the index that all stages share."""
+"""Data sets: one module for each family of releases, which reads them as distributed into the index that all share."""
 
 import importlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from apexbench.datasets.annotations import to_index
+from apexbench.config import Apex, Repair
+from apexbench.datasets.annotations import Copy, Finding
+from apexbench.datasets.release import Reading, Release, counted, differences, to_release
+from apexbench.datasets.repairs import select
 from apexbench.errors import InputError, nearest
 
-_MODULES = {"casme2": "casme2", "samm": "samm", "smic-hs": "smic", "mmew": "mmew"}
+# release -> module, whose function `read` takes a `Copy` and returns `Annotations`
+MODULES = {
+    "4dme": "fourdme",
+    "casme": "casme",
+    "casme-squared": "casme_squared",
+    "casme2": "casme2",
+    "casme3a": "casme3",
+    "casme3c": "casme3",
+    "dfme": "dfme",
+    "flow-maps": "flow_maps",
+    "mmew": "mmew",
+    "samm": "samm",
+    "smic-hs": "smic",
+    "smic-hs-e": "smic",
+    "smic-nir": "smic",
+    "smic-vis": "smic",
+}
+
+__all__ = ["MODULES", "Finding", "Release", "counted", "differences", "load_index", "names", "read_release"]
 
 
 def names() -> list[str]:
-    """Return the names of the data sets that have a loader."""
-    return sorted(_MODULES)
+    """Return the names of the releases that have a loader."""
+    return sorted(MODULES)
 
 
-def load_index(
-    dataset: str,
-    root: str | Path,
-    *,
-    label_set: str = "",
-    fps: float = 0.0,
-    apex: Literal["sheet", "midpoint"] = "sheet",
-) -> pd.DataFrame:
+def load_index(dataset: str, root: str | Path, **options) -> pd.DataFrame:
     """Read one release and return its index, one row per clip, with the columns of `apexbench.clips.COLUMNS`.
 
-    Parameters
-    ----------
-    dataset : name of the data set, see `names()`.
-    root : folder that holds the release as distributed.
-    label_set : identifier of the annotation, copied into the index.
-    fps : frames per second of the release.
-    apex : `sheet` takes the annotated apex (where the release has none: the midpoint), `midpoint` the middle frame.
+    The parameters are those of `read_release`.
 
     Raises
     ------
@@ -41,10 +49,59 @@ def load_index(
         A missing folder, sheet or column, an apex outside its clip, a listed clip without frames: all that was found,
         a line each.
     """
-    if dataset not in _MODULES:
-        raise InputError(f"unknown data set {dataset!r}; {nearest(dataset, _MODULES)}")
+    release = read_release(dataset, root, **options)
+    release.require_usable()
+    return release.index
+
+
+def read_release(
+    dataset: str,
+    root: str | Path,
+    *,
+    loader: str = "",
+    label_set: str = "",
+    fps: float = 0.0,
+    apex: Apex = "sheet",
+    sheet: str = "",
+    frames: str = "",
+    part: str = "",
+    unusable: str = "fail",
+    repairs: Iterable[Repair | Mapping] = (),
+) -> Release:
+    """Read one release: its index, and all that is to be said of it.
+
+    Parameters
+    ----------
+    dataset : the name that the index gives to the data set.
+    root : folder that holds the release as distributed.
+    loader : the release, see `names()`; `dataset` if empty.
+    label_set : identifier of the annotation, copied into the index.
+    fps : frames per second, where the annotation does not give them for each clip.
+    apex : `sheet` takes the annotated apex (where the release has none: the midpoint), `midpoint` the middle frame,
+        `spotted` the frame that differs most from the onset's, `drop` leaves out clips that the sheet gives no apex, or
+        the onset for an apex.
+    sheet, frames : glob patterns of the annotation file and of the folder of frames, where a copy holds several.
+    part : of a composite (flow-maps), the data set to take.
+    unusable : `fail` makes a clip that cannot be used a finding of kind `error`, `skip` leaves it out as `dropped`.
+    repairs : records of config/repairs.yaml; those of other releases are passed over.
+
+    Raises
+    ------
+    InputError
+        Nothing to read: a missing folder, sheet or column, no clips, or none that can be used.
+    """
+    release = loader or dataset
+    if release not in MODULES:
+        raise InputError(f"unknown data set {release!r}; {nearest(release, MODULES)}")
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; put the {dataset} release there, as distributed")
-    module = importlib.import_module(f"apexbench.datasets.{_MODULES[dataset]}")
-    return to_index(module.read(root), dataset=dataset, root=root, label_set=label_set, fps=fps, apex=apex)
+        raise InputError(f"{root}: no such folder; put the {release} release there, as distributed")
+    copy = Copy(root, release, sheet=sheet, frames=frames, part=part)
+    records = [Repair(**record) if isinstance(record, Mapping) else record for record in repairs]
+    reading = Reading(dataset, label_set, fps, apex, unusable, select(records, release))
+    annotations = importlib.import_module(f"apexbench.datasets.{MODULES[release]}").read(copy)
+    read = to_release(annotations, copy, reading)
+    if read.index.empty and not read.of_kind("error"):
+        reasons = "\n".join(map(str, read.of_kind("dropped")))
+        raise InputError(f"{root}: none of the {len(annotations.clips)} clips can be used\n{reasons}")
+    return read

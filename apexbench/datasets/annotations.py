@@ -1,189 +1,212 @@
-"""What all loaders share: sheets read by header name, and the checks that turn annotations into an index."""
+"""What all loaders share: a user's copy of a release, its annotated clips, and the folders that hold their frames."""
 
+import os
 import re
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from apexbench.clips import COLUMNS, find_frames
-from apexbench.errors import InputError, nearest
+from apexbench.errors import InputError
 
-_MOST_COMPLAINTS = 20
+# (subject, clip name in lower case) -> the folders that claim to be this clip's; more than one is an error
+Folders = dict[tuple[int, str], list[Path]]
 
 
-# Header names of the sheets that have one row for each clip; releases differ in blanks only.
-COLUMNS_OF_SHEETS = {
-    "subject": ["Subject"],
-    "clip": ["Filename"],
-    "onset": ["OnsetFrame", "Onset Frame"],
-    "apex": ["ApexFrame", "Apex Frame"],
-    "offset": ["OffsetFrame", "Offset Frame"],
-    "aus": ["Action Units"],
-    "emotion": ["Estimated Emotion"],
-}
+@dataclass(frozen=True)
+class Finding:
+    """Something that a user should know of a release; `clip` is "<subject>/<clip>", or "" where no clip is meant.
+
+    Kinds: error (the clip cannot be used), dropped (left out), repair, unmatched-repair, apex, missing-frames, label,
+    unlisted (a folder that no row lists), note, count (differs from the official number).
+    """
+
+    kind: str
+    place: str
+    clip: str
+    text: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.place, f"clip {self.clip}" if self.clip else "", self.text) if part)
 
 
 @dataclass
 class Annotation:
-    """One clip as annotated; `place` names file and row for messages. Frame numbers may be None where unannotated."""
+    """One clip as annotated, in the words of the sheet; `place` names file, sheet and row for messages.
+
+    Onset, apex and offset are None where the release annotates none; `fps` is None where it is the release's.
+    """
 
     place: str
     subject: str
     clip: str
-    onset: str | None
-    apex: str | None
-    offset: str | None
     emotion: str
-    aus: str
-    frames_dir: Path | None
+    onset: str | None = None
+    apex: str | None = None
+    offset: str | None = None
+    aus: str = ""
+    objective: str = ""
+    fps: str | None = None
+    dataset: str = ""  # differs from the release's name in composites only
+    folders: Sequence[Path] = ()
+    problem: str = ""  # what its loader found wrong with it
     repairs: list[str] = field(default_factory=list)
 
-    @classmethod
-    def of_row(cls, row, frames_dir: Path | None) -> "Annotation":
-        """Take a row of `read_sheet` with `COLUMNS_OF_SHEETS`; a folder that is not there becomes None."""
-        folder = frames_dir if frames_dir is not None and frames_dir.is_dir() else None
-        numbers = row.onset, row.apex, row.offset
-        return cls(row.place, row.subject, row.clip, *numbers, row.emotion, row.aus, folder)
+    @property
+    def key(self) -> tuple[int | None, str]:
+        """Subject and clip as `Folders` has them; the subject is None if its cell holds no number."""
+        return number_in(self.subject), self.clip.lower()
+
+    @property
+    def name(self) -> str:
+        """The clip as findings call it."""
+        subject = number_in(self.subject)
+        return f"{self.subject if subject is None else subject}/{self.clip}"
 
 
-def find_one(root: Path, patterns: Sequence[str], what: str) -> Path:
-    """Return the only file or folder below `root` that matches one of the glob patterns, tried in turn.
+@dataclass
+class Annotations:
+    """All clips of a release, and what is known of its labels.
 
-    Raises InputError if there is none, or more than one for the first pattern that matches.
+    `emotions` is the release's vocabulary in its own spelling. `several`: a clip may show several of them, joined by
+    "+". `maps`: the release consists of flow maps; a clip's folder is then a picture, and there are no frames.
     """
-    for pattern in patterns:
-        found = sorted(path for path in root.glob(pattern) if not path.name.startswith((".", "~$")))
-        if len(found) > 1:
-            listed = ", ".join(str(path.relative_to(root)) for path in found)
-            raise InputError(f"{root}: {what} found more than once ({listed}); keep one")
-        if found:
-            return found[0]
-    raise InputError(f"{root}: {what} not found; expected {' or '.join(patterns)}, as in the release")
+
+    clips: list[Annotation]
+    emotions: Sequence[str]
+    findings: list[Finding] = field(default_factory=list)
+    several: bool = False
+    maps: bool = False
 
 
-def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], sheet: str | None = None) -> pd.DataFrame:
-    """Read a workbook as text, find the header row by its names, and return the wanted columns and `row`.
+@dataclass(frozen=True)
+class Copy:
+    """A user's copy of a release, and which of its sheets, trees and parts to take; "" for the usual ones."""
 
-    Parameters
-    ----------
-    path : workbook.
-    columns : {name in the result: accepted header names}; headers are compared without case and outer blanks.
-    sheet : sheet name; the first sheet if None or absent.
+    root: Path
+    release: str
+    sheet: str = ""
+    frames: str = ""
+    part: str = ""
 
-    Returns
-    -------
-    DataFrame of str with the keys of `columns` and `row`, the row number as the spreadsheet program shows it.
-    Rows in which every wanted cell is empty are dropped.
+    def find(self, sheets: Sequence[str], trees: Sequence[str], subjects: str = "") -> tuple[Path, Path]:
+        """Return the annotation file and the folder of frames, each by the first glob pattern that matches.
+
+        A pattern without a folder is looked for at the root, then anywhere below. A tree counts only if it has
+        subfolders whose names match the regular expression `subjects`. Raises InputError with all that is missing.
+        """
+        problems, found = [], []
+        for search in (partial(self.find_sheet, sheets), partial(self.find_tree, trees, subjects)):
+            try:
+                found.append(search())
+            except InputError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
+        return found[0], found[1]
+
+    def find_sheet(self, sheets: Sequence[str]) -> Path:
+        """Return the annotation file, see `find`."""
+        patterns = [self.sheet] if self.sheet else sheets
+        return self._only("the annotation file", "sheet", patterns, Path.is_file)
+
+    def find_tree(self, trees: Sequence[str], subjects: str = "") -> Path:
+        """Return the folder of frames, see `find`."""
+        patterns = [self.frames] if self.frames else trees
+        holds = f", with subfolders like {subjects}" if subjects else ""
+
+        def fits(path: Path) -> bool:
+            if not subjects:
+                return path.is_dir()
+            return path.is_dir() and any(re.fullmatch(subjects, p.name, re.IGNORECASE) for p in subfolders(path))
+
+        return self._only("the folder of frames", "frames", patterns, fits, holds)
+
+    def _only(self, what: str, option: str, patterns: Sequence[str], fits, holds: str = "") -> Path:
+        for pattern in patterns:
+            for place in [pattern] if pattern.startswith(("**", ".")) else [pattern, f"**/{pattern}"]:
+                paths = [self.root] if place == "." else sorted(self.root.glob(place))
+                found = [path for path in paths if not _stray(path.relative_to(self.root)) and fits(path)]
+                if len(found) > 1:
+                    listed = ", ".join(str(path.relative_to(self.root)) for path in found)
+                    raise InputError(
+                        f"{self.root}: {what} found more than once ({listed}); keep one, or name the one to take in "
+                        f"config/datasets.yaml, field {option!r}"
+                    )
+                if found:
+                    return found[0]
+        raise InputError(f"{self.root}: {what} not found; expected {' or '.join(patterns)}{holds}, as in the release")
+
+
+def number_in(text: str) -> int | None:
+    """Return the one number of a subject's name, such as sub01, s1, spNO.149 or 7.0; None if there is not just one."""
+    match = re.fullmatch(r"\D*(\d+)(?:\.0+)?\D*", text)
+    return int(match[1]) if match else None
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted; hidden ones and the leavings of archives are passed over."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [Path(entry.path) for entry in entries if entry.is_dir()]
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+    return sorted(path for path in found if not _stray(Path(path.name)))
+
+
+def clip_folders(tree: Path, subjects: str) -> Folders:
+    """Return the folders <tree>/<subject>/<clip>; `subjects` is a regular expression with the number as its group."""
+    found: Folders = {}
+    for subject in subfolders(tree):
+        match = re.fullmatch(subjects, subject.name, re.IGNORECASE)
+        for clip in subfolders(subject) if match else ():
+            found.setdefault((int(match[1]), clip.name.lower()), []).append(clip)
+    return found
+
+
+def leaves(tree: Path, fits: Callable[[str], object]) -> Iterator[Path]:
+    """Yield the folders anywhere below `tree` whose names fit; what lies in them is not looked at."""
+    for folder in subfolders(tree):
+        if fits(folder.name):
+            yield folder
+        elif not (folder.is_symlink() and tree.resolve().is_relative_to(folder.resolve())):  # no going round
+            yield from leaves(folder, fits)
+
+
+def leaf_folders(tree: Path, pattern: str) -> Folders:
+    """Return the folders anywhere below `tree` whose names match; group 1 of the expression is the subject's number."""
+    match = re.compile(pattern, re.IGNORECASE).fullmatch
+    found: Folders = {}
+    for folder in leaves(tree, match):
+        found.setdefault((int(match(folder.name)[1]), folder.name.lower()), []).append(folder)
+    return found
+
+
+def annotate(rows: pd.DataFrame, folders: Mapping, **more) -> Iterable[Annotation]:
+    """Return an annotation for each row of a sheet, with the folders that go by its subject and clip.
+
+    Columns that an annotation has no field for are passed over; `more` are fields that all of them share.
     """
-    try:
-        with pd.ExcelFile(path) as book:
-            name = sheet if sheet in book.sheet_names else book.sheet_names[0]
-            cells = pd.read_excel(book, name, header=None, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, KeyError, ImportError, SyntaxError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable workbook ({error}); copy it anew from the release") from None
-    place = f"{path}, sheet {name!r}"
-    wanted = {key: [name.strip().lower() for name in names] for key, names in columns.items()}
-    best, header = 0, None
-    for number in range(min(len(cells), 40)):
-        row = [str(cell).strip().lower() for cell in cells.iloc[number]]
-        hits = sum(any(name in row for name in names) for names in wanted.values())
-        if hits > best:
-            best, header = hits, number
-    if header is None:
-        raise InputError(f"{place}: no header row with {', '.join(names[0] for names in columns.values())} found")
-    row = [str(cell).strip().lower() for cell in cells.iloc[header]]
-    picked = {}
-    for key, names in wanted.items():
-        place_in_row = next((row.index(name) for name in names if name in row), None)
-        if place_in_row is None:
-            present = [str(cell).strip() for cell in cells.iloc[header] if str(cell).strip()]
-            wish = " or ".join(map(repr, columns[key]))
-            raise InputError(f"{place}, row {header + 1}: no column {wish}; {nearest(columns[key][0], present)}")
-        picked[key] = cells.iloc[header + 1 :, place_in_row].str.strip()
-    frame = pd.DataFrame(picked)
-    frame["row"] = [index + 1 for index in frame.index]
-    frame["place"] = [f"{place}, row {number}" for number in frame["row"]]
-    filled = (frame[list(columns)] != "").sum(axis=1)
-    return frame[filled >= 2].reset_index(drop=True)
+    known = [column for column in rows.columns if column in {field.name for field in fields(Annotation)}]
+    for values in rows[known].to_dict("records"):
+        item = Annotation(**values, **more)
+        item.folders = folders.get(item.key, ())
+        yield item
 
 
-class _Refused(Exception):
-    """One annotated clip cannot be used; the text says why."""
+def unlisted(clips: Iterable[Annotation], folders: Folders) -> list[Finding]:
+    """Return a finding for each folder of frames that no row of the sheet lists."""
+    listed = {item.key for item in clips}
+    return [
+        Finding("unlisted", str(path), f"{subject}/{path.name}", "a folder of frames that the sheet does not list")
+        for (subject, clip), paths in sorted(folders.items())
+        if (subject, clip) not in listed
+        for path in paths
+    ]
 
 
-def _number(item: Annotation, field_name: str) -> int:
-    text = getattr(item, field_name)
-    try:
-        value = float(text)
-        if value != int(value) or value < 0:
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise _Refused(f"field {field_name!r}: expected a frame number, found {text!r}") from None
-    return int(value)
-
-
-def _frames_and_apex(item: Annotation, dataset: str, apex: str) -> tuple[int, int, int, int, str]:
-    """Return onset, apex, offset, the number of frames between, and where the apex comes from."""
-    if item.frames_dir is None:
-        raise _Refused("the clip is listed but has no folder of frames; copy it from the release")
-    frames = find_frames(item.frames_dir)
-    if not frames:
-        raise _Refused(f"no frames in {item.frames_dir}; copy them from the release")
-    first, last = next(iter(frames)), next(reversed(frames))
-    onset = first if item.onset is None else _number(item, "onset")
-    offset = last if item.offset is None else _number(item, "offset")
-    inside = [number for number in frames if onset <= number <= offset]
-    if offset < onset:
-        raise _Refused(f"field 'offset': {offset} lies before the onset {onset}; correct the sheet")
-    if onset not in frames:
-        raise _Refused(f"field 'onset': no frame {onset} in {item.frames_dir} (it holds {first}..{last})")
-    midpoint = f"apex: midpoint for {dataset!r} in config/datasets.yaml"
-    if item.apex is None or apex == "midpoint":
-        middle = onset + (offset - onset) // 2
-        return onset, min(inside, key=lambda number: abs(number - middle)), offset, len(inside), "midpoint"
-    try:
-        peak = _number(item, "apex")
-    except _Refused as refusal:
-        raise _Refused(f"{refusal}; correct the sheet, or use {midpoint}") from None
-    if not onset <= peak <= offset:
-        raise _Refused(
-            f"field 'apex': {peak} lies outside onset..offset = {onset}..{offset}; correct the sheet, or use {midpoint}"
-        )
-    if peak not in frames:
-        raise _Refused(f"field 'apex': no frame {peak} in {item.frames_dir} (it holds {first}..{last})")
-    return onset, peak, offset, len(inside), "sheet"
-
-
-def to_index(
-    annotations: list[Annotation], *, dataset: str, root: Path, label_set: str, fps: float, apex: str
-) -> pd.DataFrame:
-    """Check annotations against the frames on disk and return the index (columns of `apexbench.clips.COLUMNS`).
-
-    Raises InputError with a line for each problem, all of them together.
-    """
-    problems, rows, places = [], [], {}
-    for item in annotations:
-        digits = re.findall(r"\d+", item.subject)
-        try:
-            if len(digits) != 1:
-                raise _Refused(f"field 'subject': expected a number, found {item.subject!r}")
-            onset, peak, offset, count, source = _frames_and_apex(item, dataset, apex)
-            first = places.setdefault((int(digits[0]), item.clip, onset), item.place)
-            if first != item.place:
-                raise _Refused(f"listed already with onset {onset} ({first}); keep one of the two rows")
-        except _Refused as refusal:
-            problems.append(f"{item.place}: clip {item.clip!r} of subject {item.subject!r}: {refusal}")
-            continue
-        folder = item.frames_dir.relative_to(root).as_posix()
-        numbers = (dataset, int(digits[0]), item.clip, onset, peak, offset, fps)
-        rows.append((*numbers, item.emotion, item.aus, folder, count, source, label_set, ";".join(item.repairs)))
-    if not annotations:
-        problems.append(f"{root}: the annotation lists no clips")
-    if problems:
-        more = len(problems) - _MOST_COMPLAINTS
-        tail = [f"... and {more} more"] if more > 0 else []
-        raise InputError("\n".join(problems[:_MOST_COMPLAINTS] + tail))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+def _stray(path: Path) -> bool:
+    """Whether a path is a hidden or temporary file, or what archives made on another system leave."""
+    return any(part.startswith((".", "~$")) or part == "__MACOSX" for part in path.parts)

@@ -1,14 +1,42 @@
-"""CASME II (Yan et al., PLoS ONE 2014): 200 fps, 26 subjects; sheet of 2014-05-08 or 2019-07-01, raw or cropped."""
+"""CASME II (Yan et al., PLoS ONE 2014): 200 fps, 26 subjects; the sheet of 2014-05-08 or of 2019-07-01, raw or cropped.
 
-from pathlib import Path
+Objective classes come from the sidecar CASME2-ObjectiveClasses.xlsx, where it lies beside.
+"""
 
-from apexbench.datasets.annotations import COLUMNS_OF_SHEETS, Annotation, find_one, read_sheet
+from apexbench.datasets.annotations import (
+    Annotation,
+    Annotations,
+    Copy,
+    Finding,
+    annotate,
+    clip_folders,
+    number_in,
+    unlisted,
+)
+from apexbench.datasets.sheets import COLUMNS, read_sheet
+
+EMOTIONS = ("others", "disgust", "happiness", "repression", "surprise", "sadness", "fear")
+_SIDECAR = {"subject": ["Subject"], "clip": ["Filename"], "objective": ["Objective Class", "Objective Classes"]}
 
 
-def read(root: Path) -> list[Annotation]:
-    """Return the annotated clips of a CASME II folder; frames lie in `.../sub01/EP02_01f/`."""
-    patterns = ["CASME2-coding-*.xlsx", "**/CASME2-coding-*.xlsx"]
-    sheet = read_sheet(find_one(root, patterns, "the coding sheet"), COLUMNS_OF_SHEETS)
-    trees = ["CASME2_RAW_selected", "CASME2-RAW", "Cropped", "**/CASME2_RAW_selected", "**/CASME2-RAW", "**/Cropped"]
-    tree = find_one(root, trees, "the folder of frames")
-    return [Annotation.of_row(row, tree / f"sub{row.subject.zfill(2)}" / row.clip) for row in sheet.itertuples()]
+def read(copy: Copy) -> Annotations:
+    """Return the annotated clips of a CASME II folder; frames lie in `.../sub01/EP02_01f/img46.jpg`."""
+    trees = ["CASME2_RAW_selected", "CASME2-RAW", "Cropped"]
+    sheet, tree = copy.find(["CASME2-coding-*.xlsx"], trees, r"sub(\d+)")
+    rows = read_sheet(sheet, COLUMNS)
+    folders = clip_folders(tree, r"sub(\d+)")
+    clips = list(annotate(rows, folders))
+    return Annotations(clips, EMOTIONS, [*unlisted(clips, folders), *_take_objective_classes(copy, clips)])
+
+
+def _take_objective_classes(copy: Copy, clips: list[Annotation]) -> list[Finding]:
+    """Give the clips the sidecar's classes, if there is one; return a finding for each clip that it lacks."""
+    sidecar = next(iter(sorted(copy.root.glob("**/CASME2-ObjectiveClasses*.xlsx"))), None)
+    if sidecar is None:
+        return []
+    rows = read_sheet(sidecar, _SIDECAR).itertuples()
+    classes = {(number_in(row.subject), row.clip.lower()): row.objective for row in rows}
+    for clip in clips:
+        clip.objective = classes.get(clip.key, "")
+    text = "the sidecar gives no objective class"
+    return [Finding("label", str(sidecar), clip.name, text) for clip in clips if not clip.objective]
