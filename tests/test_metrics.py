@@ -1,12 +1,13 @@
-import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from apexbench.evaluation import metrics
-from apexbench.evaluation.intervals import subject_intervals
+from apexbench.evaluation import metrics, multilabel
+
+ROOT = Path(__file__).parent.parent
 
 # STSTNet (FG 2019), Table IV: the predictions behind the printed UF1.
 STSTNET = {
@@ -84,33 +85,70 @@ def test_errors(true, predicted, classes, message):
         metrics.uf1(true, predicted, classes)
 
 
-def predictions(subjects, per_subject, rng):
-    n = subjects * per_subject
-    label = rng.integers(3, size=n)
-    scores = rng.random((n, 3)) + 0.6 * np.eye(3)[label]
-    frame = pd.DataFrame(scores, columns=["p0", "p1", "p2"])
-    return frame.assign(dataset="samm", subject=np.repeat(np.arange(subjects), per_subject), label=label)
+def test_the_reference_values_follow_from_the_matrices():
+    reference = pd.read_csv(ROOT / "config/published/reference.csv")
+    matrices = {"composite": "full", "smic": "smic", "casme2": "casme2", "samm": "samm"}
+    names = {"acc": "acc", "uf1": "uf1", "uar": "uar", "precision": "macro_precision"}
+    part = reference[reference["table"] == "ststnet-confusion"]
+    assert len(part) == 16
+    for line in part.itertuples():
+        scores = metrics.from_confusion(STSTNET[matrices[line.dataset]][0])
+        assert scores[names[line.metric]] == pytest.approx(line.value, abs=5e-7)
+    log = reference[reference["table"] == "ststnet-torch-log"].set_index("metric")["value"]
+    scores = metrics.from_confusion([[195, 39, 16], [36, 68, 5], [12, 7, 64]])
+    assert all(scores[names[metric]] == pytest.approx(value, abs=5e-7) for metric, value in log.items())
 
 
-def test_bootstrap_is_seeded_fast_and_brackets_the_score():
-    frame = predictions(68, 7, np.random.default_rng(0))
-    start = time.perf_counter()
-    intervals = subject_intervals(frame, seed=1)
-    assert time.perf_counter() - start < 2
-    assert intervals == subject_intervals(frame, seed=1) != subject_intervals(frame, seed=2)
-    guess = frame[["p0", "p1", "p2"]].to_numpy().argmax(1)
-    low, high = intervals["uf1"]
-    assert low < metrics.uf1(frame["label"], guess, 3) < high
-    # Binomial error of the accuracy: clips are independent here, so clusters must give about the same width.
-    share = metrics.accuracy(frame["label"], guess, 3)
-    expected = 2 * 1.96 * np.sqrt(share * (1 - share) / len(frame))
-    assert np.diff(intervals["acc"])[0] == pytest.approx(expected, rel=0.25)
+@pytest.mark.parametrize(
+    ("part", "clips"),
+    [("composite", [250, 109, 83]), ("smic", [70, 51, 43]), ("casme2", [88, 32, 25]), ("samm", [92, 26, 15])],
+)
+def test_majority_class(part, clips):
+    reference = pd.read_csv(ROOT / "config/published/reference.csv")
+    rows = reference[(reference["table"] == "null-majority") & (reference["dataset"] == part)]
+    rows = rows[rows["protocol"].str.startswith("megc2019")].set_index("metric")["value"]
+    scores = metrics.from_confusion(np.diag(clips) @ np.eye(3)[[0, 0, 0]])
+    assert {name: round(float(scores[name]), 6) for name in rows.index} == pytest.approx(rows.to_dict())
 
 
-def test_clusters_widen_the_interval_and_one_subject_has_none():
-    frame = predictions(20, 7, np.random.default_rng(0))
-    hard = frame["subject"] < 10
-    frame.loc[hard, ["p0", "p1", "p2"]] = np.eye(3)[(frame["label"][hard] + 1) % 3]
-    alone = frame.assign(subject=range(len(frame)))
-    assert np.diff(subject_intervals(frame, 0)["acc"]) > 1.5 * np.diff(subject_intervals(alone, 0)["acc"])
-    assert np.isnan(subject_intervals(frame[frame["subject"] == 1], 0)["uf1"]).all()
+def test_printed_columns_of_ststnet():
+    scores = {name: float(value) for name, value in metrics.from_confusion(STSTNET["full"][0]).items()}
+    assert round(scores["acc"], 4) == 0.7692 and round(scores["hm_f1"], 4) == 0.7389
+    assert metrics.per_class(STSTNET["full"][0], ["n", "p", "s"])["p"]["recall"] == 62 / 109
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_pooled_conventions_agree_with_sklearn(classes):
+    rng = np.random.default_rng(classes)
+    for n in (1, 3, 20, 442):
+        true, predicted = rng.integers(classes, size=(2, n))
+        scores = metrics.from_confusion(metrics.confusion_matrix(true, predicted, classes))
+        assert abs(scores["f1_present"] - f1_score(true, predicted, average="macro", zero_division=0)) < 1e-12
+        precision, recall = (
+            score(true, predicted, average="macro", labels=range(classes), zero_division=0)
+            for score in (precision_score, recall_score)
+        )
+        harmonic = 2 * precision * recall / (precision + recall) if precision + recall else 0
+        assert abs(scores["hm_f1"] - harmonic) < 1e-12
+
+
+def test_multilabel_scores_agree_with_sklearn():
+    rng = np.random.default_rng(0)
+    for n in (1, 5, 60):
+        true, guess = rng.random((2, n, 4)) < [0.1, 0.4, 0.7, 0.0]
+        label, decided = multilabel.bitmask(true), multilabel.bitmask(guess)
+        assert (multilabel.presence(label, 4) == true).all()
+        counts = multilabel.grouped_counts(np.zeros(n, int), label, decided, 4)[0]
+        scores = multilabel.from_counts(counts)
+        assert abs(scores["au_f1"] - f1_score(true, guess, average="macro", zero_division=0)) < 1e-12
+        both = [f1_score(true[:, au], guess[:, au], average="macro", labels=[0, 1], zero_division=0) for au in range(4)]
+        assert abs(scores["au_macro_f1"] - np.mean(both)) < 1e-12
+        assert abs(multilabel.correct_share(counts) - (true == guess).mean()) < 1e-12
+
+
+def test_multilabel_counts_by_group():
+    counts = multilabel.grouped_counts([0, 1, 1], [1, 2, 3], [1, 0, 3], 2)
+    assert counts.tolist() == [[[[0, 0], [0, 1]], [[1, 0], [0, 0]]], [[[1, 0], [0, 1]], [[0, 0], [1, 1]]]]
+    assert multilabel.per_class(counts.sum(axis=0), ["AU1", "AU2"])["AU2"] == {
+        "f1": pytest.approx(2 / 3), "macro_f1": pytest.approx(2 / 3), "n": 2, "found": 1,
+    }  # fmt: skip

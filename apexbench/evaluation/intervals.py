@@ -1,31 +1,166 @@
-"""Confidence intervals: bootstrap over subjects, as clips of one subject are not independent."""
+"""Confidence intervals: bootstrap over subjects, as clips of one subject are not independent.
+
+The percentile interval is the default, BCa (Efron 1987) the option. Draws of subjects often lack a rare class, so their
+macro scores lie a little below the score itself; BCa moves the interval back, and then misses UF1 about as often on
+either side (24 subjects: 4.3 and 4.1 %, percentile 2.9 and 5.2 %). But in simulations with MEGC2019's subjects,
+unequally skilled, it never covered more often: UF1 93.8 % against 94.1 % with 68 subjects, 91.6 % against 92.0 % with
+24, both about 87 % with 8. With few subjects take either for too narrow.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from apexbench.evaluation.metrics import from_confusion
-from apexbench.evaluation.selection import confusions
+from apexbench.evaluation.conventions import score_columns
+from apexbench.evaluation.tasks import Task, task_of
+
+RESAMPLES = 10_000
+# from weights of the subjects, (B, S), to scores, (B,) each
+Statistic = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
-def subject_intervals(
-    frame: pd.DataFrame, seed: int, resamples: int = 10_000, level: float = 0.95
-) -> dict[str, tuple[float, float]]:
-    """Return {metric: (low, high)}, the percentile interval of each pooled metric.
+def subject_counts(frames: Sequence[pd.DataFrame], multilabel: bool = False) -> tuple[np.ndarray, pd.MultiIndex, Task]:
+    """Return the counts of every seed and subject, (K, S, ...), the subjects (dataset, subject), and the task.
+
+    frames : chosen predictions, one row per clip, one frame per seed.
+    """
+    task = task_of(frames[0], multilabel)
+    keys = [pd.MultiIndex.from_frame(frame[["dataset", "subject"]]) for frame in frames]
+    subjects = keys[0].append(keys[1:]).unique().sort_values()
+    counts = []
+    for frame, key in zip(frames, keys, strict=True):
+        decided = task.decide(frame[score_columns(frame)].to_numpy())
+        counts.append(task.count(subjects.get_indexer(key), frame["label"], decided, size=len(subjects)))
+    return np.stack(counts), subjects, task
+
+
+def weighted_scores(counts: np.ndarray, task: Task, strata: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return {score: (B,)} of weighted subjects: pooled, then averaged over seeds and strata.
 
     Parameters
     ----------
-    frame : predictions, one row per clip (what a selection rule returns).
+    counts : (K, S, ...) of `subject_counts`.
+    strata : number of the part that each subject belongs to (S,); parts are scored apart and averaged.
+    weights : (B, S), how often each subject counts.
+    """
+    scores = []
+    for part in np.unique(strata):
+        inside = strata == part
+        flat = counts[:, inside].reshape(len(counts), inside.sum(), -1).astype(float)
+        pooled = (weights[:, inside].astype(float) @ flat).reshape(len(counts), len(weights), *counts.shape[2:])
+        scores.append({name: values.mean(axis=0) for name, values in task.pooled(pooled).items()})
+    return {name: np.mean([part[name] for part in scores], axis=0) for name in scores[0]}
+
+
+@lru_cache(maxsize=8)
+def _draws(sizes: tuple[int, ...], resamples: int, seed: int) -> list[np.ndarray]:
+    """How often each subject of each stratum is drawn, (B, S) each; runs of one protocol share them."""
+    rng = np.random.default_rng(seed)
+    return [rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.int16) for size in sizes]
+
+
+def draw_subjects(strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Draw subjects with replacement within each stratum: how often each counts, (B, S)."""
+    weights = np.empty((resamples, len(strata)), dtype=np.int16)
+    parts = [strata == part for part in np.unique(strata)]
+    for inside, draws in zip(parts, _draws(tuple(int(p.sum()) for p in parts), resamples, seed), strict=True):
+        weights[:, inside] = draws
+    return weights
+
+
+def _acceleration(jackknife: np.ndarray, strata: np.ndarray) -> float:
+    """Acceleration of BCa from the scores without each subject, (S,), subjects being drawn within strata."""
+    squares = cubes = 0.0
+    for part in np.unique(strata):
+        values = jackknife[strata == part]
+        if len(values) > 1:
+            influence = (len(values) - 1) * (values.mean() - values) / len(values)
+            squares, cubes = squares + (influence**2).sum(), cubes + (influence**3).sum()
+    return cubes / (6 * squares**1.5) if squares > 0 else 0.0
+
+
+def _bca(draws: np.ndarray, value: float, jackknife: np.ndarray, strata: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    """Move the tails' probabilities by bias and acceleration."""
+    below = ((draws < value - 1e-12).sum() + (draws <= value + 1e-12).sum()) / 2
+    bias = norm.ppf(np.clip(below / len(draws), 1 / (len(draws) + 1), 1 - 1 / (len(draws) + 1)))
+    shifted = bias + norm.ppf(tails)
+    bend = 1 - _acceleration(jackknife, strata) * shifted
+    # beyond the pole of the formula nothing is defined: leave such a tail where it is
+    return np.where(bend > 0, norm.cdf(bias + shifted / np.where(bend > 0, bend, 1)), tails)
+
+
+def cluster_intervals(
+    statistic: Statistic,
+    strata: np.ndarray,
+    seed: int,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    method: str = "percentile",
+) -> dict[str, tuple[float, float]]:
+    """Return {score: (low, high)} of a statistic of weighted subjects.
+
+    Parameters
+    ----------
+    strata : part of each subject (S,); subjects are drawn within their part.
+    method : "bca", with the jackknife over subjects, or "percentile".
+
+    Where no part has two subjects there is nothing to draw: the interval is (nan, nan). Where every draw scores the
+    same, the interval is that score.
+    """
+    if method not in ("bca", "percentile"):
+        raise ValueError(f"method is 'bca' or 'percentile', found {method!r}")
+    strata = np.asarray(strata)
+    subjects = len(strata)
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    value = statistic(np.ones((1, subjects)))
+    if len(np.unique(strata)) == subjects:
+        return dict.fromkeys(value, (np.nan, np.nan))
+    boot = statistic(draw_subjects(strata, resamples, seed))
+    without = statistic(1 - np.eye(subjects))
+    intervals = {}
+    for name, draws in boot.items():
+        places = _bca(draws, value[name][0], without[name], strata, tails) if method == "bca" else tails
+        intervals[name] = tuple(np.quantile(draws, places).tolist())
+    return intervals
+
+
+def strata_of(subjects: pd.MultiIndex, parts: Iterable[Iterable[str]] = ()) -> np.ndarray:
+    """Return the part of each subject (S,): all in one, or by the data sets that each part names."""
+    names = subjects.get_level_values("dataset")
+    strata = np.zeros(len(subjects), dtype=int)
+    for number, datasets in enumerate(parts):
+        strata[names.isin(list(datasets))] = number
+    return strata
+
+
+def subject_intervals(
+    frames: pd.DataFrame | Sequence[pd.DataFrame],
+    seed: int,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    method: str = "percentile",
+    parts: Iterable[Iterable[str]] = (),
+    multilabel: bool = False,
+) -> dict[str, tuple[float, float]]:
+    """Return {score: (low, high)}, the interval of each pooled score.
+
+    Parameters
+    ----------
+    frames : chosen predictions, one row per clip; several frames are seeds, whose scores are averaged in every draw.
     seed : of the resampling; equal input and seed give equal intervals.
+    parts : groups of data sets that are scored apart and averaged; none: all clips are pooled.
 
     Subjects (dataset, subject) are drawn with replacement and their counts pooled, so a draw may lack a class, which
-    then scores 0. With a single subject there is nothing to draw: the interval is (nan, nan).
+    then scores 0.
     """
-    _, cms = confusions(frame, ["dataset", "subject"])
-    subjects, classes = cms.shape[:2]
-    draws = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=resamples)
-    pooled = (draws.astype(float) @ cms.reshape(subjects, -1).astype(float)).reshape(resamples, classes, classes)
-    tails = (1 - level) / 2, (1 + level) / 2
-    return {
-        metric: tuple(np.quantile(values, tails).tolist()) if subjects > 1 else (np.nan, np.nan)
-        for metric, values in from_confusion(pooled).items()
-    }
+    frames = [frames] if isinstance(frames, pd.DataFrame) else frames
+    counts, subjects, task = subject_counts(frames, multilabel)
+    strata = strata_of(subjects, parts)
+
+    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return weighted_scores(counts, task, strata, weights)
+
+    return cluster_intervals(statistic, strata, seed, resamples, level, method)

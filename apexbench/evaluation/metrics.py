@@ -9,7 +9,7 @@ from numbers import Integral
 
 import numpy as np
 
-METRICS = ("acc", "uf1", "uar", "weighted_f1", "macro_precision")
+METRICS = ("acc", "uf1", "uar", "weighted_f1", "macro_precision", "hm_f1", "f1_present")
 
 
 def _codes(values, index: dict, name: str) -> np.ndarray:
@@ -25,10 +25,13 @@ def _codes(values, index: dict, name: str) -> np.ndarray:
     return np.array([index[item] for item in items])
 
 
-def grouped_confusion(groups, label, predicted, count: int) -> np.ndarray:
-    """Return one confusion matrix (C, C) for each group, stacked to (G, C, C). Groups and classes are ints from 0."""
+def grouped_confusion(groups, label, predicted, count: int, size: int | None = None) -> np.ndarray:
+    """Return one confusion matrix (C, C) for each group, stacked to (G, C, C). Groups and classes are ints from 0.
+
+    `size` is the number of groups, if the last ones may have no clip.
+    """
     groups, label, predicted = (np.asarray(part, dtype=np.int64) for part in (groups, label, predicted))
-    size = int(groups.max()) + 1
+    size = int(groups.max()) + 1 if size is None else size
     flat = np.bincount((groups * count + label) * count + predicted, minlength=size * count * count)
     return flat.reshape(size, count, count)
 
@@ -56,28 +59,44 @@ def confusion_matrix(y_true, y_pred, classes: int | Sequence) -> np.ndarray:
     return grouped_confusion(np.zeros(len(true), int), true, predicted, len(labels))[0]
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole, and 0 where the whole is 0.
+
+    >>> ratio(np.array([1, 0]), np.array([2, 0])).tolist()
+    [0.5, 0.0]
+    """
     return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
+
+
+def class_counts(cm) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return correct, true and predicted clips of every class, (..., C) each, of confusion matrices (..., C, C)."""
+    cm = np.asarray(cm)
+    return np.diagonal(cm, axis1=-2, axis2=-1), cm.sum(axis=-1), cm.sum(axis=-2)
 
 
 def from_confusion(cm) -> dict[str, np.ndarray]:
     """Return every metric of `METRICS` for confusion matrices (..., C, C), as arrays of the leading shape.
 
+    `hm_f1` is the harmonic mean of macro-precision and UAR: STSTNet (FG 2019) and IcedDoggie's code print it as "F1".
+    `f1_present` is the mean F1 of the classes that occur in labels or predictions, the others being left out: so do the
+    function `recognition_evaluation` that goes from STSTNet to HTNet, SKD-TSTSAN and CausalNet, and MMNet and MEMix.
+
     >>> scores = from_confusion([[219, 22, 9], [40, 62, 7], [21, 3, 59]])  # STSTNet, Table IV
-    >>> round(float(scores["uf1"]), 4), round(float(scores["uar"]), 4)
-    (0.7353, 0.7186)
+    >>> round(float(scores["uf1"]), 4), round(float(scores["uar"]), 4), round(float(scores["hm_f1"]), 4)
+    (0.7353, 0.7186, 0.7389)
     """
-    cm = np.asarray(cm, dtype=float)
-    hits = np.diagonal(cm, axis1=-2, axis2=-1)
-    true, predicted = cm.sum(axis=-1), cm.sum(axis=-2)
-    f1 = _ratio(2 * hits, true + predicted)
+    hits, true, predicted = class_counts(cm)
+    f1 = ratio(2 * hits, true + predicted)
     total = true.sum(axis=-1)
+    precision, recall = ratio(hits, predicted).mean(axis=-1), ratio(hits, true).mean(axis=-1)
     return {
-        "acc": _ratio(hits.sum(axis=-1), total),
+        "acc": ratio(hits.sum(axis=-1), total),
         "uf1": f1.mean(axis=-1),
-        "uar": _ratio(hits, true).mean(axis=-1),
-        "weighted_f1": _ratio((true * f1).sum(axis=-1), total),
-        "macro_precision": _ratio(hits, predicted).mean(axis=-1),
+        "uar": recall,
+        "weighted_f1": ratio((true * f1).sum(axis=-1), total),
+        "macro_precision": precision,
+        "hm_f1": ratio(2 * precision * recall, precision + recall),
+        "f1_present": ratio(f1.sum(axis=-1), (true + predicted > 0).sum(axis=-1)),
     }
 
 
@@ -126,3 +145,16 @@ def macro_precision(y_true, y_pred, classes: int | Sequence) -> float:
     0.8333
     """
     return float(from_confusion(confusion_matrix(y_true, y_pred, classes))["macro_precision"])
+
+
+def per_class(cm, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return {class: precision, recall, f1, n (clips), k (correct clips)} of one confusion matrix.
+
+    >>> per_class([[3, 1], [0, 2]], ["negative", "positive"])["negative"]
+    {'precision': 1.0, 'recall': 0.75, 'f1': 0.8571428571428571, 'n': 4, 'k': 3}
+    """
+    hits, true, predicted = class_counts(cm)
+    columns = ratio(hits, predicted), ratio(hits, true), ratio(2 * hits, true + predicted), true, hits
+    names = "precision", "recall", "f1", "n", "k"
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {name: dict(zip(names, row, strict=True)) for name, row in zip(classes, rows, strict=True)}

@@ -1,181 +1,353 @@
-"""Predictions files -> scores: one row per run and selection rule."""
+"""Predictions files -> scores: one row per slice, run and selection rule."""
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 
+from apexbench.config import ProtocolCard
 from apexbench.errors import InputError
+from apexbench.evaluation import multilabel
+from apexbench.evaluation.comparisons import compare_runs
+from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.intervals import subject_intervals
-from apexbench.evaluation.metrics import METRICS, from_confusion
-from apexbench.evaluation.selection import LEAKING, RULES, common_epochs, confusions, predicted, score_columns
+from apexbench.evaluation.null_model import decision_scores, null_decisions
+from apexbench.evaluation.predictions import read_predictions
+from apexbench.evaluation.selection import (
+    CLIP,
+    HONEST,
+    LEAKING,
+    RULES,
+    choose,
+    chosen_rows,
+    predicted,
+    trace,
+    validation_trace,
+)
+from apexbench.evaluation.tasks import SingleLabel
 from apexbench.store import atomic
 
-CLIP = ["dataset", "subject", "clip", "onset"]
-PREDICTIONS = ["study", "protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
-META = ("classes", "data_source", "config_hash", "code_hash", "device", "seconds", "budget")
-RERUN = "delete the file and rerun its training"
-SCORED = ("last", "fold-oracle")
-INTERVALS = ("uf1", "acc", "uar", "weighted_f1")
+SCORES = (*SingleLabel.names, *multilabel.METRICS)
+INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
+NULL_RUN = "null-model"
+NULL_REPEATS = 40
+NULL_EPOCHS = 100  # where no run has epochs
 COLUMNS = [
-    "protocol", "run", "method", "rule", "status", "leaking", "seeds", "n", "expected", "k", "folds", "epochs",
-    *METRICS, *(f"{metric}_sd" for metric in METRICS),
-    *(f"{metric}_{end}" for metric in INTERVALS for end in ("low", "high")),
-    "seconds", "device", "budget", "data_source", "confusion",
+    "protocol", "slice", "run", "method", "rule", "status", "leaking", "seeds", "n", "expected", "k", "folds", "epochs",
+    *SCORES, *(f"{score}_sd" for score in SCORES),
+    *(f"{score}_{end}" for score in INTERVALS for end in ("low", "high")),
+    "seconds", "device", "budget", "data_source", "confusion", "note",
 ]  # fmt: skip
 _COUNTS = ["seeds", "n", "expected", "k", "folds", "epochs"]
+_TEXTS = ["slice", "note"]
+Paths = Sequence[str | os.PathLike]
 
 
-def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
-    try:
-        table = pyarrow.parquet.read_table(path, partitioning=None)
-        meta = json.loads((table.schema.metadata or {})[b"apexbench"])
-        absent = [key for key in META if key not in meta]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; rerun its training") from None
-    except (KeyError, ValueError, TypeError, OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"{path}: damaged, or not a predictions file ({error}); {RERUN}") from None
-    wanted = PREDICTIONS + [f"p{number}" for number in range(len(meta.get("classes", ())))]
-    missing = [column for column in wanted if column not in table.column_names]
-    if missing or absent:
-        raise InputError(f"{path}: misses {', '.join(missing + absent)}; {RERUN}")
-    frame = table.select(wanted).to_pandas()
-    for column in frame.select_dtypes("category"):
-        frame[column] = frame[column].astype(str)
-    scores = frame[score_columns(frame)].to_numpy()
-    lost = not len(frame) and meta["folds"] > 0  # a range of folds may have no clips, where faces were skipped
-    if lost or not np.isfinite(scores).all() or not frame["label"].between(0, len(meta["classes"]) - 1).all():
-        raise InputError(f"{path}: no rows, scores that are not numbers (did it diverge?), or unknown labels; {RERUN}")
-    return frame, meta
+@dataclass(frozen=True)
+class _Slice:
+    """A part of a protocol that is scored for itself; the scores of its `parts` are averaged."""
+
+    name: str
+    datasets: tuple[str, ...]
+    table: pd.DataFrame
+    parts: tuple[tuple[str, ...], ...]
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["dataset"].isin(self.datasets)]
 
 
-def read_predictions(paths: Iterable[str | os.PathLike]) -> tuple[pd.DataFrame, list[dict]]:
-    """Read predictions files; return all rows, and the metadata of each file with its `path`.
-
-    Raises InputError, naming the file, if columns are missing, if the class lists differ, if files of one run come from
-    different configurations or code, if a clip is predicted twice, or if a clip lacks epochs that its fold has.
-    """
-    paths = [Path(path) for path in paths]
-    if not paths:
-        raise InputError("no predictions files were given")
-    frames, metas, first = [], [], {}
-    for number, path in enumerate(paths):
-        frame, meta = _read_one(path)
-        if metas and meta["classes"] != metas[0]["classes"]:
-            raise InputError(
-                f"{path}: classes are {meta['classes']}, but {paths[0]} has {metas[0]['classes']}; "
-                f"score the runs of one protocol together"
-            )
-        for run in frame["run"].unique():
-            origin = (meta["config_hash"], meta["code_hash"])
-            other, there = first.setdefault(run, (path, origin))
-            if origin != there:
-                raise InputError(f"{path}: other configuration or code than {other}; delete the older and rerun")
-        frames.append(frame.assign(_file=number))
-        metas.append({**meta, "path": path})
-    frame = pd.concat(frames, ignore_index=True)
-    if frame.empty:
-        raise InputError(f"{paths[0]}: no predictions at all; {RERUN}")
-    one = ["study", "protocol", "run", "seed"]
-    twice = frame.duplicated([*one, *CLIP, "epoch"], keep=False)
-    if twice.any():
-        row = frame[twice].iloc[0]
-        same = frame[twice & (frame[[*one, *CLIP, "epoch"]] == row[[*one, *CLIP, "epoch"]]).all(axis=1)]
-        files = " and ".join(str(paths[number]) for number in sorted(same["_file"].unique()))
-        raise InputError(f"{files}: clip {'/'.join(map(str, row[CLIP]))} is predicted twice; keep one file per fold")
-    counts = frame.groupby([*one, *CLIP])[["epoch", "fold", "label"]].agg(
-        {"epoch": "size", "fold": ["first", "nunique"], "label": "nunique"}
-    )
-    counts.columns = ["epochs", "fold", "folds", "labels"]
-    expected = counts.groupby([*one, "fold"])["epochs"].transform("max")
-    broken = counts[(counts["folds"] > 1) | (counts["labels"] > 1) | (counts["epochs"] != expected)]
-    if len(broken):
-        where = frame.set_index([*one, *CLIP])["_file"].xs(broken.index[0])
-        file = paths[int(np.min(where))]
-        clip = "/".join(map(str, broken.index[0][4:]))
-        raise InputError(f"{file}: clip {clip} has not one fold, one label and every epoch of its fold; {RERUN}")
-    return frame.drop(columns="_file"), metas
+def _slices(card: ProtocolCard, table: pd.DataFrame) -> list[_Slice]:
+    slices = []
+    for name, datasets in {"": card.datasets, **card.slices}.items():
+        parts = tuple((dataset,) for dataset in datasets) if card.average == "datasets" else (tuple(datasets),)
+        slices.append(_Slice(name, tuple(datasets), table[table["dataset"].isin(datasets)], parts))
+    return slices
 
 
-def _score_run(run: str, paths: list, expected: int | None, bootstrap_seed: int) -> list[dict]:
-    if not paths:
-        return [
-            {"run": run, "rule": rule, "leaking": rule in LEAKING, "status": "skipped", "expected": expected}
-            for rule in SCORED
-        ]
-    frame, metas = read_predictions(paths)
+def _mean(values: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.mean([some[name] for some in values], axis=0) for name in values[0]}
+
+
+@dataclass
+class _Run:
+    """Predictions of one run: a frame for each seed, every epoch, and what the files record."""
+
+    name: str
+    seeds: dict[int, pd.DataFrame]
+    metas: list[dict]
+
+    @property
+    def first(self) -> pd.DataFrame:
+        return next(iter(self.seeds.values()))
+
+    @property
+    def seconds(self) -> float:
+        return sum(float(meta["seconds"]) for meta in self.metas)
+
+    def recorded(self, key: str) -> str:
+        return " + ".join(sorted({str(meta[key]) for meta in self.metas}))
+
+    def clips(self, datasets: Sequence[str]) -> list[pd.DataFrame]:
+        """Return the clips of each seed."""
+        frames = (frame[frame["dataset"].isin(datasets)] for frame in self.seeds.values())
+        return [frame.drop_duplicates(CLIP)[CLIP] for frame in frames]
+
+
+def _read_run(run: str, paths: Paths, card: ProtocolCard, table: pd.DataFrame, inner: bool = False) -> _Run:
+    frame, metas = read_predictions(paths, inner)
+    files = f"{paths[0]} and the files with it"
     kinds = frame[["study", "protocol", "run", "method"]].drop_duplicates()
     if len(kinds) > 1 or kinds["run"].iloc[0] != run:
         found = " and ".join(" / ".join(kind) for kind in kinds.to_numpy().tolist())
-        raise InputError(f"{paths[0]} and the files with it: expected run {run!r} of one protocol, found {found}")
-    seeds = [part for _, part in frame.groupby("seed")]
-    clips = [part.drop_duplicates(CLIP)[CLIP] for part in seeds]
-    n = min(map(len, clips))
-    if expected is not None and max(map(len, clips)) > expected:
+        raise InputError(f"{files}: expected run {run!r} of one protocol, found {found}")
+    classes, several = metas[0]["classes"], metas[0]["multilabel"]
+    if list(classes) != list(card.classes) or several != card.multilabel:
         raise InputError(
-            f"{paths[0]} and the files with it: {n} clips, the protocol has {expected}; delete stale files"
+            f"{files}: classes {classes}, multilabel {several}; the protocol has {list(card.classes)}, "
+            f"{card.multilabel}; delete the files and rerun"
         )
-    whole = n == (expected or n) and len(pd.concat(clips).drop_duplicates()) == n
-    shared = {
-        "protocol": kinds["protocol"].iloc[0],
-        "run": run,
-        "method": kinds["method"].iloc[0],
-        "status": "ok" if whole else "partial",
-        "seeds": len(seeds),
-        "n": n,
-        "expected": expected,
-        "folds": seeds[0]["fold"].nunique(),
-        "epochs": int(frame["epoch"].max()),
-        "seconds": sum(float(meta["seconds"]) for meta in metas),
-        "device": " + ".join(sorted({str(meta["device"]) for meta in metas})),
-        "budget": " + ".join(sorted({str(meta["budget"]) for meta in metas})),
-        "data_source": "licensed" if all(meta["data_source"] == "licensed" for meta in metas) else "synthetic",
+    _check_clips(frame, table, files, inner)
+    places = {fold: place for place, fold in enumerate(dict.fromkeys(table["fold"]))}
+    return _run_of(run, frame.iloc[frame["fold"].map(places).argsort(kind="stable")], metas)
+
+
+def _run_of(run: str, frame: pd.DataFrame, metas: list[dict]) -> _Run:
+    return _Run(run, {seed: part for seed, part in frame.groupby("seed", sort=True)}, metas)
+
+
+def _check_clips(frame: pd.DataFrame, table: pd.DataFrame, files: str, inner: bool) -> None:
+    """Raise InputError if predictions are of other clips, labels or folds than the protocol's table has."""
+    rows = frame.drop_duplicates([*CLIP, "fold", "label"])
+    official = table.set_index(CLIP)[["label", "fold"]].reindex(pd.MultiIndex.from_frame(rows[CLIP]))
+    wrong = {
+        "is not in the protocol's table": official["label"].isna().to_numpy(),
+        "has another label in the protocol's table": official["label"].to_numpy() != rows["label"].to_numpy(),
+        "is of another fold in the protocol's table": official["fold"].to_numpy() != rows["fold"].to_numpy(),
     }
+    if inner:
+        wrong.popitem()
+        if not rows["fold"].isin(table["fold"]).all():
+            raise InputError(
+                f"{files}: inner predictions of a fold that the protocol does not have; delete stale files"
+            )
+    for what, where in wrong.items():
+        if where.any():
+            clip = "/".join(map(str, rows[CLIP][where].iloc[0]))
+            raise InputError(f"{files}: clip {clip} {what} ({len(table)} clips); delete stale files")
+
+
+def _select(run: _Run, rules: Iterable[str], inner: _Run | None, several: bool) -> dict[str, list[pd.DataFrame]]:
+    """Return {rule: chosen predictions, one row per clip, one frame per seed}."""
+    chosen: dict[str, list[pd.DataFrame]] = {rule: [] for rule in rules}
+    for seed, frame in run.seeds.items():
+        of = trace(frame, several)
+        against = validation_trace(frame, inner.seeds[seed], several) if inner else None
+        frame = frame.drop(columns=["study", "protocol", "method"])
+        for rule, frames in chosen.items():
+            frames.append(frame[chosen_rows(of, choose(of, rule, against))])
+    return chosen
+
+
+def _lacking(run: _Run, inner: _Run) -> str:
+    """Say which inner predictions are missing; "" if none."""
+    for seed, frame in run.seeds.items():
+        folds = inner.seeds[seed]["fold"] if seed in inner.seeds else []
+        missing = sorted(set(frame["fold"]) - set(folds))
+        if missing:
+            return f"no inner predictions for seed {seed}, fold {missing[0]}"
+    return ""
+
+
+def _score_slice(part: _Slice, frames: list[pd.DataFrame], rule: str, several: bool, seed: int) -> dict[str, Any]:
+    """Return the scores of chosen predictions: mean and sd over seeds, interval, k and the first confusion matrix."""
+    frames = [part.of(frame) for frame in frames]
+    empty = [" + ".join(some) for some in part.parts if not all(frame["dataset"].isin(some).any() for frame in frames)]
+    if empty:
+        return {"note": f"no clips of {', '.join(empty)}"}
+    classes = len(score_columns(frames[0]))
+    scores = []
+    for frame in frames:
+        every = [frame[frame["dataset"].isin(some)] for some in part.parts]
+        scores.append(
+            _mean([
+                decision_scores(some["fold"], some["label"], predicted(some, several)[None], classes, several)
+                for some in every
+            ])
+        )  # fmt: skip
+    row: dict[str, Any] = {}
+    for name in scores[0]:
+        values = np.array([some[name][0] for some in scores])
+        row[name] = float(values.mean())
+        row[f"{name}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
+    guess = predicted(frames[0], several)
+    row["confusion"] = _confusion(frames[0]["label"], guess, classes, several)
+    if len(frames) == len(part.parts) == 1 and not several:
+        row["k"] = int((frames[0]["label"] == guess).sum())
+    if rule in HONEST:
+        for name, ends in subject_intervals(frames, seed, parts=part.parts, multilabel=several).items():
+            row[f"{name}_low"], row[f"{name}_high"] = ends
+    return row
+
+
+def _confusion(label, guess, classes: int, several: bool) -> str:
+    if several:
+        counts = multilabel.grouped_counts(np.zeros(len(label), int), label, guess, classes)[0]
+    else:
+        counts = SingleLabel(classes).count(np.zeros(len(label), int), label, guess)[0]
+    return json.dumps(counts.tolist())
+
+
+def _skipped(run: str, slices: list[_Slice], rules: Iterable[str], reason: str) -> list[dict]:
+    return [
+        {"slice": part.name, "run": run, "rule": rule, "leaking": rule in LEAKING, "status": "skipped",
+         "expected": len(part.table), "note": reason}
+        for part in slices
+        for rule in rules
+    ]  # fmt: skip
+
+
+def _score_run(run: _Run, inner: _Run | None, slices: list[_Slice], several: bool, seed: int) -> list[dict]:
+    lacking = _lacking(run, inner) if inner else ""
+    rules = [rule for rule in RULES if rule != "inner" or (inner and not lacking)]
+    chosen = _select(run, rules, inner if "inner" in rules else None, several)
     rows = []
-    for rule in SCORED:
-        chosen = [RULES[rule](part) for part in seeds]
-        cms = np.stack([confusions(part, ["run"])[1][0] for part in chosen])
-        row = {**shared, "rule": rule, "leaking": rule in LEAKING, "confusion": json.dumps(cms[0].tolist())}
-        for metric, values in from_confusion(cms).items():
-            row[metric] = float(values.mean())
-            row[f"{metric}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
-        if len(seeds) == 1:
-            row["k"] = int((chosen[0]["label"] == predicted(chosen[0])).sum())
-        if rule not in LEAKING:
-            intervals = subject_intervals(chosen[0], bootstrap_seed)
-            for metric in INTERVALS:
-                row[f"{metric}_low"], row[f"{metric}_high"] = intervals[metric]
-        rows.append(row)
+    for part in slices:
+        clips = run.clips(part.datasets)
+        n = min(map(len, clips))
+        whole = n == len(part.table) and len(pd.concat(clips).drop_duplicates()) == n
+        shared = {
+            "slice": part.name,
+            "run": run.name,
+            "method": run.first["method"].iloc[0],
+            "status": "ok" if whole else "partial",
+            "seeds": len(run.seeds),
+            "n": n,
+            "expected": len(part.table),
+            "folds": part.of(run.first)["fold"].nunique(),
+            "epochs": max(int(frame["epoch"].max()) for frame in run.seeds.values()),
+            "device": run.recorded("device"),
+            "budget": run.recorded("budget"),
+            "data_source": _data_source([run]),
+        }
+        for rule in rules:
+            seconds = run.seconds + (inner.seconds if rule == "inner" else 0)
+            row = {**shared, "rule": rule, "leaking": rule in LEAKING, "seconds": seconds}
+            rows.append(row | _score_slice(part, chosen[rule], rule, several, seed))
+    return rows + (_skipped(run.name, slices, ["inner"], lacking) if lacking else [])
+
+
+def _data_source(runs: Iterable[_Run]) -> str:
+    sources = {meta["data_source"] for run in runs for meta in run.metas}
+    return "licensed" if sources == {"licensed"} else "synthetic"
+
+
+def _null_rows(slices: list[_Slice], classes: int, several: bool, epochs: int, seed: int) -> list[dict]:
+    """Score the null model on the protocol's table: mean and sd over repeats in place of seeds."""
+    table = slices[0].table
+    decisions = null_decisions(
+        table["fold"], table["label"], classes, epochs, RULES, NULL_REPEATS, seed, multilabel=several
+    )
+    rows = []
+    for part in slices:
+        insides = [table["dataset"].isin(some).to_numpy() for some in part.parts]
+        if not all(inside.any() for inside in insides):
+            continue
+        slice_rows = table["dataset"].isin(part.datasets).to_numpy()
+        for rule, drawn in decisions.items():
+            scores = _mean([
+                decision_scores(table["fold"][inside], table["label"][inside], drawn[:, inside], classes, several)
+                for inside in insides
+            ])  # fmt: skip
+            row = {"slice": part.name, "run": NULL_RUN, "method": NULL_RUN, "rule": rule, "leaking": rule in LEAKING}
+            row |= {"status": "ok", "n": len(part.table), "expected": len(part.table), "epochs": epochs}
+            row |= {"folds": part.table["fold"].nunique(), "note": f"mean and sd of {NULL_REPEATS} repeats"}
+            row["confusion"] = _confusion(part.table["label"], drawn[0, slice_rows], classes, several)
+            for name, values in scores.items():
+                row[name], row[f"{name}_sd"] = float(values.mean()), float(values.std(ddof=1))
+            rows.append(row)
     return rows
 
 
 def score_runs(
-    paths_by_run: Mapping[str, list], expected_clips: int | None = None, bootstrap_seed: int = 0
+    paths_by_run: Mapping[str, Paths],
+    card: ProtocolCard,
+    table: pd.DataFrame,
+    inner_by_run: Mapping[str, Paths] | None = None,
+    seed: int = 0,
+    reasons: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Score runs of one protocol: one row per run and rule, in the order given.
+    """Score the runs of one protocol: one row per run, slice and rule, runs in the order given, then the null model.
 
-    Metrics are the mean over seeds of the pooled score, `*_sd` their standard deviation; `confusion` and the 95 %
-    intervals come from the first seed. `seconds` sums all files. A run without files is a row with status `skipped`,
-    one with fewer clips than expected (or not the same in all seeds) is `partial`.
+    Parameters
+    ----------
+    paths_by_run : {run: predictions files, all folds and seeds}; a run without files is `skipped`.
+    card, table : the protocol and its table. A run that misses a clip of it in some seed is `partial`.
+    inner_by_run : {run: files of inner predictions}; a run without any has no row of rule `inner`.
+    seed : of the bootstrap and of the null model.
+    reasons : {run: why it is skipped}, for the column `note`.
+
+    Scores are the mean over seeds of the pooled score, `*_sd` their standard deviation; seeds are never pooled. With
+    `average: datasets` a score is the mean over the data sets of the pooled score of each. Honest rules have 95 %
+    intervals over subjects of that mean. `k`, the correct clips, is given for one seed and pooled scores; `confusion`
+    is that of the first seed (for multi-label protocols 2 x 2 counts of every class). Rules choose on the whole
+    protocol, a slice is a part of the chosen predictions. `seconds` sums all files.
+
+    The run `null-model` is simulated on the table, with as many epochs as the longest run has, or `NULL_EPOCHS`.
     """
-    rows = [
-        row for run, paths in paths_by_run.items() for row in _score_run(run, paths, expected_clips, bootstrap_seed)
-    ]
-    return _typed(pd.DataFrame(rows, columns=COLUMNS))
+    slices = _slices(card, table)
+    several = card.multilabel
+    rows, runs = [], []
+    epochs = 1
+    for name, paths in paths_by_run.items():
+        reason = (reasons or {}).get(name, "no predictions files")
+        if not paths:
+            rows += _skipped(name, slices, [rule for rule in RULES if rule != "inner"], reason)
+            continue
+        run = _read_run(name, paths, card, table)
+        inner_paths = (inner_by_run or {}).get(name)
+        inner = _read_run(name, inner_paths, card, table, inner=True) if inner_paths else None
+        scored = _score_run(run, inner, slices, several, seed)
+        protocol = run.first["protocol"].iloc[0]
+        rows += [{"protocol": protocol, **row} for row in scored]
+        runs.append(_Run(name, {}, run.metas))
+        epochs = max(epochs, *(row["epochs"] for row in scored if "epochs" in row))
+    null = _null_rows(slices, len(card.classes), several, epochs if epochs > 1 else NULL_EPOCHS, seed)
+    rows += [{**row, "data_source": _data_source(runs)} for row in null]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame["protocol"] = frame["protocol"].bfill().ffill()
+    return _typed(frame)
+
+
+def compare_predictions(
+    paths_by_run: Mapping[str, Paths],
+    card: ProtocolCard,
+    seed: int = 0,
+    reference: str | None = None,
+    score: str | None = None,
+) -> pd.DataFrame:
+    """Compare the runs of one protocol after the last epoch, each with the best one; see `comparisons.compare_runs`."""
+    chosen = {}
+    for name, paths in paths_by_run.items():
+        if paths:
+            frame, metas = read_predictions(paths)
+            chosen[name] = _select(_run_of(name, frame, metas), ["last"], None, card.multilabel)["last"]
+    parts = [(dataset,) for dataset in card.datasets] if card.average == "datasets" else ()
+    return compare_runs(chosen, reference, score, seed, parts=parts, multilabel=card.multilabel)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    numbers = [*METRICS, *(c for c in COLUMNS if c.endswith(("_sd", "_low", "_high"))), "seconds"]
+    numbers = [*SCORES, *(c for c in COLUMNS if c.endswith(("_sd", "_low", "_high"))), "seconds"]
+    for name in _TEXTS:
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
     return frame.astype({**dict.fromkeys(numbers, float), **dict.fromkeys(_COUNTS, "Int64"), "leaking": bool})
 
 
 def write_scores(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write scores as CSV."""
+    """Write scores, or comparisons, as CSV."""
     with atomic(path) as part:
         frame.to_csv(part, index=False, float_format="%.6f")
 
@@ -195,11 +367,14 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
 def learning_curves(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     """Return run, epoch, uf1: the pooled UF1 of every epoch that all folds reached, mean over seeds.
 
-    A diagnostic only: it looks at the test subjects at every epoch.
+    For multi-label predictions it is the mean F1 of presence, in the same column. A diagnostic only: it looks at the
+    test subjects at every epoch.
     """
-    frame, _ = read_predictions(paths)
+    frame, metas = read_predictions(paths)
     parts = []
     for (run, _), part in frame.groupby(["run", "seed"], sort=False):
-        epochs, cms = confusions(common_epochs(part), ["epoch"])
-        parts.append(epochs.assign(run=run, uf1=from_confusion(cms)["uf1"]))
+        of = trace(part, metas[0]["multilabel"])
+        common = of.reached.all(axis=0)
+        pooled = of.task.pooled(of.counts[:, common].sum(axis=0))[of.task.main]
+        parts.append(pd.DataFrame({"run": run, "epoch": of.epochs[common], "uf1": pooled}))
     return pd.concat(parts).groupby(["run", "epoch"], sort=False)["uf1"].mean().reset_index()

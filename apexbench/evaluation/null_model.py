@@ -1,0 +1,113 @@
+"""The null model: what a selection rule alone is worth, with nothing learned at all.
+
+For every clip and "epoch" a class is drawn at random, and the rule picks epochs as it does for a method. Draws of
+different epochs are independent, those of a training are not: an upper-ish bound, which raises the floor and proves
+nothing about any one paper (the fault is described in arXiv 2211.11425).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from apexbench.evaluation.selection import HONEST, LEAKING, Trace, choose
+from apexbench.evaluation.tasks import MultiLabel, SingleLabel
+
+
+def null_decisions(
+    folds: Sequence,
+    labels: Sequence[int],
+    classes: int,
+    epochs: int,
+    rules: Iterable[str],
+    repeats: int = 20,
+    seed: int = 0,
+    uniform: bool = False,
+    multilabel: bool = False,
+) -> dict[str, np.ndarray]:
+    """Return {rule: decisions (repeats, N)}: the drawn class of every clip at the epoch that the rule picks.
+
+    Parameters
+    ----------
+    folds, labels : fold and class (or bit mask) of every clip.
+    epochs : draws to pick from.
+    uniform : draw all classes equally often, not with the frequencies of `labels`.
+
+    All rules pick from the same draws. `inner` knows nothing of the test clips, so it is any one draw, as `last` is.
+    """
+    task = (MultiLabel if multilabel else SingleLabel)(classes)
+    fold, names = pd.factorize(np.asarray(folds))
+    labels, rules = np.asarray(labels), list(rules)
+    clips = np.arange(len(labels))
+    epochs = 1 if set(rules) <= set(HONEST) else epochs
+    epoch = np.repeat(np.arange(epochs), len(labels))
+    groups = np.tile(fold, epochs) * epochs + epoch
+    shape = len(names), epochs
+    rng = np.random.default_rng(seed)
+    decisions = {rule: np.empty((repeats, len(labels)), dtype=np.int64) for rule in rules}
+    for repeat in range(repeats):
+        draws = task.draw(rng, labels, (epochs, len(labels)), uniform)
+        counts = task.count(groups, np.tile(labels, epochs), draws.ravel(), size=shape[0] * epochs)
+        of = Trace(
+            task, list(names), np.arange(1, epochs + 1), counts.reshape(*shape, *counts.shape[1:]),
+            np.ones(shape, dtype=bool), (fold, epoch),
+        )  # fmt: skip
+        for rule in rules:
+            picked = choose(of, "last" if rule == "inner" else rule)
+            decisions[rule][repeat] = draws[picked[fold], clips]
+    return decisions
+
+
+def decision_scores(
+    folds: Sequence, labels: Sequence[int], decisions: np.ndarray, classes: int, multilabel: bool = False
+) -> dict[str, np.ndarray]:
+    """Return {score: (R,)} of R sets of decisions (R, N) about the same N clips."""
+    task = (MultiLabel if multilabel else SingleLabel)(classes)
+    fold, names = pd.factorize(np.asarray(folds))
+    repeats = len(decisions)
+    groups = np.repeat(np.arange(repeats) * len(names), len(fold)) + np.tile(fold, repeats)
+    counts = task.count(groups, np.tile(labels, repeats), decisions.ravel(), size=repeats * len(names))
+    return task.scores(counts.reshape(repeats, len(names), *counts.shape[1:]))
+
+
+def null_scores(
+    folds: Sequence,
+    labels: Sequence[int],
+    classes: int,
+    epochs: int,
+    rule: str,
+    repeats: int = 20,
+    seed: int = 0,
+    uniform: bool = False,
+    multilabel: bool = False,
+) -> dict[str, tuple[float, float]]:
+    """Return {score: (mean, standard deviation)} over `repeats` of the null model; parameters of `null_decisions`.
+
+    >>> scores = null_scores(["a", "a", "b"], [0, 1, 1], classes=2, epochs=100, rule="fold-oracle", repeats=2)
+    >>> scores["acc"]
+    (1.0, 0.0)
+    """
+    decisions = null_decisions(folds, labels, classes, epochs, [rule], repeats, seed, uniform, multilabel)[rule]
+    scores = decision_scores(folds, labels, decisions, classes, multilabel)
+    return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in scores.items()}
+
+
+def null_curves(
+    folds: Sequence,
+    labels: Sequence[int],
+    classes: int,
+    rules: Sequence[str] = ("last", "global-oracle", "fold-oracle"),
+    epochs: Sequence[int] = (1, 5, 10, 50, 100, 200, 800),
+    repeats: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return what the null model scores by the number of epochs that a rule chooses from.
+
+    Columns rule, leaking, epochs, uf1 (mean over `repeats`), uf1_low and uf1_high (one standard deviation away).
+    """
+    rows = []
+    for rule in rules:
+        for count in epochs:
+            mean, sd = null_scores(folds, labels, classes, count, rule, repeats, seed)["uf1"]
+            rows.append((rule, rule in LEAKING, count, mean, mean - sd, mean + sd))
+    return pd.DataFrame(rows, columns=["rule", "leaking", "epochs", "uf1", "uf1_low", "uf1_high"])
