@@ -1,28 +1,55 @@
 import csv
+import functools
 import io
+import re
+from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
-from predictions import CLASSES, predictions, write
+from predictions import predictions, write
+from scored import scored, value
 
-from apexbench.config import MethodCard, ProtocolCard, TableCard, read_yaml, validate
+from apexbench.config import (
+    ColumnCard,
+    DatasetCard,
+    MethodCard,
+    ProtocolCard,
+    Rule,
+    Score,
+    TableCard,
+    read_cards,
+    read_yaml,
+    validate,
+)
 from apexbench.errors import InputError
-from apexbench.evaluation.scores import learning_curves, score_runs
-from apexbench.tables import figures
-from apexbench.tables.build import COLUMNS, NULL_ROW, RUNTIME_COLUMNS, WARNING, build_table
+from apexbench.evaluation import comparisons
+from apexbench.evaluation.scores import read_scores, score_runs, write_scores
+from apexbench.evaluation.selection import LEAKING, RULES
+from apexbench.stages.results import make_table
+from apexbench.tables import published, words
+from apexbench.tables.build import RUNTIME_COLUMNS, build_table
+from apexbench.tables.comparisons import COMPARISON_COLUMNS
+from apexbench.tables.data import DATA_COLUMNS
+from apexbench.tables.layout import grid
+from apexbench.tables.numbers import DASH, SIZES, digits, fraction
+from apexbench.tables.ours import NULL_ROW, NULL_RUN
+from apexbench.tables.places import needed, place
 from apexbench.tables.readme import differs, rewrite
-from apexbench.tables.render import FORMATS, fraction, grid, to_csv, to_html, to_markdown, to_tex, write_table
+from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
+from apexbench.tables.table import COLUMNS, WARNING, Sources
 
-CONFIG = Path(__file__).parents[1] / "config"
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "config"
+PRINTED = {path.name: path for path in (CONFIG / "published").glob("*.csv")}
+DATASETS, PROTOCOLS = read_cards(ROOT)
 METHODS = {
     run: MethodCard(method=run, title=title)
-    for run, title in {"null": "Null & co_1 <i>|", "ststnet": "STSTNet", "mmnet": "MMNet", "off": "OFF"}.items()
+    for run, title in {"majority": "Majority & co_1 <i>|", "ststnet": "STSTNet", "mmnet": "MMNet", "off": "OFF"}.items()
 }
-PROTOCOLS = {
-    name: ProtocolCard(title=title, datasets=("samm",), label_set="x", classes={name: (name,) for name in CLASSES})
-    for name, title in {"samm-3": "SAMM, 3 classes", "smic-3": "SMIC"}.items()
-}
+RUNS = [*METHODS, NULL_RUN]
 
 
 def card(name):
@@ -30,164 +57,651 @@ def card(name):
     return validate(TableCard, read_yaml(path), path)
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    """Runs of samm-3: null and ststnet whole, mmnet without its last subject, off skipped."""
-    folder = tmp_path_factory.mktemp("runs")
-    frames = {"null": predictions("null", skill=0), "ststnet": predictions(), "mmnet": predictions("mmnet")}
-    frames["mmnet"] = frames["mmnet"][frames["mmnet"]["subject"] < 11]
-    return {run: [write(folder / f"{run}.parquet", frame)] for run, frame in frames.items()} | {"off": []}
+CARDS = {path.stem: card(path.stem) for path in sorted((CONFIG / "tables").glob("*.yaml"))}
+PUBLISHED = [name for name, its in CARDS.items() if its.kind == "published"]
+READ = {name: pd.read_csv(path, dtype=str, keep_default_na=False) for name, path in PRINTED.items()}
 
 
-@pytest.fixture(scope="module")
-def scores(paths):
-    return {"samm-3": score_runs(paths, expected_clips=22)}
+def lines_of(name):
+    frame = READ[CARDS[name].published]
+    return frame[frame["table"] == (CARDS[name].table or name)]
 
 
-def build(name, scores, protocols=PROTOCOLS, methods=METHODS, **more):
-    return build_table(card(name), name, scores, CONFIG / "published", protocols, methods, **more)
+def study(*protocols, **more):
+    """Scores of every run under protocols, slices included."""
+    return {name: scored(name, RUNS, ("", *PROTOCOLS[name].slices), **more) for name in protocols}
 
 
-def test_leaderboard_has_every_run_and_protocol(scores):
-    frame = build("leaderboard", scores).frame
-    assert frame.columns.tolist() == COLUMNS
-    assert list(dict.fromkeys(frame["row"])) == [method.title for method in METHODS.values()]
-    assert list(dict.fromkeys(frame["column"])) == ["samm-3 uf1", "smic-3 uf1"]
-    cells = frame.set_index(["column", "row"])
-    assert cells.loc["samm-3 uf1", "status"].tolist() == ["ok", "ok", "partial", "skipped"]
-    assert cells.loc[("samm-3 uf1", "MMNet"), "note"] == "only 16 of 22 clips in every seed"
-    assert set(cells.loc["smic-3 uf1", "status"]) == {"failed"}
-    assert cells.loc["smic-3 uf1", "note"].str.contains("see its log").all()
-    honest = scores["samm-3"].set_index(["run", "rule"])
-    row = cells.loc[("samm-3 uf1", "STSTNet")]
-    assert row["honest"] == honest.loc[("ststnet", "last"), "uf1"]
-    assert row["as_published"] == honest.loc[("ststnet", "fold-oracle"), "uf1"]
-    assert row["ci_low"] <= row["honest"] <= row["ci_high"]
-    assert (row["seeds"], row["n"]) == (1, 22)
+def sources(scores=None, **more):
+    more = {"protocols": PROTOCOLS, "datasets": DATASETS, "methods": METHODS, **more}
+    return Sources(published=CONFIG / "published", scores=scores or {}, **more)
 
 
-def test_runs_with_one_title_stay_apart(scores):
-    twins = {run: MethodCard(method=run, title="Same") for run in ("ststnet", "mmnet")}
-    assert set(build("leaderboard", scores, methods=twins).frame["row"]) == {"Same (ststnet)", "Same (mmnet)"}
+def build(name, scores=None, its=None, **more):
+    return build_table(its or CARDS[name], name, sources(scores, **more))
 
 
-def test_published_table(scores):
-    table = build("memix-samm3", scores)
+def cells(table):
+    return table.frame.set_index(["row", "column"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_audit():
+    """Read and audit each file once, not for every table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "audit_file", functools.cache(published.audit_file))
+        yield
+
+
+# Published tables: nothing that is printed may be lost
+
+
+def test_every_printed_table_has_a_card():
+    """All but the five that only check a reimplementation; of these, those that are worth a page."""
+    tables = {(name, table) for name, frame in READ.items() for table in frame["table"]}
+    assert tables == {(CARDS[name].published, CARDS[name].table or name) for name in PUBLISHED}
+
+
+def test_tables_of_the_five_papers_stand_in_the_readme():
+    shown = {name for name, its in CARDS.items() if its.readme}
+    papers = {
+        "memix-samm3",
+        "memix-mmew4",
+        "memix-mixup",
+        "memix-k",
+        "memix-alpha",
+        "mlsp-performance",
+        "mlsp-ablation",
+    }
+    papers |= {"srmcl-single", "aman-single", "decalcomanie-variants"}
+    assert shown == papers | {"leaderboard", "data"}
+
+
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_printed_value_appears(name, ours):
+    printed = lines_of(name)
+    needs = needed(CARDS[name], PROTOCOLS, PROTOCOLS)
+    table = build(name, study(*needs) if ours else None)
     frame = table.frame
     assert frame.columns.tolist() == COLUMNS
-    lines = (CONFIG / "published" / "memix.csv").read_text().splitlines()
-    printed = [row["row"] for row in csv.DictReader(lines)][:18:2]  # two metrics for each of nine rows
-    assert list(dict.fromkeys(frame["row"])) == [*printed, NULL_ROW]
-    cells = frame.set_index(["row", "column"])
-    assert cells.loc[("STSTNet", "acc"), "published"] == 0.6810
-    assert (
-        cells.loc[("STSTNet", "f1"), "honest"]
-        == scores["samm-3"].set_index(["run", "rule"]).loc[("ststnet", "last"), "uf1"]
+    assert len(frame) == frame.drop_duplicates(["row", "column"]).shape[0]
+    rows = list(dict.fromkeys(printed["row"]))
+    assert list(dict.fromkeys(frame["row"])) == rows + [NULL_ROW] * bool(ours and needs)
+    expected = pd.to_numeric(printed["value"], errors="coerce").dropna()
+    assert Counter(frame["published"].dropna()) == Counter(expected)
+    assert set(printed["printed"]) - {""} <= set(frame["printed"])
+    cards = {head.key: column for head, column in zip(table.columns, CARDS[name].columns, strict=True)}
+    found = {(c.row, cards[c.column].protocol, cards[c.column].metric): c for c in frame.itertuples()}
+    for line in printed.itertuples():
+        if line.metric:
+            cell = found[line.row, line.protocol, line.metric]
+            assert cell.printed == line.printed
+            assert (line.value == "" and np.isnan(cell.published)) or float(line.value) == cell.published
+            assert set(filter(None, line.caveat.split("; "))) <= set(cell.note.split("; "))
+    texts = {item.text for part in grid(table).parts for row in part.rows for item in row}
+    markdown, page = to_markdown(table), to_html(table)
+    for line in printed[printed["value"] != ""].itertuples():
+        text = (
+            line.printed
+            if line.metric in SIZES
+            else fraction(float(line.value), digits(float(line.value), line.printed))
+        )
+        assert text in texts
+        assert text in page and text in markdown
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_our_cells_follow_each_column(name):
+    """Statuses, and the null model under the rule and the score of every single column."""
+    needs = needed(CARDS[name], PROTOCOLS, PROTOCOLS)
+    table = build(name, study(*needs))
+    for head, column in zip(table.columns, CARDS[name].columns, strict=True):
+        where = place(column.beside or column.protocol, PROTOCOLS)
+        part = table.frame[table.frame["column"] == head.key].set_index("row")
+        mine = [*CARDS[name].ours, NULL_ROW] if needs else []
+        assert set(part.drop(mine)["status"]) <= {"published-only"}
+        assert part.drop(mine)[["as_published", "honest"]].isna().all(axis=None)
+        for row in mine:
+            run = CARDS[name].ours.get(row, NULL_RUN)
+            if column.ours is None:
+                assert part.loc[row, "status"] == "published-only"
+                continue
+            assert part.loc[row, "status"] == "ok"
+            assert part.loc[row, "as_published"] == value(*where, run, column.rule, column.score or column.ours)
+            assert part.loc[row, "honest"] == value(*where, run, "last", column.ours)
+            assert tuple(part.loc[row, ["protocol", "slice"]]) == where
+        assert head.leaks == (column.rule in LEAKING)
+
+
+def test_printed_decimals_are_kept():
+    laid = grid(build("mlsp-ablation")).parts[0].rows[0]
+    assert [cell.text for cell in laid[1:5]] == [".641", ".670", ".773", "2.0M"]
+    laid = {row[0].text: row for row in grid(build("memix-mixup")).parts[0].rows}
+    assert [cell.text for cell in laid["MEMix(ours)"][1:3]] == [".8537", ".8365"]
+    assert grid(build("dualbranch-casme3")).parts[0].rows[0][1].text == ".3795"
+
+
+def test_columns_of_slices_and_of_the_whole():
+    table = build("ststnet-paper", study("megc2019"))
+    cell = cells(table).loc["STSTNet", "megc2019-samm uar"]
+    assert cell["published"] == 0.6810  # it is macro precision: so ours is, where it stands for what was printed
+    assert cell["as_published"] == value("megc2019", "megc2019-samm", "ststnet", "last", "macro_precision")
+    assert cell["honest"] == value("megc2019", "megc2019-samm", "ststnet", "last", "uar")
+    assert cells(table).loc[("STSTNet", "megc2019-full f1"), "as_published"] == value(
+        "megc2019", "megc2019-full", "ststnet", "last", "hm_f1"
     )
-    others = frame[~frame["row"].isin(["STSTNet", NULL_ROW])]
-    assert set(others["status"]) == {"published-only"} and others["honest"].isna().all()
-    assert np.isnan(cells.loc[("FRL-DGT", "acc"), "published"])
-    assert cells.loc[(NULL_ROW, "acc"), ["status", "published"]].isna().tolist() == [False, True]
+    assert (
+        "after the last epoch: ACC = accuracy, F1 = harmonic mean of macro precision and macro recall" in table.caption
+    )
 
 
-def test_caveats_become_footnotes_once(scores):
-    laid = grid(build("memix-samm3", scores))
-    assert laid.notes[0] == "not k/133" and len(laid.notes) == len(set(laid.notes))
-    ststnet = laid.rows[0]
-    assert ststnet[0].text == "STSTNet" and ststnet[1].text == ".6810"
-    assert [laid.notes[n - 1] for n in ststnet[1].notes][2] == "protocol is really megc2019-samm"
-    assert len(laid.header) == 7 == len(laid.rows[-1])
+def test_protocols_that_we_do_not_have_stay_printed_only():
+    table = build("dualbranch-deception", study("smic-3"))
+    assert set(table.frame["status"]) == {"published-only"} and NULL_ROW not in set(table.frame["row"])
+    assert "Printed numbers only" in table.caption
+    its = CARDS["dualbranch-deception"]
+    its = its.model_copy(update={"columns": (ColumnCard(protocol="deception-2", metric="acc", ours="acc"),)})
+    its = its.model_copy(update={"ours": {"Ours": "mmnet"}})
+    cell = cells(build("dualbranch-deception", study("smic-3"), its)).loc["Ours", "acc"]
+    assert (cell["status"], cell["note"].split("; ")[-1]) == ("skipped", "not one of our protocols")
 
 
-def test_published_table_without_our_protocol():
-    frame = build("memix-samm3", {}, protocols={}).frame
-    ours = frame[frame["row"] == "STSTNet"]
-    assert set(ours["status"]) == {"skipped"} and ours["note"].str.contains("not part of this study").all()
-    assert NULL_ROW not in set(frame["row"])
+def test_a_method_outside_the_study_is_skipped():
+    its = CARDS["memix-samm3"].model_copy(update={"ours": {"MMNet": "mmnet", "AMAN": "aman"}})
+    table = build("memix-samm3", study("samm-3"), its)
+    status = cells(table)["status"]
+    assert status["MMNet"].tolist() == ["ok", "ok"] and status["AMAN"].tolist() == ["skipped", "skipped"]
+    assert "method 'aman' is not part of this study" in to_markdown(table)
+    assert "Rows with scores of ours: 1 of 9" in table.caption and "Partial" not in table.caption
+
+
+def test_a_protocol_outside_the_study_is_skipped():
+    frame = build("memix-samm3").frame.set_index("row")
+    assert set(frame.loc["STSTNet", "status"]) == {"skipped"} and NULL_ROW not in frame.index
+    assert frame.loc["STSTNet", "note"].str.contains("protocol 'samm-3' is not part of this study").all()
+
+
+def test_a_list_without_numbers():
+    table = build("decalcomanie-variants", study("samm-3"))
+    assert table.frame["published"].isna().all() and len(set(table.frame["row"])) == 17
+    laid = grid(table)
+    assert "not published in the README" in laid.every
+    assert set(cells(table).loc["SBML_LR_infer_LR", "status"]) == {"published-only"}
+    null = cells(table).loc[(NULL_ROW, "samm-3 war")]
+    assert null["as_published"] == value("samm-3", "", NULL_RUN, "fold-oracle-uf1-late", "acc")
+
+
+# Footnotes
+
+
+def test_remarks_become_footnotes_once(monkeypatch):
+    index = READ["memix.csv"].index[0]
+    found = [("granularity", "not k/133"), ("duplicate", "found by the audit; twice")]
+    frame = pd.DataFrame([(index, *some) for some in found], columns=["row", "kind", "text"])
+    monkeypatch.setattr(published, "audit_file", lambda path: frame)
+    laid = grid(build("memix-samm3", study("samm-3")))
+    assert len(laid.notes) == len(set(laid.notes)) and not set(laid.notes) & set(laid.every)
+    first, acc, *_ = laid.parts[0].rows[0]
+    assert first.text == "STSTNet" and acc.text == ".6810"
+    assert [laid.notes[n - 1] for n in first.notes] == ["protocol is really megc2019-samm"]  # holds for the whole row
+    of_acc = [laid.notes[n - 1] for n in acc.notes]
+    assert of_acc[0] == "not k/133" and of_acc[-1] == "found by the audit, twice" and len(of_acc) == 3
+
+
+def test_a_remark_on_every_number_is_said_once():
+    table = build("memix-k")
+    laid = grid(table)
+    assert laid.every == [
+        "header says %, values are fractions",
+        "dataset and model not stated, k/246 fits casme2-5",
+        "best test epoch",
+    ]
+    assert laid.notes == ["above the MEMix row of memix-mixup (210/246)"]
+    assert to_markdown(table).count("best test epoch") == 1 and "On every number: header says %" in to_markdown(table)
+    assert "On every number" in to_tex(table) and "On every number" in to_html(table)
+
+
+def test_captions_name_rule_and_convention():
+    caption = build("memix-samm3", study("samm-3")).caption
+    assert "at each test fold's epoch of highest accuracy (leaks): ACC = accuracy;" in caption
+    assert "F1 over the classes that occur there (leaks): F1 = macro F1 over the classes that occur." in caption
+    assert "Honest: our run after the last epoch: ACC = accuracy, F1 = UF1; with a 95 % interval" in caption
+    assert "SAMM, 3 classes (n = 22, 5 folds)" in caption and "Budget: quick; 1 seed." in caption
+    assert "Leave one subject out; the predictions of all folds are pooled" in caption
+    assert "drawn at random for 100 epochs" in caption
+    caption = build("mlsp-ablation", study("smic-3")).caption
+    assert "UF1 = macro F1 up to the highest class that occurs (mean over folds)" in caption
+    caption = build("srmcl-single", study("smic-3", "samm-5")).caption
+    assert "ACC = running accuracy (mean over folds), F1 = UF1. Honest" in caption
+
+
+def test_words_for_every_score_and_rule():
+    assert list(words.RULES) == list(RULES)
+    assert set(words.RULES) == set(get_args(Rule)) and set(words.SCORES) == set(get_args(Score))
+    for rule, text in words.RULES.items():
+        assert (rule in LEAKING) == text.endswith("(leaks)")
+
+
+# Layout
+
+
+def test_few_columns_stand_side_by_side():
+    laid = grid(build("memix-samm3", study("samm-3"))).parts[0]
+    assert [(cell.text, cell.small) for cell in laid.header[1:4]] == [
+        ("ACC", "published"), ("ACC", "as-published, leaky"), ("ACC", "honest"),
+    ]  # fmt: skip
+    assert len(laid.header) == 8 and {len(row) for row in laid.rows} == {8}
+    assert [row[-1].text for row in laid.rows] == ["ok", *["published-only"] * 8, "ok"]
+
+
+def test_many_columns_take_three_lines():
+    table = build("srmcl-single", study("smic-3", "casme2-5"), CARDS["srmcl-single"].model_copy(
+        update={"ours": {"SRMCL": "mmnet"}}
+    ))  # fmt: skip
+    laid = grid(table).parts[0]
+    assert len(laid.header) == 8 and {len(row) for row in laid.rows} == {8}
+    names = [(row[0].text, row[0].indent) for row in laid.rows]
+    place_ = names.index(("SRMCL", False))
+    below = [("as-published, leaky", True), ("honest", True)]
+    assert names[place_ + 1 :] == [*below, (NULL_ROW, False), *below]
+    row, leaky, honest = laid.rows[place_ : place_ + 3]
+    assert row[1].text == ".7898" and row[-1].text == "ok, skipped"
+    assert leaky[1].text == fraction(value("smic-3", "", "mmnet", "fold-oracle", "cumulative_acc"))
+    assert honest[2].text == fraction(value("smic-3", "", "mmnet", "last", "uf1")) and honest[2].small.startswith("[")
+    assert leaky[5].text == DASH and "protocol 'samm-5' is not part of this study" in grid(table).notes
+    assert 'class="below"' in to_html(table) and r"\quad as-published" in to_tex(table)
+
+
+def test_without_runs_the_columns_are_what_is_printed():
+    laid = grid(build("memix-mixup")).parts[0]
+    assert [cell.text for cell in laid.header] == ["Method", "ACC", "F1", "Status"]
+    assert {row[-1].text for row in laid.rows} == {"published-only"}
+
+
+# Cards and files that are wrong
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"published": "memx.csv"}, "no such file"),
-        ({"protocol": "samm-5"}, "no row of protocol 'samm-5'.*samm-3"),
-        ({"metrics": {"f2": "uf1"}}, r"memix-samm3\.yaml: field 'metrics': .* no 'f2'; .*f1"),
-        ({"ours": {"STSNet": "ststnet"}}, "field 'ours': .* no 'STSNet'; did you mean 'STSTNet'"),
-        ({"metrics": {}}, "field 'metrics': name at least one"),
+        ({"published": "memx.csv"}, "memx.csv: no such file"),
+        ({"published": None}, r"memix-samm3\.yaml: field 'published': .* needs it"),
+        ({"columns": ()}, r"memix-samm3\.yaml: field 'columns': .* needs it"),
+        ({"table": "memix-sam3"}, r"memix\.csv: no table 'memix-sam3'; did you mean 'memix-samm3'"),
+        (
+            {"ours": {"STSNet": "ststnet"}},
+            r"memix-samm3\.yaml: field 'ours': .*memix\.csv has no 'STSNet'; did you mean 'STSTN",
+        ),
     ],
 )
-def test_wrong_card_is_refused(scores, change, message):
-    changed = card("memix-samm3").model_copy(update=change)
+def test_wrong_card_is_refused(change, message):
     with pytest.raises(InputError, match=message):
-        build_table(changed, "memix-samm3", scores, CONFIG / "published", PROTOCOLS, METHODS)
+        build("memix-samm3", its=CARDS["memix-samm3"].model_copy(update=change))
 
 
-def test_runtime(scores, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "change", "message"),
+    [
+        (0, {"protocol": "samm-4"}, r"field 'columns\.0\.protocol': .*memix\.csv has no 'samm-4'.*'samm-3'"),
+        (1, {"metric": "f2"}, r"field 'columns\.1\.metric': .* no 'f2' under 'samm-3'; did you mean 'f1'"),
+        (1, {"metric": "acc"}, "field 'columns': 'samm-3 acc' is listed twice"),
+        (1, {"ours": None, "score": "uf1"}, r"field 'columns\.1\.score': .*needs 'ours'"),
+    ],
+)
+def test_wrong_column_is_refused(number, change, message):
+    columns = list(CARDS["memix-samm3"].columns)
+    columns[number] = columns[number].model_copy(update=change)
+    with pytest.raises(InputError, match=r"config/tables/memix-samm3\.yaml: " + message):
+        build("memix-samm3", its=CARDS["memix-samm3"].model_copy(update={"columns": tuple(columns)}))
+
+
+def test_a_printed_column_may_not_be_left_out():
+    its = CARDS["memix-samm3"]
+    with pytest.raises(InputError, match=r"memix\.csv prints 'f1' under 'samm-3'; no column shows it"):
+        build("memix-samm3", its=its.model_copy(update={"columns": its.columns[:1]}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("value,printed", "val,printed", "no column 'value'"),
+        ("0.6588,0.6588", "65.88,65.88", r"row 3: field 'value': expected a fraction in \[0, 1\].*found '65.88'"),
+        ("0.6588,0.6588", "n/a,0.6588", "row 3: field 'value': .*found 'n/a'"),
+        ("MiMANet", "STSTNet", "row 4: 'STSTNet', 'acc' is given twice under 'samm-3'"),
+    ],
+)
+def test_wrong_numbers_are_refused(tmp_path, old, new, message):
+    (tmp_path / "memix.csv").write_text(PRINTED["memix.csv"].read_text().replace(old, new))
+    with pytest.raises(InputError, match=r"memix\.csv.*" + message):
+        published.read_published(tmp_path / "memix.csv", "memix-samm3")
+
+
+# Leaderboard
+
+
+def test_leaderboard_has_every_run_and_protocol():
+    scores = {"samm-3": scored("samm-3", RUNS, status={"mmnet": "partial", "off": "skipped"}), "smic-3": pd.DataFrame()}
+    table = build("leaderboard", scores)
+    frame = table.frame
+    assert frame.columns.tolist() == COLUMNS
+    assert list(dict.fromkeys(frame["row"])) == [*(method.title for method in METHODS.values()), NULL_ROW]
+    assert list(dict.fromkeys(frame["column"])) == ["samm-3 uf1", "smic-3 uf1"]
+    by = frame.set_index(["column", "row"])
+    assert by.loc["samm-3 uf1", "status"].tolist() == ["ok", "ok", "partial", "skipped", "ok"]
+    assert by.loc[("samm-3 uf1", "MMNet"), "note"] == "only 16 of 22 clips in every seed"
+    assert set(by.loc["smic-3 uf1", "status"]) == {"failed"}
+    assert by.loc["smic-3 uf1", "note"].str.contains("see its log").all()
+    row = by.loc[("samm-3 uf1", "STSTNet")]
+    assert row["honest"] == value("samm-3", "", "ststnet", "last", "uf1")
+    assert row["as_published"] == value("samm-3", "", "ststnet", "fold-oracle", "uf1")
+    assert row["ci_low"] <= row["honest"] <= row["ci_high"]
+    assert (row["seeds"], row["n"]) == (1, 22)
+    assert "Partial: 2 of 7 runs are complete (4 failed, 1 partial: " in table.caption
+    assert "mmnet on samm-3" in table.caption and "1 more" in table.caption
+
+
+def test_leaderboard_shows_slices_and_fitting_metrics():
+    table = build("leaderboard", study("megc2019", "cd6me", "megc2018-hde"))
+    columns = list(dict.fromkeys(table.frame["column"]))
+    assert columns[:4] == ["megc2019 uf1", "megc2019-smic uf1", "megc2019-casme2 uf1", "megc2019-samm uf1"]
+    assert columns[4] == "cd6me au_f1" and "cd6me-samm au_f1" in columns and "megc2018-hde-samm uf1" in columns
+    assert not {"megc2019-full uf1", "megc2019 au_f1", "cd6me uf1"} & set(columns)
+    by = cells(table)
+    assert by.loc[("STSTNet", "megc2019-smic uf1"), "honest"] == value(
+        "megc2019", "megc2019-smic", "ststnet", "last", "uf1"
+    )
+    assert by.loc[("STSTNet", "cd6me au_f1"), "honest"] == value("cd6me", "", "ststnet", "last", "au_f1")
+    heads = {column.key: (column.title, column.subtitle) for column in table.columns}
+    assert heads["megc2019-smic uf1"] == (PROTOCOLS["megc2019"].title, f"{DATASETS['smic-hs'].title} part, UF1")
+    titles = [PROTOCOLS[name].title for name in ("cd6me", "megc2018-hde")]
+    assert f"{', '.join(titles)}: leave one data set out; every data set is scored for itself" in table.caption
+    title = PROTOCOLS["megc2019"].title
+    assert f"{title}: leave one subject out; the predictions of all folds are pooled" in table.caption
+
+
+def test_leaderboard_may_be_of_one_protocol():
+    its = CARDS["leaderboard"].model_copy(update={"protocol": "smic-3"})
+    assert set(build("leaderboard", study("samm-3", "smic-3"), its).frame["column"]) == {"smic-3 uf1"}
+    with pytest.raises(InputError, match=r"leaderboard\.yaml: field 'metrics': name at least one"):
+        build("leaderboard", its=its.model_copy(update={"metrics": {}}))
+
+
+def test_runs_with_one_title_stay_apart():
+    twins = {run: MethodCard(method=run, title="Same") for run in ("ststnet", "mmnet")}
+    rows = set(build("leaderboard", study("samm-3"), methods=twins).frame["row"])
+    assert rows == {"Same (ststnet)", "Same (mmnet)", NULL_ROW}
+
+
+def test_nothing_scored_yet():
+    table = build("leaderboard", {"samm-3": pd.DataFrame()})
+    assert "No run has scores yet" in to_markdown(table) and set(table.frame["status"]) == {"failed"}
+    table = build("leaderboard", {"samm-3": pd.DataFrame()}, partial=True)
+    assert table.frame["note"].str.contains("has no scores yet").all()
+    assert table.caption.startswith("Partial: 0 of 4 runs are complete (4 failed: ")
+
+
+def test_markdown_cell():
+    low, high = value("samm-3", "", "ststnet", "last", "uf1") - 0.1, value("samm-3", "", "ststnet", "last", "uf1") + 0.1
+    leaky = fraction(value("samm-3", "", "ststnet", "fold-oracle", "uf1"))
+    expected = f"{fraction(low + 0.1)} <sub>[{fraction(low, 2)}, {fraction(high, 2)}]</sub><br><sub>leaky {leaky}</sub>"
+    assert expected in to_markdown(build("leaderboard", study("samm-3")))
+
+
+def test_partial_tables_name_what_is_missing():
+    scores = {"samm-3": scored("samm-3", RUNS, status={"ststnet": "partial"})}
+    table = build("memix-samm3", scores, partial=True)
+    assert table.caption.startswith("Partial: 0 of 1 runs are complete (1 partial: ststnet on samm-3).")
+    assert cells(table).loc["STSTNet", "status"].tolist() == ["partial", "partial"]
+    assert cells(table).loc[("STSTNet", "acc"), "honest"] == value("samm-3", "", "ststnet", "last", "acc")
+    laid = grid(table)
+    status = laid.parts[0].rows[0][-1]
+    assert status.text == "partial" and laid.notes[status.notes[0] - 1] == "only 16 of 22 clips in every seed"
+
+
+def test_scores_as_they_are_written(tmp_path):
+    """From predictions: a run that is there, one without files, one that cannot be trained, and the null model."""
+    frame = predictions(epochs=40, skill=0.2)
+    clips = frame.drop_duplicates(["dataset", "subject", "clip", "onset"])
+    runs = {"ststnet": [write(tmp_path / "p.parquet", frame)], "mmnet": [], "off": []}
+    scores = score_runs(runs, PROTOCOLS["samm-3"], clips, reasons={"off": "it reads frames"})
+    write_scores(scores, tmp_path / "samm-3.csv")
+    methods = {run: METHODS[run] for run in runs}
+    table = build("leaderboard", {"samm-3": read_scores(tmp_path / "samm-3.csv")}, methods=methods)
+    frame = table.frame.set_index("row")
+    assert frame["status"].to_dict() == {"STSTNet": "ok", "MMNet": "failed", "OFF": "skipped", NULL_ROW: "ok"}
+    assert frame.loc["OFF", "note"] == "run 'off' on 'samm-3' was skipped: it reads frames"
+    assert frame.loc[NULL_ROW, "as_published"] > frame.loc[NULL_ROW, "honest"] + 0.2
+    assert frame.loc["STSTNet", "as_published"] > frame.loc["STSTNet", "honest"]
+    assert "Partial: 1 of 2 runs are complete (1 failed: mmnet on samm-3)." in table.caption
+    assert "drawn at random for 40 epochs" in table.caption
+
+
+# Runtime, data, comparisons
+
+
+def test_runtime(tmp_path):
     files = [tmp_path / "1.tsv", tmp_path / "2.tsv"]
     files[0].write_text("s\th:m:s\tmax_rss\n3.1\t0:00:03\t410.5\n")
     files[1].write_text("s\th:m:s\tmax_rss\n0.1\t0:00:00\t-\n")
-    table = build("runtime", scores, benchmarks={("samm-3", "ststnet"): files})
-    assert table.frame.columns.tolist() == RUNTIME_COLUMNS and len(table.frame) == 8
+    table = build("runtime", study("samm-3"), benchmarks={("samm-3", "ststnet"): files})
+    assert table.frame.columns.tolist() == RUNTIME_COLUMNS and len(table.frame) == 4
     row = table.frame.set_index(["column", "row"]).loc[("samm-3", "STSTNet")]
-    assert (row["peak_mb"], row["train_seconds"], row["seconds_per_fold"], row["epochs"]) == (410.5, 2.5, 0.5, 4)
+    assert (row["peak_mb"], row["train_seconds"], row["seconds_per_fold"], row["epochs"]) == (410.5, 2.5, 0.5, 100)
     for form in FORMATS.values():
         assert "410" in form(table)
     files[0].write_text("s\n3.1\n")
     with pytest.raises(InputError, match=r"1\.tsv: expected a benchmark file"):
-        build("runtime", scores, benchmarks={("samm-3", "ststnet"): files})
+        build("runtime", study("samm-3"), benchmarks={("samm-3", "ststnet"): files})
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "memix-samm3", "runtime"])
-def test_synthetic_clips_are_announced(scores, name):
-    synthetic = {"samm-3": scores["samm-3"].copy()}
-    assert WARNING not in to_markdown(build(name, scores))
-    synthetic["samm-3"].loc[scores["samm-3"]["run"] == "mmnet", "data_source"] = "synthetic"
-    table = build(name, synthetic)
+INDEX = "dataset,subject,clip,emotion,apex_source,label_set\n" + "".join(
+    f"samm,{subject},{subject}_secret,{emotion},{apex},{{label_set}}\n"
+    for subject, emotion, apex in ((6, "Anger", "sheet"), (6, "Anger", "midpoint"), (7, "Happiness", "sheet"))
+)
+FINDINGS = """kind,place,clip,text
+repair,"codes.xlsx, MICRO_ONLY, row 15",6_secret,"apex 9 -> 8; see the errata"
+missing-frames,6_secret,6_secret,"frames 3, 4"
+unmatched-repair,row 16,7_secret,offset is 5
+"""
+COUNTS = """what,expected,found
+clips,{clips},3
+subjects,2,2
+class negative,2,2
+class positive,,1
+samm subject 6,2,{six}
+samm subject 7,1,1
+"""
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Write index, findings and counts; return them as `Sources` takes them."""
+
+    def write(label_set="samm-v2", clips=3, six=2, **expected):
+        for name, text in {"samm.csv": INDEX.format(label_set=label_set), "samm.findings.csv": FINDINGS,
+                           "samm-3.counts.csv": COUNTS.format(clips=clips, six=six)}.items():  # fmt: skip
+            (tmp_path / name).write_text(text)
+        cards = {"samm": DatasetCard(title="SAMM", label_set="x", fps=200, subjects=(6, 7), **expected)}
+        return {
+            "datasets": cards,
+            "counts": {"samm-3": tmp_path / "samm-3.counts.csv"},
+            "indexes": {"samm": tmp_path / "samm.csv"},
+            "findings": {"samm": tmp_path / "samm.findings.csv"},
+        }
+
+    return write
+
+
+def test_data(found):
+    table = build(
+        "data", **found(expected_clips=3, expected_subjects=2, expected_emotions={"anger": 2, "happiness": 1})
+    )
+    assert table.frame.columns.tolist() == DATA_COLUMNS and not table.warning
+    by = table.frame.set_index(["group", "column"])
+    assert by.loc["data set", "found"].to_dict() == {
+        "label set": "samm-v2", "clips": "3", "subjects": "2", "apex sheet": "2", "apex midpoint": "1",
+        "apex spotted": "0", "apex provided": "0", "repairs": "1", "missing frames": "1", "dropped": "0",
+        "emotion anger": "2", "emotion happiness": "1",
+    }  # fmt: skip
+    assert by.loc[("data set", "clips"), "expected"] == "3" and by.loc[("data set", "emotion anger"), "expected"] == "2"
+    assert by.loc[("protocol", "class positive"), ["expected", "found"]].tolist() == ["", "1"]
+    assert set(by["status"]) == {"ok"}
+    datasets, protocols = grid(table).parts
+    assert [cell.text for cell in datasets.rows[0]] == [
+        "SAMM", "samm-v2", "3 / 3", "2 / 2", "2 sheet, 1 midpoint", "1", "1", "0", "ok",
+    ]  # fmt: skip
+    assert [cell.text for cell in protocols.rows[0]] == [
+        PROTOCOLS["samm-3"].title, PROTOCOLS["samm-3"].label_set, "3 / 3", "2 / 2", "2 / 2 negative, 1 positive", "ok",
+    ]  # fmt: skip
+
+
+def test_data_that_differs(found):
+    table = build("data", **found(clips=4, six=3, expected_clips=4, expected_emotions={"anger": 2, "fear": 1}))
+    assert set(table.frame["status"]) == {"differs"}
+    assert "counts that differ, by class and subject: 2, named" in to_markdown(table)
+    assert "samm subject 6: expected 3" not in to_markdown(table).replace("found 2", "")
+    details = [line for lines in table.details.values() for line in lines]
+    assert "clips: expected 4, found 3" in details and any("expected 2, found 3" in line for line in details)
+
+
+def test_names_of_clips_stay_on_the_page(found):
+    """The README and what is cited from it may be published; a licence does not cover the names of clips."""
+    table = build("data", **found())
+    for form in (to_markdown, to_csv, to_tex):
+        assert "secret" not in form(table)
+        assert "1 repair, 1 missing-frames, 1 unmatched-repair" in form(table)
+    assert "codes.xlsx, MICRO_ONLY, row 15: 6_secret: apex 9 -&gt; 8; see the errata" in to_html(table)
+
+
+@pytest.mark.parametrize(("label_set", "status"), [("synthetic-mini", "unchecked"), ("synthetic-full", "differs")])
+def test_synthetic_data_says_so(found, label_set, status):
+    table = build("data", **found(label_set, expected_clips=159))
+    assert table.warning == WARNING and "SAMM (synthetic)" in to_markdown(table)
+    assert table.frame.set_index(["group", "column"]).loc[("data set", "clips"), "status"] == status
+
+
+def test_partial_data(found):
+    files = found()
+    files["counts"] = {"smic-3": files["counts"]["samm-3"].with_name("no.csv"), **files["counts"]}
+    with pytest.raises(InputError, match=r"no\.csv: no such file"):
+        build("data", **files)
+    table = build("data", **files, partial=True)
+    assert table.caption.startswith("Partial: 1 of 1 data sets and 1 of 2 protocols are there.")
+
+
+COMPARED = "run,reference,score,difference,low,high,p_permutation,p_holm,p_mcnemar,p_mcnemar_holm,note"
+
+
+def test_comparisons(tmp_path):
+    assert set(COMPARED.split(",")) <= set(comparisons.COLUMNS)
+    (tmp_path / "samm-3.csv").write_text(
+        f"{COMPARED}\nmmnet,ststnet,uf1,-0.1234,-0.2,0.05,0.04,0.12,0.0002,0.0004,\n"
+        "off,ststnet,uf1,-0.2,,,,,,,other clips\n"
+    )
+    files = {"samm-3": tmp_path / "samm-3.csv", "smic-3": tmp_path / "smic-3.csv"}
+    with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):
+        build("comparisons", study("samm-3", "smic-3"), comparisons=files)
+    table = build("comparisons", study("samm-3", "smic-3"), comparisons=files, partial=True)
+    assert table.caption.startswith(f"Partial: no comparisons yet of {PROTOCOLS['smic-3'].title}.")
+    assert table.frame.columns.tolist() == COMPARISON_COLUMNS and len(table.frame) == 2
+    first, second = grid(table).parts[0].rows
+    assert [cell.text for cell in first] == [
+        "MMNet", "samm-3", "STSTNet", "-.123 UF1", ".040", ".120", "<.001", "<.001",
+    ]  # fmt: skip
+    assert grid(table).notes == ["other clips"] and second[0].notes == (1,)
+    assert first[3].small == "[-.20, .05]" and second[4].text == DASH
+    (tmp_path / "smic-3.csv").write_text("run,reference\n")
+    with pytest.raises(InputError, match=r"smic-3\.csv: no column 'score'"):
+        build("comparisons", study("samm-3", "smic-3"), comparisons=files)
+
+
+# Formats
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "memix-samm3", "runtime", "mlsp-ablation", "comparisons"])
+def test_synthetic_clips_are_announced(name, tmp_path):
+    (tmp_path / "c.csv").write_text(f"{COMPARED}\n")
+    files = {"comparisons": {"samm-3": tmp_path / "c.csv"}}
+    assert WARNING not in to_markdown(build(name, study("samm-3", "smic-3"), **files))
+    scores = study("samm-3", "smic-3")
+    for frame in scores.values():
+        frame.loc[frame["run"] == "mmnet", "data_source"] = "synthetic"
+    table = build(name, scores, **files)
     assert f"**{WARNING}**" in to_markdown(table)
     assert f"\\textbf{{{WARNING}}}" in to_tex(table)
     assert f'<p class="warning">{WARNING}</p>' in to_html(table)
 
 
-def test_caption_states_the_terms(scores):
-    for name in ("leaderboard", "memix-samm3"):
-        caption = build(name, scores).caption
-        for words in ("SAMM, 3 classes (n = 22, 5 folds)", "Budget: quick", "UF1" * (name != "leaderboard"), "pooled"):
-            assert words in caption
-        assert "null row" in caption
-
-
-def test_formats_escape(scores):
-    table = build("leaderboard", scores)
-    assert r"| Null &amp; co\_1 &lt;i>\| |" in to_markdown(table)
-    assert r"Null \& co\_1 \textless{}i\textgreater{}\textbar{} &" in to_tex(table)
-    assert "Null &amp; co_1 &lt;i&gt;|" in to_html(table)
+def test_formats_escape():
+    table = build("leaderboard", study("samm-3"))
+    assert r"| Majority &amp; co\_1 &lt;i>\| |" in to_markdown(table)
+    assert r"Majority \& co\_1 \textless{}i\textgreater{}\textbar{} &" in to_tex(table)
+    assert "Majority &amp; co_1 &lt;i&gt;|" in to_html(table)
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
-    assert list(rows[0]) == COLUMNS and rows[0]["row"] == "Null & co_1 <i>|" and rows[0]["n"] == "22"
+    assert list(rows[0]) == COLUMNS and rows[0]["row"] == "Majority & co_1 <i>|" and rows[0]["n"] == "22"
     lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + len(METHODS)
-    assert {line.replace(r"\|", "").count("|") for line in lines} == {4}
+    assert len(lines) == 2 + len(RUNS)
+    assert {line.replace(r"\|", "").count("|") for line in lines} == {3}
 
 
-def test_markdown_cell(scores):
-    row = scores["samm-3"].set_index(["run", "rule"]).loc[("ststnet", "last")]
-    leaky = scores["samm-3"].set_index(["run", "rule"]).loc[("ststnet", "fold-oracle")]
-    interval = f"[{fraction(row['uf1_low'], 2)}, {fraction(row['uf1_high'], 2)}]"
-    expected = f"{fraction(row['uf1'])} <sub>{interval}</sub><br><sub>leaky {fraction(leaky['uf1'])}</sub>"
-    assert expected in to_markdown(build("leaderboard", scores))
+@pytest.mark.parametrize("name", CARDS)
+def test_markdown_and_tex_are_rectangular(name):
+    table = build(name, study("samm-3", "smic-3", "megc2019"))
+    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) <= 1
+    rows = [line for line in to_tex(table).splitlines() if line.endswith(r" \\")]
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) <= 1
 
 
-def test_nothing_scored_yet():
-    table = build("leaderboard", {})
-    assert "No run has scores yet" in to_markdown(table) and set(table.frame["status"]) == {"failed"}
-
-
-def test_write_table_by_suffix(scores, tmp_path):
-    table = build("leaderboard", scores)
+def test_write_table_by_suffix(tmp_path):
+    table = build("leaderboard", study("samm-3"))
     for suffix, form in FORMATS.items():
         write_table(table, tmp_path / f"t{suffix}")
         assert (tmp_path / f"t{suffix}").read_text() == form(table)
     with pytest.raises(InputError, match="no such table format"):
         write_table(table, tmp_path / "t.xls")
+
+
+def test_make_table_from_files(tmp_path):
+    """What the rule calls: plain dicts and paths; files may be missing where the table is partial."""
+    write_scores(scored("samm-3", RUNS), tmp_path / "samm-3.csv")
+    plain = {key: {name: its.model_dump(mode="json") for name, its in cards.items()} for key, cards in
+             {"protocols": PROTOCOLS, "datasets": DATASETS, "methods": METHODS}.items()}  # fmt: skip
+    paths = {"scores": {name: str(tmp_path / f"{name}.csv") for name in ("samm-3", "smic-3")}, "comparisons": {}}
+    rest = {"published_folder": str(CONFIG / "published"), "benchmarks": [["samm-3", "ststnet", ["no.tsv"]]]}
+    rest["data"] = {"counts": {}, "indexes": {}, "findings": {}}
+    outputs = [str(tmp_path / f"t{suffix}") for suffix in FORMATS]
+    its = CARDS["leaderboard"].model_dump(mode="json")
+    with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):
+        make_table("leaderboard", its, **plain, **paths, **rest, partial=False, outputs=outputs)
+    make_table("leaderboard", its, **plain, **paths, **rest, partial=True, outputs=outputs)
+    frame = pd.read_csv(outputs[1], keep_default_na=False).set_index(["row", "column"])
+    assert frame.loc[("STSTNet", "samm-3 uf1"), "status"] == "ok"
+    assert float(frame.loc[("STSTNet", "samm-3 uf1"), "honest"]) == value("samm-3", "", "ststnet", "last", "uf1")
+    assert frame.loc[("STSTNet", "smic-3 uf1"), "note"] == "run 'ststnet' on 'smic-3' has no scores yet"
+
+
+def test_places_and_needs():
+    assert place("samm-3", PROTOCOLS) == ("samm-3", "") and place("deception-2", PROTOCOLS) is None
+    assert place("megc2019-smic", PROTOCOLS) == ("megc2019", "megc2019-smic")
+    studied = ["smic-3", "megc2019", "samm-3"]
+    assert needed(CARDS["mlsp-performance"], PROTOCOLS, studied) == ["megc2019"]
+    assert needed(CARDS["srmcl-single"], PROTOCOLS, studied) == ["smic-3"]
+    assert needed(CARDS["dualbranch-deception"], PROTOCOLS, studied) == []
+    assert needed(CARDS["leaderboard"], PROTOCOLS, studied) == studied
+    its = CARDS["leaderboard"].model_copy(update={"protocol": "samm-3"})
+    assert needed(its, PROTOCOLS, studied) == ["samm-3"]
+
+
+def test_slices_belong_to_one_protocol():
+    """A column names a slice without its protocol."""
+    slices = [name for its in PROTOCOLS.values() for name in its.slices]
+    assert len(slices) == len(set(slices)) and not set(slices) & set(PROTOCOLS)
+    assert isinstance(PROTOCOLS["samm-3"], ProtocolCard)
+
+
+# README
 
 
 README = """# Title
@@ -230,17 +744,3 @@ def test_bad_markers_are_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         rewrite(path, {"a": "new"})
     assert path.read_text() == text
-
-
-def test_figures_are_the_same_every_time(scores, paths, tmp_path):
-    rng = np.random.default_rng(0)
-    image = rng.integers(255, size=(32, 32), dtype=np.uint8)
-    curves = learning_curves([path for files in paths.values() for path in files])
-    for number in (1, 2):
-        figures.confusion_figure(scores["samm-3"], CLASSES, tmp_path / f"confusion{number}.svg", "t")
-        figures.curves_figure(curves, tmp_path / f"curves{number}.svg", "t")
-        figures.flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.png", "t")
-        figures.sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
-    for name in ("confusion{}.svg", "curves{}.svg", "flow{}.png", "sheet{}.png"):
-        first, second = ((tmp_path / name.format(number)).read_bytes() for number in (1, 2))
-        assert first == second and len(first) > 1000

@@ -1,0 +1,42 @@
+"""Every run of a protocol against its best one: difference, interval and tests."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from apexbench.config import TableCard
+from apexbench.tables.ours import Ours
+from apexbench.tables.table import Sources, TableData, join, read_csv, row_titles, tidy
+
+NUMBERS = ["difference", "low", "high", "p_permutation", "p_holm", "p_mcnemar", "p_mcnemar_holm"]
+COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note"]
+CAPTION = (
+    "Reference: the run with the best honest score of the protocol; that it was chosen by the scores is not "
+    "corrected for. Difference: run minus reference, both after the last epoch, with a 95 % interval (paired "
+    "bootstrap over subjects). Permutation: the predictions of the two are swapped subject by subject. McNemar: "
+    "exact, on clips, for accuracy; it takes the clips of a subject for independent. Holm: corrected for all "
+    "comparisons of the protocol. With so few subjects a large p is no evidence of equality."
+)
+
+
+def comparisons_table(card: TableCard, name: str, sources: Sources) -> TableData:
+    """Build the table of paired comparisons from one CSV for each protocol."""
+    ours, titles = Ours(sources), row_titles(sources.methods)
+    study = [protocol for protocol in sources.comparisons if card.protocol in (None, protocol)]
+    cells, absent = [], []
+    for protocol in study:
+        path = Path(sources.comparisons[protocol])
+        if sources.partial and not path.exists():
+            absent.append(ours.title(protocol))
+            continue
+        frame = read_csv(path, ["run", "reference", "score", "note", *NUMBERS], "delete it and rerun the comparisons")
+        for line in frame.to_dict("records"):
+            numbers = {key: pd.to_numeric(line[key], errors="coerce") for key in NUMBERS}
+            status = ours.rows((protocol, ""), line["run"])[1]
+            reference = titles.get(line["reference"], line["reference"])
+            cell = {"row": titles.get(line["run"], line["run"]), "column": protocol, "reference": reference}
+            cells.append({**cell, **numbers, "score": line["score"], "status": status, "note": line["note"]})
+    partial = f"Partial: no comparisons yet of {', '.join(absent)}." if absent else ""
+    facts, warning = ours.facts(study)
+    caption = join(join(partial, card.caption, facts), CAPTION, by="\n")
+    return TableData(name, card, caption, warning, tidy(cells, COMPARISON_COLUMNS, (), NUMBERS))

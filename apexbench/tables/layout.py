@@ -1,0 +1,241 @@
+"""A tidy table laid out as rows of cells with footnotes: what Markdown, LaTeX and HTML share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
+from apexbench.tables.numbers import DASH, SIZES, chance, digits, fraction, interval, number
+from apexbench.tables.ours import NULL_ROW
+from apexbench.tables.table import Column, TableData
+from apexbench.tables.words import SHORT
+
+ABREAST = 2  # columns of ours that stand side by side; with more of them a row takes three lines
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Main text, a small addition, a line that is marked as leaking, and numbers of footnotes.
+
+    `tone` is leaks, ours or quiet; `indent` marks the lines below a row that belong to it.
+    """
+
+    text: str
+    small: str = ""
+    leaky: str = ""
+    notes: tuple[int, ...] = ()
+    tone: str = ""
+    indent: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A header and rows of cells, under a title where a table has several parts."""
+
+    header: list[Cell]
+    rows: list[list[Cell]]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The parts of a table; `notes` are the footnotes from 1 up, `every` the remarks that hold for all numbers."""
+
+    parts: list[Part]
+    notes: list[str]
+    every: list[str] = field(default_factory=list)
+
+
+class _Notes:
+    """Numbers footnotes in the order in which they are first asked for."""
+
+    def __init__(self):
+        self.texts: list[str] = []
+
+    def __call__(self, remarks: Iterable[str]) -> tuple[int, ...]:
+        remarks = dict.fromkeys(filter(None, remarks))
+        self.texts.extend(remark for remark in remarks if remark not in self.texts)
+        return tuple(sorted(self.texts.index(remark) + 1 for remark in remarks))
+
+
+def _remarks(text: str) -> list[str]:
+    return [remark for remark in text.split("; ") if remark]
+
+
+def _runtime(table: TableData, notes: _Notes) -> list[Part]:
+    header = [Cell(text) for text in ("Method", "Protocol", "Seeds", "Folds", "Epochs")]
+    header += [Cell("Training", "s"), Cell("Per fold", "s"), Cell("Device"), Cell("Peak memory", "MB")]
+    rows = []
+    for cell in table.frame.itertuples():
+        counts = [Cell(DASH if pd.isna(value) else str(value)) for value in (cell.seeds, cell.folds, cell.epochs)]
+        times = [Cell(number(cell.train_seconds)), Cell(number(cell.seconds_per_fold)), Cell(cell.device or DASH)]
+        status = "" if cell.status == "ok" else cell.status
+        first = [Cell(cell.row, status, notes=notes(_remarks(cell.note))), Cell(cell.column)]
+        rows.append([*first, *counts, *times, Cell(number(cell.peak_mb))])
+    return [Part(header, rows)]
+
+
+def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
+    header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in table.columns)]
+    rows: dict[str, list[Cell]] = {}
+    for cell in table.frame.itertuples():
+        leaky = "" if pd.isna(cell.as_published) else f"leaky {fraction(cell.as_published)}"
+        small = [interval(cell.ci_low, cell.ci_high), cell.status * (cell.status != "ok")]
+        shown = Cell(fraction(cell.honest), " ".join(filter(None, small)), leaky, notes(_remarks(cell.note)))
+        rows.setdefault(cell.row, [Cell(cell.row)]).append(shown)
+    return [Part(header, list(rows.values()))]
+
+
+def _comparisons(table: TableData, notes: _Notes) -> list[Part]:
+    header = [Cell("Method"), Cell("Protocol"), Cell("Reference"), Cell("Difference")]
+    header += [Cell("Permutation", "p"), Cell("Holm", "p"), Cell("McNemar", "p"), Cell("Holm", "p")]
+    rows = []
+    for cell in table.frame.itertuples():
+        first = [Cell(cell.row, cell.status * (cell.status != "ok"), notes=notes(_remarks(cell.note)))]
+        difference = Cell(
+            f"{fraction(cell.difference)} {SHORT.get(cell.score, cell.score)}", interval(cell.low, cell.high)
+        )
+        chances = [cell.p_permutation, cell.p_holm, cell.p_mcnemar, cell.p_mcnemar_holm]
+        rows.append([*first, Cell(cell.column), Cell(cell.reference), difference, *map(Cell, map(chance, chances))])
+    return [Part(header, rows)]
+
+
+def _found(cell: Mapping[str, str]) -> str:
+    return f"{cell['found']} / {cell['expected']}" if cell["expected"] else cell["found"] or DASH
+
+
+def _listed(cells: Mapping[str, Mapping[str, str]], prefix: str) -> str:
+    """Return 'name found / expected' of all cells whose column begins with `prefix`, but for those without any."""
+    named = {key.removeprefix(prefix): cell for key, cell in cells.items() if key.startswith(prefix)}
+    shown = [f"{_found(cell)} {name}" for name, cell in named.items() if cell["found"] != "0" or cell["expected"]]
+    return ", ".join(shown) or DASH
+
+
+def _data(table: TableData, notes: _Notes) -> list[Part]:
+    counted = [text.capitalize() for text in COUNTED.values()]
+    heads = {
+        DATASETS: ["Data set", "Label set", "Clips", "Subjects", "Apex", *counted],
+        PROTOCOLS: ["Protocol", "Label set", "Clips", "Subjects", "Classes"],
+    }
+    parts = []
+    for group, head in heads.items():
+        rows = []
+        for row, frame in table.frame[table.frame["group"] == group].groupby("row", sort=False):
+            cells = frame.set_index("column").to_dict("index")
+            shown = [cells["label set"]["found"], _found(cells["clips"]), _found(cells["subjects"])]
+            shown += [_listed(cells, "apex " if group == DATASETS else "class ")]
+            if group == DATASETS:
+                shown += [cells[text]["found"] for text in COUNTED.values()]
+            remarks = _remarks(frame["note"].iloc[0])
+            status = Cell(frame["status"].iloc[0], notes=notes(remarks), tone="quiet")
+            rows.append([Cell(row), *map(Cell, shown), status])
+        if rows:
+            parts.append(Part([*map(Cell, head), Cell("Status")], rows))
+    return parts
+
+
+def _shared_remarks(frame: pd.DataFrame) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the remarks on every printed score of a table, and those on every printed score of a row."""
+    scores = frame[~frame["column"].str.split().str[-1].isin(SIZES) & frame["printed_here"]]
+    by_row, every = {}, None
+    for row, part in scores.groupby("row", sort=False):
+        common = [remark for remark in part["remarks"].iloc[0] if all(remark in some for some in part["remarks"])]
+        by_row[row] = common if len(part) > 1 else []
+        every = common if every is None else [remark for remark in every if remark in common]
+    every = every if every and len(by_row) > 1 else []
+    return every, {row: [remark for remark in some if remark not in every] for row, some in by_row.items()}
+
+
+def _published_text(cell: pd.Series, column: Column) -> str:
+    if pd.isna(cell["published"]):
+        return DASH if cell["printed"] else ""
+    if column.key.split()[-1] in SIZES:
+        return cell["printed"]
+    return fraction(cell["published"], digits(cell["published"], cell["printed"]))
+
+
+def _state(part: pd.DataFrame) -> str:
+    states = dict.fromkeys(part["status"])
+    return ", ".join(state for state in states if state != "published-only" or len(states) == 1)
+
+
+def _ours(cell: pd.Series, column: Column) -> tuple[Cell, Cell]:
+    """Return our as-published and our honest cell; empty where nothing of ours belongs."""
+    if not column.ours:
+        return Cell(""), Cell("")
+    leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
+    return (
+        Cell(leaky, tone="leaks" * (column.leaks and leaky != DASH)),
+        Cell(honest, interval(cell["ci_low"], cell["ci_high"]), tone="ours" * (honest != DASH)),
+    )
+
+
+def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
+    header = [Cell("Method")]
+    for column in columns:
+        if abreast and column.ours:
+            marked = {"tone": "leaks"} if column.leaks else {}
+            header += [Cell(column.title, "published"), Cell(column.title, _label(column.leaks), **marked)]
+            header += [Cell(column.title, "honest")]
+        else:
+            header.append(Cell(column.title, column.subtitle))
+    return [*header, Cell("Status")]
+
+
+def _label(leaks: bool) -> str:
+    return "as-published, leaky" if leaks else "as-published"
+
+
+def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
+    """Lay printed numbers and ours side by side, or, with many columns, ours in two lines below.
+
+    Where no run of ours, nor the null model, has a score there is nothing but what is printed.
+    """
+    frame = table.frame.copy()
+    own = [set(_remarks(text)) for text in frame["ours_note"]]
+    frame["remarks"] = [[r for r in _remarks(t) if r not in o] for t, o in zip(frame["note"], own, strict=True)]
+    frame["printed_here"] = frame["published"].notna() | (frame["remarks"].map(len) > 0)
+    every, by_row = _shared_remarks(frame)
+    tried = frame["status"] != "published-only"
+    abreast = bool(tried.any()) and sum(column.ours for column in table.columns) <= ABREAST
+    rows = []
+    for row, part in frame.groupby("row", sort=False):
+        cells, said = part.set_index("column"), by_row.get(row, [])
+        first, printed = Cell(row, notes=notes(said)), []
+        for column in table.columns:
+            cell = cells.loc[column.key]
+            left = [remark for remark in cell["remarks"] if remark not in every + said]
+            text = "" if row == NULL_ROW else _published_text(cell, column)
+            printed.append(Cell(text, notes=notes(left)))
+        ours = [_ours(cells.loc[column.key], column) for column in table.columns]
+        remarks = [remark for text in part["ours_note"] for remark in _remarks(text)]
+        status = Cell(_state(part), notes=notes(remarks), tone="quiet")
+        if abreast:
+            pairs = zip(table.columns, printed, ours, strict=True)
+            rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.ours else [p])), status])
+            continue
+        rows.append([first, *printed, status])
+        if tried[part.index].any():
+            leaky, honest = zip(*ours, strict=True)
+            leaks = any(column.leaks for column in table.columns if column.ours)
+            rows.append([Cell(_label(leaks), indent=True, tone="leaks" * leaks), *leaky, Cell("")])
+            rows.append([Cell("honest", indent=True, tone="ours"), *honest, Cell("")])
+    return [Part(_published_header(table.columns, abreast), rows)], every
+
+
+LAYOUTS: dict[str, Callable[[TableData, _Notes], list[Part]]] = {
+    "leaderboard": _leaderboard,
+    "runtime": _runtime,
+    "comparisons": _comparisons,
+    "data": _data,
+}
+
+
+def grid(table: TableData) -> Grid:
+    """Lay the tidy frame out; each distinct remark becomes one footnote."""
+    notes = _Notes()
+    if table.kind == "published":
+        parts, every = _published(table, notes)
+        return Grid(parts, notes.texts, every)
+    return Grid(LAYOUTS[table.kind](table, notes), notes.texts)

@@ -1,0 +1,126 @@
+"""What a table is made of, and what it is before rendering."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from apexbench.config import DatasetCard, MethodCard, ProtocolCard, TableCard
+from apexbench.errors import InputError
+
+COLUMNS = [
+    "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",
+    "printed", "protocol", "slice", "metric", "rule", "score", "ours_note",
+]  # fmt: skip
+WARNING = "Synthetic clips: these numbers say nothing about real data."
+Files = Mapping[str, str | os.PathLike]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that tables may be made of.
+
+    Parameters
+    ----------
+    published : folder of the published numbers.
+    protocols, datasets : every card that there is.
+    methods : the cards of the study's runs, in its order.
+    scores : {protocol: scores}, the study's protocols in its order. A run without rows keeps its cell, with a status.
+    benchmarks : {(protocol, run): benchmark TSV files of its training jobs}.
+    counts : {protocol: CSV of clips expected and found}.
+    indexes, findings : {data set: index CSV}, {data set: CSV of what its loader found}.
+    comparisons : {protocol: CSV of the runs against the best one}.
+    partial : the study may be unfinished.
+    """
+
+    published: str | os.PathLike = "config/published"
+    protocols: Mapping[str, ProtocolCard] = field(default_factory=dict)
+    datasets: Mapping[str, DatasetCard] = field(default_factory=dict)
+    methods: Mapping[str, MethodCard] = field(default_factory=dict)
+    scores: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    benchmarks: Mapping[tuple[str, str], Iterable[str | os.PathLike]] = field(default_factory=dict)
+    counts: Files = field(default_factory=dict)
+    indexes: Files = field(default_factory=dict)
+    findings: Files = field(default_factory=dict)
+    comparisons: Files = field(default_factory=dict)
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a table's column: its key in the frame, two lines, and whether scores of ours stand in it."""
+
+    key: str
+    title: str
+    subtitle: str = ""
+    ours: bool = True
+    leaks: bool = True
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table before rendering: `frame` is tidy, one row per cell; `details` are lists for the page alone.
+
+    A line break in the caption begins a paragraph.
+    """
+
+    name: str
+    card: TableCard
+    caption: str
+    warning: str
+    frame: pd.DataFrame
+    columns: Sequence[Column] = ()
+    details: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return self.card.kind
+
+    @property
+    def title(self) -> str:
+        return self.card.title
+
+
+def card_file(name: str) -> str:
+    """Return the path of a table's card, for messages."""
+    return f"config/tables/{name}.yaml"
+
+
+def row_titles(methods: Mapping[str, MethodCard]) -> dict[str, str]:
+    """Return {run: title}; runs that share a title are told apart by their name."""
+    titles = [card.title for card in methods.values()]
+    return {run: c.title if titles.count(c.title) == 1 else f"{c.title} ({run})" for run, c in methods.items()}
+
+
+def join(*sentences: str, by: str = " ") -> str:
+    """Join the sentences that say something; paragraphs `by` a line break."""
+    return by.join(sentence.strip() for sentence in sentences if sentence.strip())
+
+
+def tidy(
+    cells: list[dict], columns: list[str], counts: Iterable[str] = (), numbers: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Return cells as a frame of `columns`; what is neither a count nor a number is text, empty where missing."""
+    counts, numbers = list(counts), list(numbers)
+    texts = [name for name in columns if name not in {*counts, *numbers}]
+    frame = pd.DataFrame(cells, columns=columns)
+    frame[texts] = frame[texts].astype(object).fillna("")
+    return frame.astype(
+        {**dict.fromkeys(texts, str), **dict.fromkeys(counts, "Int64"), **dict.fromkeys(numbers, float)}
+    )
+
+
+def read_csv(path: str | os.PathLike, columns: Iterable[str], mend: str) -> pd.DataFrame:
+    """Read a CSV as text, all fields as they are; raise an InputError if it or a column is missing."""
+    try:
+        frame = pd.read_csv(Path(path), dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {mend}") from None
+    except pd.errors.EmptyDataError:
+        frame = pd.DataFrame()
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{path}: no column {missing[0]!r}; {mend}")
+    return frame

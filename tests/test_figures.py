@@ -1,0 +1,103 @@
+import numpy as np
+import pandas as pd
+import pytest
+from predictions import CLASSES, predictions, table_of, write
+from scored import scored
+
+from apexbench.evaluation.scores import NULL_RUN, write_scores
+from apexbench.stages.results import protocol_figures
+from apexbench.tables import figures
+
+RANKS = {"a": 1.5, "b": 2.0, "c": 3.75, "d": 4.25, "e": 3.5}
+
+
+def artists(figure, gid):
+    return [line for line in figure.axes[0].get_lines() if line.get_gid() == gid]
+
+
+def test_figures_are_the_same_every_time(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(255, size=(32, 32), dtype=np.uint8)
+    curves = pd.DataFrame({"run": ["a", "a", "b"], "epoch": [1, 2, 1], "uf1": [0.3, 0.5, 0.4]})
+    null = pd.DataFrame({"rule": ["last", "fold-oracle"] * 2, "epochs": [1, 1, 10, 10], "uf1": [0.3, 0.3, 0.3, 0.6]})
+    null["leaking"] = null["rule"] != "last"
+    for number in (1, 2):
+        scores = scored("samm-3", ["ststnet", "majority"])
+        figures.confusion_figure(scores, CLASSES, tmp_path / f"confusion{number}.svg", "t")
+        figures.curves_figure(curves, tmp_path / f"curves{number}.svg", "t")
+        figures.flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.png", "t")
+        figures.sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
+        figures.critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
+        figures.null_figure(null, tmp_path / f"null{number}.svg", "t")
+    for name in ("confusion{}.svg", "curves{}.svg", "flow{}.png", "sheet{}.png", "ranks{}.svg", "null{}.svg"):
+        first, second = ((tmp_path / name.format(number)).read_bytes() for number in (1, 2))
+        assert first == second and len(first) > 1000
+
+
+def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
+    """Neither slices nor the null model."""
+    write_scores(
+        scored("megc2019", ["ststnet", "majority", NULL_RUN], slices=("", "megc2019-smic")), tmp_path / "s.csv"
+    )
+    drawn = []
+    monkeypatch.setattr(figures, "confusion_figure", lambda scores, *rest: drawn.append(scores))
+    frame = predictions()
+    runs = {"ststnet": [write(tmp_path / "p.parquet", frame)], "skipped": []}
+    table = table_of(frame).assign(emotion="", **{"class": ""})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    paths = [str(tmp_path / name) for name in ("c.svg", "l.svg", "n.svg")]
+    protocol_figures(runs, tmp_path / "s.csv", tmp_path / "table.csv", CLASSES, "t", *paths)
+    (scores,) = drawn
+    assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "majority"]
+    assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold-oracle (leaks)" in (tmp_path / "n.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ranks", "cd", "groups"),
+    [
+        ([1, 2, 3, 4], 1.5, [(1, 2), (2, 3), (3, 4)]),
+        ([1, 2, 3, 4], 1.0, []),  # differing by the critical difference itself is a difference
+        ([1, 2, 3, 4], 9, [(1, 4)]),
+        ([1, 1.5, 1.9, 4], 1.0, [(1, 1.9)]),  # (1.5, 1.9) lies within it
+        ([2.5, 2.5], 0.5, []),  # equal ranks: one point, no bar to draw
+        ([1], 1, []),
+    ],
+)
+def test_groups_of_ranks(ranks, cd, groups):
+    assert figures.rank_groups(ranks, cd) == groups
+
+
+def test_rank_diagram_geometry():
+    figure = figures._rank_diagram(RANKS, 2.0, "t")
+    (axis,), (cd,), bars = (artists(figure, gid) for gid in ("axis", "cd", "group"))
+    assert axis.get_xdata().tolist() == [1, 5]
+    assert np.ptp(cd.get_xdata()) == 2.0
+    assert [tuple(bar.get_xdata()) for bar in bars] == [(1.5, 2.0), (2.0, 3.75), (3.5, 4.25)]
+    heights = [bar.get_ydata()[0] for bar in bars]
+    assert all(len(set(bar.get_ydata())) == 1 for bar in bars) and len(set(heights)) == 3
+    for name, rank in RANKS.items():
+        (stem,) = artists(figure, f"method {name}")
+        x, y = stem.get_xdata(), stem.get_ydata()
+        assert x[0] == x[1] == rank and y[0] == 0 and y[1] == y[2] < min(heights)
+        assert x[2] < 1 if name in "abe" else x[2] > 5  # the better half is named on the left
+    names = [text.get_text() for text in figure.axes[0].texts]
+    assert "a  1.50" in names and "4.25  d" in names and "critical difference 2.00" in names
+
+
+def test_rank_diagram_of_few_protocols():
+    """With two methods the critical difference is longer than the axis: drawn to its end, and said so."""
+    figure = figures._rank_diagram({"a": 1.25, "b": 1.75}, 9.0, "t")
+    assert artists(figure, "cd")[0].get_xdata().tolist() == [1, 2]
+    assert "critical difference 9.00 (longer than the axis)" in [text.get_text() for text in figure.axes[0].texts]
+    figure = figures._rank_diagram({"a": 1, "b": 2}, float("nan"), "t")
+    assert not artists(figure, "cd") and not artists(figure, "group")
+    assert "no critical difference: too few protocols" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_names_of_methods_do_not_overlap():
+    ranks = {f"a rather long name of a method, number {n}": 1 + n / 11 for n in range(12)}
+    figure = figures._rank_diagram(ranks, 0.5, "t")
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if "method" in text.get_text()]
+    assert len(boxes) == 12
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
