@@ -15,6 +15,7 @@ rule render:
         mem_mb=2000,
     params:
         code=script_code("render"),
+        release=release,
         plan=render_plan,
         scale=SETTINGS.scale,
         seed=SETTINGS.study_seed,
@@ -26,7 +27,8 @@ rule index:
     input:
         clips_root,
     output:
-        "results/index/{dataset}.csv",
+        index="results/index/{dataset}.csv",
+        findings="results/index/{dataset}.findings.csv",
     log:
         "results/logs/index/{dataset}.log",
     benchmark:
@@ -34,24 +36,21 @@ rule index:
     conda:
         CONDA
     params:
-        code=script_code(
-            "index",
-            "apexbench.datasets.casme2",
-            "apexbench.datasets.samm",
-            "apexbench.datasets.smic",
-            "apexbench.datasets.mmew",
-        ),
+        code=loader_code,
         subjects=index_subjects,
         annotation=annotation,
+        strict=SETTINGS.strict,
     script:
         "../workflow/scripts/index.py"
 
 
 rule protocol:
     input:
-        protocol_indexes,
+        indexes=protocol_indexes,
+        findings=protocol_findings,
     output:
-        "results/protocols/{protocol}.csv",
+        table="results/protocols/{protocol}.csv",
+        counts="results/protocols/{protocol}.counts.csv",
     log:
         "results/logs/protocol/{protocol}.log",
     benchmark:
@@ -61,5 +60,6 @@ rule protocol:
     params:
         code=script_code("protocol"),
         card=protocol_card,
+        strict=SETTINGS.strict,
     script:
         "../workflow/scripts/protocol.py"

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from apexbench.config import load_project
+from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
 from apexbench.methods import Deep, check_card, find
-from apexbench.protocols import fold_name, planned
+from apexbench.project import load_project
+from apexbench.protocols import fold_names, planned
 from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
+from apexbench.tables.places import needed
 from apexbench.tables.readme import differs
 
 ROOT = Path(workflow.basedir)
@@ -20,11 +22,12 @@ os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.geten
 try:
     PROJECT = load_project(config, ROOT)
     check_recipes(PROJECT.recipes)
-    FOLDS = {name: PROJECT.folds(name) for name in PROJECT.settings.protocols}
+    FOLDS = {name: fold_names(PROJECT.protocols[name], PROJECT.tested(name)) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
-    for name, card in PROJECT.methods.items():
+    TRAINED = {name: card for name, card in PROJECT.methods.items() if card.method}
+    for name, card in TRAINED.items():
         check_card(name, card, PROJECT.settings.budget)
-    METHODS = {name: find(card.method) for name, card in PROJECT.methods.items()}
+    METHODS = {name: find(card.method) for name, card in TRAINED.items()}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -35,6 +38,7 @@ CONDA = "../envs/apexbench.yaml"
 
 
 wildcard_constraints:
+    study="[A-Za-z0-9_-]+",
     dataset="[a-z0-9-]+",
     subject=r"\d+",
     seed=r"\d+",
@@ -49,7 +53,7 @@ def script_code(rule_name, *modules):
 def clips_root(wildcards):
     """Folder of a data set's clips: the user's copy, or the synthetic ones."""
     if SOURCES[wildcards.dataset] == "licensed":
-        return f"{SETTINGS.data}/{wildcards.dataset}"
+        return str(PROJECT.folder_of(wildcards.dataset))
     return f"results/synthetic/{wildcards.dataset}/clips"
 
 
@@ -72,6 +76,23 @@ def input_pack(dataset, recipe):
     return f"results/{stage}/{dataset}/{recipe}.safetensors"
 
 
+def holds_maps(dataset):
+    """Whether a data set is given as flow maps: then there are no frames, and packs are made from the maps."""
+    return PROJECT.loader(dataset) == "flow-maps"
+
+
+def why_not(protocol, run):
+    """The reason for which a run is not trained under a protocol; empty if it is."""
+    wanted = PROJECT.methods[run].protocols
+    if wanted and protocol not in wanted:
+        return f"its card is for {', '.join(wanted)} only"
+    for recipe in PROJECT.methods[run].inputs.values():
+        if recipe in RECIPES.features or RECIPES.packs[recipe].flow is None:
+            for dataset in filter(holds_maps, PROJECT.protocols[protocol].datasets):
+                return f"reads frames ({recipe}), but {dataset} holds flow maps only"
+    return ""
+
+
 def protocols_of(dataset):
     return [name for name in SETTINGS.protocols if dataset in PROJECT.protocols[name].datasets]
 
@@ -84,7 +105,9 @@ def fold_ranges(protocol):
 
 
 def per_job(pattern, protocol, run):
-    """One path for each training job of a run: every seed and fold range."""
+    """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
+    if why_not(protocol, run):
+        return []
     return expand(
         pattern,
         study=STUDY,
@@ -103,6 +126,12 @@ def predictions(protocol, run):
     )
 
 
+def inner_predictions(protocol, run):
+    """Predictions of parts of the training subjects, by which the rule `inner` selects; none where that is off."""
+    pattern = "results/{study}/inner/{protocol}/{run}/seed{seed}/folds{folds}.parquet"
+    return per_job(pattern, protocol, run) if SETTINGS.inner_folds and run in METHODS else []
+
+
 def dumped(card):
     return card.model_dump(mode="json")
 
@@ -110,28 +139,54 @@ def dumped(card):
 # clips
 
 
+def release(wildcards):
+    return PROJECT.loader(wildcards.dataset)
+
+
 def render_plan(wildcards):
-    return [list(row[1:]) for row in PROJECT.plan if row[0] == wildcards.dataset]
+    return [list(row) for row in PROJECT.plan_of(wildcards.dataset)]
+
+
+def loader_code(wildcards):
+    return script_code("index", f"apexbench.datasets.{LOADERS[PROJECT.loader(wildcards.dataset)]}")
 
 
 def index_subjects(wildcards):
     return PROJECT.subjects(wildcards.dataset)
 
 
+def counts_are_official(datasets):
+    """Whether the official counts hold: for licensed copies, and for synthetic clips at full scale."""
+    return SETTINGS.scale == "full" or not synthetic_mark(datasets)
+
+
 def annotation(wildcards):
+    """What `apexbench.datasets.read_release` needs to know, from the data set's card and the repairs."""
     card = PROJECT.datasets[wildcards.dataset]
-    label_set = card.label_set if SOURCES[wildcards.dataset] == "licensed" else f"synthetic-{SETTINGS.scale}"
-    return {"label_set": label_set, "fps": card.fps, "apex": card.apex}
+    loader = PROJECT.loader(wildcards.dataset)
+    licensed = SOURCES[wildcards.dataset] == "licensed"
+    expected = [f"expected_{what}" for what in ("clips", "subjects", "emotions")]
+    return {
+        "loader": loader,
+        "label_set": card.label_set if licensed else f"synthetic-{SETTINGS.scale}",
+        **{key: getattr(card, key) for key in ("fps", "apex", "sheet", "frames", "part", "unusable")},
+        "repairs": [dumped(repair) for repair in PROJECT.repairs if repair.dataset == loader and repair.enabled],
+        "expected": {k: getattr(card, k) for k in expected} if counts_are_official([wildcards.dataset]) else None,
+    }
 
 
 def protocol_indexes(wildcards):
     return [f"results/index/{dataset}.csv" for dataset in PROJECT.protocols[wildcards.protocol].datasets]
 
 
+def protocol_findings(wildcards):
+    return [path.replace(".csv", ".findings.csv") for path in protocol_indexes(wildcards)]
+
+
 def protocol_card(wildcards):
     card = PROJECT.protocols[wildcards.protocol]
-    if any(SOURCES[dataset] == "synthetic" for dataset in card.datasets):
-        card = planned(card, PROJECT.plan)
+    if not counts_are_official(card.datasets):
+        card = planned(card, {dataset: PROJECT.plan_of(dataset) for dataset in card.datasets})
     return dumped(card)
 
 
@@ -198,6 +253,10 @@ def pack_recipe(wildcards):
 # features
 
 
+def map_source(wildcards):
+    return {"index": f"results/index/{wildcards.dataset}.csv", "maps": clips_root(wildcards)}
+
+
 def feature_pack_input(wildcards):
     return f"results/packs/{wildcards.dataset}/{RECIPES.features[wildcards.recipe].pack}.safetensors"
 
@@ -206,7 +265,17 @@ def feature_recipe(wildcards):
     return dumped(RECIPES.features[wildcards.recipe])
 
 
+# data sets that are given as flow maps, and runs that are given as logs: patterns; (?!) matches nothing
+GIVEN_MAPS = "|".join(filter(holds_maps, PROJECT.datasets)) or "(?!)"
+GIVEN_LOGS = "|".join(run for run in PROJECT.methods if run not in METHODS) or "(?!)"
+
+
 # training
+
+
+def log_file(wildcards):
+    return PROJECT.methods[wildcards.run].log
+
 
 
 def training_packs(wildcards):
@@ -224,7 +293,11 @@ def training_roles(wildcards):
 
 def training_folds(wildcards):
     first, last = map(int, wildcards.folds.split("-"))
-    return [fold_name(*fold) for fold in FOLDS[wildcards.protocol][first : last + 1]]
+    return FOLDS[wildcards.protocol][first : last + 1]
+
+
+def training_code(run):
+    return script_code("train", METHODS[run].__module__) if run in METHODS else script_code("import_log")
 
 
 def training_job(wildcards):
@@ -237,12 +310,13 @@ def training_job(wildcards):
         "protocol": wildcards.protocol,
         "classes": list(protocol.classes),
         "run": wildcards.run,
-        "method": card.method,
+        "method": card.method or "imported",
         "params": card.values(SETTINGS.budget),
         "seed": int(wildcards.seed),
         "budget": SETTINGS.budget,
         "data_source": "synthetic" if synthetic_mark(protocol.datasets) else "licensed",
-        "code": script_code("train", METHODS[wildcards.run].__module__),
+        "code": training_code(wildcards.run),
+        "multilabel": protocol.multilabel,
     }
 
 
@@ -261,6 +335,37 @@ def predictions_by_run(wildcards):
     return {run: predictions(wildcards.protocol, run) for run in PROJECT.methods}
 
 
+def run_inner_predictions(wildcards):
+    return [path for run in PROJECT.methods for path in inner_predictions(wildcards.protocol, run)]
+
+
+def inner_by_run(wildcards):
+    return {run: inner_predictions(wildcards.protocol, run) for run in PROJECT.methods}
+
+
+def skipped_runs(wildcards):
+    reasons = {run: why_not(wildcards.protocol, run) for run in PROJECT.methods}
+    return {run: reason for run, reason in reasons.items() if reason}
+
+
+def finished_by_run(wildcards):
+    """The predictions that exist, whether or not they are what the configuration now asks for."""
+    return {run: [p for p in paths if Path(p).exists()] for run, paths in predictions_by_run(wildcards).items()}
+
+
+def finished_state(wildcards):
+    """When the existing predictions were written: a partial table is made anew when they change."""
+    return [[p, Path(p).stat().st_mtime_ns] for paths in finished_by_run(wildcards).values() for p in paths]
+
+
+def scores_by_protocol(wildcards):
+    return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in SETTINGS.protocols}
+
+
+def ranked_scores(wildcards):
+    return list(scores_by_protocol(wildcards).values())
+
+
 def protocol_title(wildcards):
     card = PROJECT.protocols[wildcards.protocol]
     return card.title + synthetic_mark(card.datasets)
@@ -273,44 +378,82 @@ def protocol_classes(wildcards):
 # tables
 
 
-def table_protocols(name):
-    card = PROJECT.tables[name]
-    return [card.protocol] if card.protocol else list(SETTINGS.protocols)
-
-
-def table_scores(wildcards):
-    return [
-        f"results/{wildcards.study}/scores/{protocol}.csv"
-        for protocol in table_protocols(wildcards.table)
-        if protocol in SETTINGS.protocols
-    ]
-
-
-def table_published(wildcards):
-    card = PROJECT.tables[wildcards.table]
-    return [str(PROJECT.folder / "published" / card.published)] if card.published else []
-
-
 def table_card(wildcards):
     return dumped(PROJECT.tables[wildcards.table])
 
 
-def table_protocol_cards(wildcards):
-    return {name: dumped(PROJECT.protocols[name]) for name in table_protocols(wildcards.table)}
+def table_protocols(name):
+    return needed(PROJECT.tables[name], PROJECT.protocols, SETTINGS.protocols)
 
 
-def table_method_cards(wildcards):
-    return {name: dumped(card) for name, card in PROJECT.methods.items()}
+def table_files(name, study_folder):
+    """The files that a table of some kind is made of: {what: {protocol or data set: path}}."""
+    kind, protocols = PROJECT.tables[name].kind, table_protocols(name)
+    scored = protocols if kind in ("leaderboard", "published", "runtime") else []
+    counted = protocols if kind == "data" else []
+    compared = protocols if kind == "comparisons" else []
+    datasets = PROJECT.used_datasets() if kind == "data" else []
+    return {
+        "scores": {protocol: f"{study_folder}/scores/{protocol}.csv" for protocol in scored},
+        "comparisons": {protocol: f"{study_folder}/comparisons/{protocol}.csv" for protocol in compared},
+        "counts": {protocol: f"results/protocols/{protocol}.counts.csv" for protocol in counted},
+        "indexes": {dataset: f"results/index/{dataset}.csv" for dataset in datasets},
+        "findings": {dataset: f"results/index/{dataset}.findings.csv" for dataset in datasets},
+    }
 
 
-def table_benchmarks(wildcards):
+def table_inputs(wildcards):
+    card = PROJECT.tables[wildcards.table]
+    files = table_files(wildcards.table, f"results/{wildcards.study}")
+    published = [card.published, "counts.yaml"] if card.published else []
+    inputs = {what: list(paths.values()) for what, paths in files.items()}
+    return inputs | {"published": [str(PROJECT.folder / "published" / name) for name in published]}
+
+
+def sources(name, study_folder):
+    """What `apexbench.stages.results.make_table` needs beside the card."""
+    files = table_files(name, study_folder)
+    return {
+        "scores": files["scores"],
+        "published_folder": str(PROJECT.folder / "published"),
+        "protocols": {key: dumped(card) for key, card in PROJECT.protocols.items()},
+        "datasets": {key: dumped(card) for key, card in PROJECT.datasets.items()},
+        "methods": {key: dumped(card) for key, card in PROJECT.methods.items()},
+        "benchmarks": table_benchmarks(name),
+        "data": {what: files[what] for what in ("counts", "indexes", "findings")},
+        "comparisons": files["comparisons"],
+    }
+
+
+def table_sources(wildcards):
+    return sources(wildcards.table, f"results/{wildcards.study}")
+
+
+def table_benchmarks(name):
     """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
-    if PROJECT.tables[wildcards.table].kind != "runtime":
+    if PROJECT.tables[name].kind != "runtime":
         return []
     pattern = "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
     return [
         [protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in PROJECT.methods
     ]
+
+
+def scorable(protocol):
+    """Whether a partial table can have scores of a protocol: its clips are known and a run has predictions."""
+    here = Path(f"results/protocols/{protocol}.csv").exists()
+    return here and any(Path(path).exists() for run in PROJECT.methods for path in predictions(protocol, run))
+
+
+def partial_scores(wildcards):
+    paths = table_files(wildcards.table, f"results/{wildcards.study}/partial")["scores"]
+    return [path for protocol, path in paths.items() if scorable(protocol)]
+
+
+def partial_sources(wildcards):
+    """As `table_sources`; what a partial table does not make anew is taken as it lies there."""
+    found = sources(wildcards.table, f"results/{wildcards.study}/partial")
+    return found | {"comparisons": table_files(wildcards.table, f"results/{wildcards.study}")["comparisons"]}
 
 
 def readme_tables(suffix):
@@ -322,9 +465,14 @@ def figure_paths():
     results = f"results/{STUDY}"
     paths = [f"{results}/tables/{name}.html" for name in PROJECT.tables]
     for protocol in SETTINGS.protocols:
-        paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves")]
+        if not PROJECT.protocols[protocol].multilabel:
+            paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
+    if len(SETTINGS.protocols) > 1 and len(PROJECT.methods) > 1:
+        paths.append(f"{results}/figures/critical-difference.svg")
     for dataset in PROJECT.used_datasets():
         folder = f"{results}/figures" if SOURCES[dataset] == "synthetic" else f"{results}/figures-licensed"
+        if holds_maps(dataset):
+            continue
         paths += [f"{folder}/crops-{dataset}.png"]
         paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in flow_recipes_in_use()]
     return paths

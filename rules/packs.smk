@@ -19,3 +19,28 @@ rule pack:
         recipe=pack_recipe,
     script:
         "../workflow/scripts/pack.py"
+
+
+rule pack_maps:
+    input:
+        unpack(map_source),
+    output:
+        "results/packs/{dataset}/{recipe}.safetensors",
+    wildcard_constraints:
+        dataset=GIVEN_MAPS,
+    log:
+        "results/logs/pack_maps/{dataset}/{recipe}.log",
+    benchmark:
+        "results/benchmarks/pack_maps/{dataset}/{recipe}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=1000,
+    params:
+        code=script_code("pack_maps"),
+        recipe=pack_recipe,
+    script:
+        "../workflow/scripts/pack_maps.py"
+
+
+ruleorder: pack_maps > pack

@@ -1,9 +1,10 @@
-# Predictions -> one row of scores for each run, and the figures of a protocol.
+# Predictions -> scores of each run by selection rule, comparisons between runs, and the figures of a protocol.
 
 
 rule scores:
     input:
         predictions=run_predictions,
+        inner=run_inner_predictions,
         protocol="results/protocols/{protocol}.csv",
     output:
         "results/{study}/scores/{protocol}.csv",
@@ -16,15 +17,40 @@ rule scores:
     params:
         code=script_code("scores"),
         runs=predictions_by_run,
+        inner=inner_by_run,
+        skipped=skipped_runs,
+        card=protocol_card,
+        protocol="results/protocols/{protocol}.csv",
         seed=SETTINGS.study_seed,
     script:
         "../workflow/scripts/scores.py"
+
+
+rule compare:
+    input:
+        run_predictions,
+    output:
+        "results/{study}/comparisons/{protocol}.csv",
+    log:
+        "results/logs/compare/{study}/{protocol}.log",
+    benchmark:
+        "results/benchmarks/compare/{study}/{protocol}.tsv"
+    conda:
+        CONDA
+    params:
+        code=script_code("compare"),
+        runs=predictions_by_run,
+        card=protocol_card,
+        seed=SETTINGS.study_seed,
+    script:
+        "../workflow/scripts/compare.py"
 
 
 rule score_figures:
     input:
         scores="results/{study}/scores/{protocol}.csv",
         predictions=run_predictions,
+        protocol="results/protocols/{protocol}.csv",
     output:
         confusion=report(
             "results/{study}/figures/confusion-{protocol}.svg",
@@ -37,6 +63,12 @@ rule score_figures:
             caption="../workflow/report/curves.rst",
             category="Scores",
             labels={"protocol": "{protocol}", "figure": "learning curves"},
+        ),
+        null=report(
+            "results/{study}/figures/null-{protocol}.svg",
+            caption="../workflow/report/null.rst",
+            category="Scores",
+            labels={"protocol": "{protocol}", "figure": "null model"},
         ),
     log:
         "results/logs/score_figures/{study}/{protocol}.log",
@@ -51,3 +83,49 @@ rule score_figures:
         classes=protocol_classes,
     script:
         "../workflow/scripts/score_figures.py"
+
+
+rule rank_figure:
+    input:
+        ranked_scores,
+    output:
+        report(
+            "results/{study}/figures/critical-difference.svg",
+            caption="../workflow/report/ranks.rst",
+            category="Scores",
+            labels={"protocol": "all", "figure": "mean ranks"},
+        ),
+    log:
+        "results/logs/rank_figure/{study}.log",
+    benchmark:
+        "results/benchmarks/rank_figure/{study}.tsv"
+    conda:
+        CONDA
+    params:
+        code=script_code("rank_figure"),
+        scores=scores_by_protocol,
+        multilabel=[name for name in SETTINGS.protocols if PROJECT.protocols[name].multilabel],
+        title=f"Mean ranks over {len(SETTINGS.protocols)} protocols" + synthetic_mark(PROJECT.used_datasets()),
+    script:
+        "../workflow/scripts/rank_figure.py"
+
+
+# What is there, scored without waiting for the rest: nothing here starts a training.
+use rule scores as scores_partial with:
+    input:
+        [],
+    output:
+        "results/{study}/partial/scores/{protocol}.csv",
+    log:
+        "results/logs/scores_partial/{study}/{protocol}.log",
+    benchmark:
+        "results/benchmarks/scores_partial/{study}/{protocol}.tsv"
+    params:
+        code=script_code("scores"),
+        runs=finished_by_run,
+        inner={},
+        skipped=skipped_runs,
+        card=protocol_card,
+        protocol="results/protocols/{protocol}.csv",
+        seed=SETTINGS.study_seed,
+        state=finished_state,

@@ -3,8 +3,7 @@
 
 rule table:
     input:
-        scores=table_scores,
-        published=table_published,
+        unpack(table_inputs),
     output:
         md="results/{study}/tables/{table}.md",
         csv="results/{study}/tables/{table}.csv",
@@ -24,10 +23,8 @@ rule table:
     params:
         code=script_code("table"),
         card=table_card,
-        protocols=table_protocol_cards,
-        methods=table_method_cards,
-        benchmarks=table_benchmarks,
-        published=str(PROJECT.folder / "published"),
+        sources=table_sources,
+        partial=False,
     script:
         "../workflow/scripts/table.py"
 
@@ -48,3 +45,29 @@ rule readme:
         readme=str(ROOT / "README.md"),
     script:
         "../workflow/scripts/readme.py"
+
+
+# Tables of what is there. The README stays as it is, and no page enters the report.
+use rule table as table_partial with:
+    input:
+        partial_scores,
+    output:
+        md="results/{study}/partial/tables/{table}.md",
+        csv="results/{study}/partial/tables/{table}.csv",
+        tex="results/{study}/partial/tables/{table}.tex",
+        html="results/{study}/partial/tables/{table}.html",
+    log:
+        "results/logs/table_partial/{study}/{table}.log",
+    benchmark:
+        "results/benchmarks/table_partial/{study}/{table}.tsv"
+    params:
+        code=script_code("table"),
+        card=table_card,
+        sources=partial_sources,
+        partial=True,
+
+
+rule partial:
+    input:
+        expand(f"results/{STUDY}/partial/tables/{{table}}.html", table=PROJECT.tables),
+    localrule: True

@@ -22,6 +22,47 @@ rule train:
     params:
         job=training_job,
         folds=training_folds,
+        inner_folds=0,
         roles=training_roles,
     script:
         "../workflow/scripts/train.py"
+
+
+# Models on parts of each fold's training subjects: by their scores the rule `inner` selects an epoch, unseen the test.
+use rule train as train_inner with:
+    output:
+        "results/{study}/inner/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
+    log:
+        "results/logs/train_inner/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
+    benchmark:
+        "results/benchmarks/train_inner/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+    params:
+        job=training_job,
+        folds=training_folds,
+        inner_folds=SETTINGS.inner_folds,
+        roles=training_roles,
+
+
+# A run that was trained elsewhere and is given as a log of predictions.
+rule import_log:
+    input:
+        predictions=log_file,
+        protocol="results/protocols/{protocol}.csv",
+    output:
+        "results/{study}/runs/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
+    wildcard_constraints:
+        run=GIVEN_LOGS,
+    log:
+        "results/logs/import_log/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
+    benchmark:
+        "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+    conda:
+        CONDA
+    params:
+        job=training_job,
+        folds=training_folds,
+    script:
+        "../workflow/scripts/import_log.py"
+
+
+ruleorder: import_log > train

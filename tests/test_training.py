@@ -122,6 +122,70 @@ def test_test_labels_are_never_seen(study, tmp_path, method):
     pd.testing.assert_frame_equal(after.drop(columns="label"), before.drop(columns="label"))
 
 
+@pytest.mark.parametrize("method", SMALL)
+def test_inner_models_never_see_the_test_subject(study, tmp_path, monkeypatch, method):
+    """Each fold's training clips are all predicted, by models that saw neither their subject nor the test subject."""
+    met = []
+
+    def spy(own, train, labels, test, seed, device):
+        met.append((set(train["id"]), set(test["id"])))
+        return train_fold(own, train, labels, test, seed, device)
+
+    monkeypatch.setattr(run, "train_fold", spy)
+    whole = _run(study, tmp_path / "o.parquet", _job(method))
+    met.clear()
+    run_folds(_job(method), str(study / "p.csv"), _packs(study), FOLDS, str(tmp_path / "i.parquet"), inner_folds=2)
+    frame = pd.read_parquet(tmp_path / "i.parquet")
+    subject = frame["dataset"] + ":" + frame["subject"].astype(str)
+    assert (subject != frame["fold"]).all() and list(frame.columns) == list(whole.columns)
+    first = frame[frame["epoch"] == 1].groupby("fold")
+    assert first.size().to_dict() == {"a:1": 8, "a:2": 9, "b:1": 9, "b:7": 10}
+    assert len(met) == 8
+    for (inside, validation), fold in zip(met, np.repeat(FOLDS, 2), strict=True):
+        prefix = fold.replace(":", "/") + "/"
+        assert not [name for name in inside | validation if name.startswith(prefix)]
+        assert not {name.rsplit("/", 2)[0] for name in inside} & {name.rsplit("/", 2)[0] for name in validation}
+    assert _record(tmp_path / "i.parquet")["inner_folds"] == 2
+
+
+def test_an_inner_fold_alone_gives_the_same(study, tmp_path):
+    frames = []
+    for name, folds in (("all", FOLDS), ("one", ["b:1"])):
+        path = tmp_path / f"{name}.parquet"
+        run_folds(_job("ststnet"), str(study / "p.csv"), _packs(study), folds, str(path), inner_folds=2)
+        frame = pd.read_parquet(path)
+        frames.append(frame[frame["fold"] == "b:1"].reset_index(drop=True))
+    pd.testing.assert_frame_equal(*frames)
+
+
+# several classes at once
+
+
+@pytest.mark.parametrize("method", [*SMALL, "majority"])
+def test_several_classes_at_once_give_probabilities(method):
+    labels = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    x = np.random.default_rng(0).normal(size=(6, 3, 28, 28)).astype("f4")
+    inputs = {"flow": x, "id": np.array([f"a/1/c{n}/0" for n in range(6)], dtype=object)}
+    own = create(method, 3, **SMALL.get(method, {}))
+    scores = train_fold(own, inputs, labels, {name: rows[:4] for name, rows in inputs.items()}, 0, "cpu")
+    assert scores.shape[1:] == (4, 3) and ((scores >= 0) & (scores <= 1)).all()
+    if method in ("flow-svm", "majority"):
+        assert (scores[..., 2] < 0.5).all()  # nobody shows it
+    if method == "flow-svm":
+        assert ((scores[0] > 0.5) == labels[:4]).all()  # its own training clips
+
+
+def test_the_labels_of_a_multi_label_table_are_sums_of_powers(study, tmp_path):
+    table = pd.read_csv(study / "p.csv")
+    table["label"] = [5, 0, 3] * 4
+    table.to_csv(tmp_path / "p.csv", index=False)
+    job = replace(_job("flow-svm"), multilabel=True)
+    run_folds(job, str(tmp_path / "p.csv"), _packs(study), FOLDS, str(tmp_path / "o.parquet"))
+    frame = pd.read_parquet(tmp_path / "o.parquet")
+    assert sorted(frame["label"]) == sorted(table["label"]) and frame[["p0", "p1", "p2"]].stack().between(0, 1).all()
+    assert _record(tmp_path / "o.parquet")["multilabel"] is True
+
+
 def test_clips_meet_their_maps_by_identity(study, tmp_path, monkeypatch):
     seen = {}
 
@@ -160,6 +224,8 @@ def test_the_file_of_predictions(study, tmp_path):
         "data_source",
         "budget",
         "config_hash",
+        "inner_folds",
+        "multilabel",
         "code_hash",
         "versions",
         "device",

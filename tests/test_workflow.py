@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from apexbench.tables.table import COLUMNS
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 BIN = Path(sys.executable).parent
@@ -82,22 +84,8 @@ def test_tables_in_four_formats_and_in_the_readme(study):
     tables = study / "results" / "small" / "tables"
     for name in ("leaderboard", "memix-samm3", "runtime"):
         assert all((tables / f"{name}{suffix}").stat().st_size > 0 for suffix in (".md", ".csv", ".tex", ".html"))
-    columns = [
-        "row",
-        "column",
-        "published",
-        "as_published",
-        "honest",
-        "ci_low",
-        "ci_high",
-        "seeds",
-        "n",
-        "k",
-        "status",
-        "note",
-    ]
     for name in ("leaderboard", "memix-samm3"):
-        assert list(pd.read_csv(tables / f"{name}.csv", keep_default_na=False)) == columns
+        assert list(pd.read_csv(tables / f"{name}.csv", keep_default_na=False)) == COLUMNS
     published = pd.read_csv(tables / "memix-samm3.csv", keep_default_na=False)
     status = published.set_index("row")["status"]
     assert set(status["STSTNet"]) == {"ok"} and set(status["MMNet"]) == {"published-only"}
@@ -203,6 +191,64 @@ def test_a_failing_method_stops_only_what_needs_it(study):
     assert not (study / "results" / "broken" / "tables").exists()
 
 
+MORE = """
+pair:
+  title: two data sets in two parts
+  datasets: [samm, smic-hs]
+  label_set: test/3
+  split: k-fold
+  folds: 2
+  classes: {negative: [anger, contempt, disgust, fear, sadness, negative], positive: [happiness, positive],
+            surprise: [surprise]}
+  slices: {pair-samm: [samm], pair-smic: [smic-hs]}
+units:
+  title: one data set left out, action units
+  datasets: [samm, smic-hs]
+  label_set: test/units
+  split: leave-one-dataset-out
+  average: datasets
+  target: aus
+  classes: {brows: [1, 2, 4], mouth: [12, 14, 15, 17, 20, 25]}
+  slices: {units-samm: [samm], units-smic: [smic-hs]}
+"""
+
+
+def test_other_splits_inner_validation_logs_and_partial_tables(study):
+    """Composite parts, several labels at once, the rule `inner`, an imported run, and tables of what is there."""
+    protocols = study / "config" / "protocols.yaml"
+    protocols.write_text(protocols.read_text() + MORE)
+    files = sorted((study / "results/small/runs/samm-3/ststnet/seed0").glob("*.parquet"))
+    call(study, "apexbench", "export-log", *map(str, files), "theirs.txt")
+    (study / "config/methods/theirs.yaml").write_text("title: theirs\nlog: theirs.txt\nprotocols: [samm-3, pair]\n")
+    (study / "config/methods/later.yaml").write_text("method: majority\ntitle: later\n")
+    words = ["--config", 'protocols=["pair","units","samm-3"]', "study=other"]
+    more = ['methods=["majority","flow-svm","theirs"]', 'tables=["leaderboard","comparisons"]', "inner_folds=2"]
+    call(study, "snakemake", "--cores", "2", *words, *more, "all")
+    scores = {name: pd.read_csv(study / f"results/other/scores/{name}.csv") for name in ("pair", "units", "samm-3")}
+    pair = scores["pair"][scores["pair"]["run"] == "flow-svm"].fillna({"slice": ""}).set_index(["slice", "rule"])
+    assert pair.loc[("", "last"), "n"] == pair.loc[("pair-samm", "last"), "n"] + pair.loc[("pair-smic", "last"), "n"]
+    assert pair.loc[("", "inner"), "uf1"] == pair.loc[("", "last"), "uf1"], "flow-svm has one epoch"
+    units = scores["units"][scores["units"]["rule"] == "last"].dropna(subset="n").set_index("run")["au_f1"]
+    assert units.between(0, 1).all() and {"majority", "flow-svm", "null-model"} <= set(units.index)
+    whole = predictions(study, "samm-3", "ststnet")
+    whole = whole[whole["epoch"] == whole["epoch"].max()]
+    theirs = predictions(study, "samm-3", "theirs", "other")
+    votes = [frame[["p0", "p1", "p2"]].to_numpy().argmax(1).tolist() for frame in (theirs, whole)]
+    assert votes[0] == votes[1]
+    whole = scores["pair"][scores["pair"]["slice"].isna()]
+    status = whole.set_index("run")["status"]
+    skipped = scores["units"].set_index("run").loc["theirs"]
+    assert set(skipped["status"]) == {"skipped"} and set(skipped["note"]) == {"its card is for samm-3, pair only"}
+    assert set(status["theirs"]) == {"partial"} and set(status["majority"]) == {"ok"}
+
+    readme = (study / "README.md").read_bytes()
+    later = ['methods=["majority","later"]', 'tables=["leaderboard"]']
+    call(study, "snakemake", "--cores", "2", "partial", *words, *later)
+    text = (study / "results/other/partial/tables/leaderboard.md").read_text()
+    assert "Partial: 3 of 6 runs" in text and "failed" in text
+    assert not (study / "results/other/runs/pair/later").exists() and (study / "README.md").read_bytes() == readme
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -210,6 +256,7 @@ def test_a_failing_method_stops_only_what_needs_it(study):
         (['protocols=["sam-3"]'], ["config/config.yaml", "protocols", "did you mean 'samm-3'"]),
         (['tables=["leaderbord"]'], ["config/config.yaml", "tables", "did you mean 'leaderboard'"]),
         (["budgett=paper"], ["config/config.yaml", "budgett", "did you mean 'budget'"]),
+        (["inner_folds=1"], ["config/config.yaml", "inner_folds", "0 (off), or 2"]),
         (["folds_per_job=0"], ["config/config.yaml", "folds_per_job", "from 1 up"]),
         (["source=licensed"], ["data/samm", "source: licensed"]),
     ],
@@ -230,4 +277,7 @@ def test_licensed_copy_takes_the_place_of_synthetic_clips(study, tmp_path):
     call(folder, "snakemake", "--cores", "2", "results/protocols/samm-3.csv", *words)
     assert {path: path.read_bytes() for path in sorted((folder / "data").rglob("*")) if path.is_file()} == before
     log = (folder / "results" / "logs" / "protocol" / "samm-3.log").read_text()
-    assert "class negative: expected 92 clips, found 3" in log
+    assert "class negative: expected 92, found 3" in log
+    words = [*words[:-1], "study=mine", "strict=true"]
+    text = call(folder, "snakemake", "--cores", "2", "results/protocols/samm-3.csv", *words, code=1)
+    assert "samm: clips: expected 159, found 9" in text and "Traceback" not in text

@@ -112,3 +112,9 @@ class Deep(Method):
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(output, targets)
+
+    def presence_loss(self, output, targets):
+        """Return the scalar loss where a clip may have several classes, targets (B, C); binary cross-entropy."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        return binary_cross_entropy_with_logits(output, targets)

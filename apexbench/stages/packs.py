@@ -1,10 +1,14 @@
 """Shards of many subjects -> one pack for each data set: what a method reads."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from apexbench.clips import clip_ids, read_index
 from apexbench.config import PackRecipe
 from apexbench.errors import InputError
+from apexbench.stages.faces import read_frame
 from apexbench.stages.shards import onset_and_apex
 from apexbench.store import read_tensors, write_pack
 
@@ -46,6 +50,25 @@ def pack_frames(shards: list[str], recipe: dict, output: str) -> None:
             pair = [_resize(frame, card.size) for frame in onset_and_apex(shard, name)]
             rows.append(np.stack([np.broadcast_to(frame, (3, card.size, card.size)) for frame in pair]))
     _write(output, ids, rows, {"recipe": recipe, "frames": ["onset", "apex"]})
+
+
+def pack_maps(index: str, root: str, recipe: dict, output: str) -> None:
+    """Write a pack of flow maps that are given as pictures, x (N, 3, size, size) float16 in 0..1.
+
+    The pictures hold u, v and strain, each stretched to 0..255 for itself: magnitudes are lost, and a recipe's
+    magnification and flow algorithm mean nothing here. Its size is kept.
+
+    Raises InputError if a picture cannot be read or has other than three channels.
+    """
+    card = PackRecipe(**recipe)
+    frame = read_index(index)
+    ids, rows = [str(clip_id) for clip_id in clip_ids(frame)], []
+    for path in frame["frames_dir"]:
+        image = read_frame(Path(root) / path)
+        if image.shape[2] != 3:
+            raise InputError(f"{Path(root) / path}: a flow map has three channels (u, v, strain), not {image.shape[2]}")
+        rows.append(_resize(image.astype(np.float32) / 255, card.size).astype(np.float16))
+    _write(output, ids, rows, {"recipe": recipe, "channels": ["u", "v", "strain"], "given": True})
 
 
 def _write(output: str, ids: list[str], rows: list[np.ndarray], meta: dict) -> None:

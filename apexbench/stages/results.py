@@ -5,49 +5,122 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config import MethodCard, ProtocolCard, TableCard
-from apexbench.evaluation.scores import learning_curves, read_scores, score_runs, write_scores
+from apexbench.config import DatasetCard, MethodCard, ProtocolCard, TableCard
+from apexbench.evaluation.comparisons import rank_runs
+from apexbench.evaluation.null_model import null_curves
+from apexbench.evaluation.scores import (
+    NULL_RUN,
+    compare_predictions,
+    learning_curves,
+    read_scores,
+    score_runs,
+    write_scores,
+)
 from apexbench.protocols import read_protocol
 from apexbench.tables.build import build_table
 from apexbench.tables.readme import rewrite
 from apexbench.tables.render import write_table
+from apexbench.tables.table import Sources
 
 
-def score_protocol(runs: Mapping[str, Sequence[str]], protocol: str, seed: int, output: str) -> None:
-    """Score all runs of a protocol; a run that misses a clip of the protocol's table is marked partial."""
-    write_scores(score_runs(runs, expected_clips=len(read_protocol(protocol)), bootstrap_seed=seed), output)
+def score_protocol(
+    runs: Mapping[str, Sequence[str]],
+    inner: Mapping[str, Sequence[str]],
+    skipped: Mapping[str, str],
+    card: Mapping,
+    protocol: str,
+    seed: int,
+    output: str,
+) -> None:
+    """Score all runs of a protocol, and the null model; a run that misses a clip of the table is marked partial.
+
+    Parameters
+    ----------
+    runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
+    skipped : {run: why it was not run}.
+    card, protocol : the protocol's card, and its table as CSV.
+    """
+    scores = score_runs(runs, ProtocolCard(**card), read_protocol(protocol), inner, seed, skipped)
+    write_scores(scores, output)
+
+
+def compare_protocol(runs: Mapping[str, Sequence[str]], card: Mapping, seed: int, output: str) -> None:
+    """Compare every run of a protocol with the best one, by their honest predictions."""
+    write_scores(compare_predictions(runs, ProtocolCard(**card), seed), output)
+
+
+def rank_figure(scores: Mapping[str, str], multilabel: Sequence[str], title: str, output: str) -> None:
+    """Draw the mean ranks of runs over protocols, {protocol: scores CSV}, by the honest UF1 (F1 of action units)."""
+    from apexbench.tables.figures import critical_difference_figure
+
+    columns = {}
+    for protocol, path in scores.items():
+        frame = read_scores(path)
+        honest = frame[(frame["rule"] == "last") & (frame["slice"] == "") & (frame["run"] != NULL_RUN)].set_index("run")
+        columns[protocol] = honest["au_f1" if protocol in multilabel else "uf1"]
+    ranking = rank_runs(pd.DataFrame(columns).T)
+    critical_difference_figure(ranking.mean_ranks.to_dict(), ranking.critical_difference, output, title)
 
 
 def protocol_figures(
-    runs: Mapping[str, Sequence[str]], scores: str, classes: Sequence[str], title: str, confusion: str, curves: str
+    runs: Mapping[str, Sequence[str]],
+    scores: str,
+    protocol: str,
+    classes: Sequence[str],
+    title: str,
+    confusion: str,
+    curves: str,
+    null: str,
 ) -> None:
-    """Draw the confusion matrices (rule `last`) of all runs, and the learning curves of those with epochs."""
-    from apexbench.tables.figures import confusion_figure, curves_figure
+    """Draw the confusion matrices (rule `last`) of all runs, their learning curves, and what the null model scores."""
+    from apexbench.tables.figures import confusion_figure, curves_figure, null_figure
 
-    confusion_figure(read_scores(scores), classes, confusion, title)
-    curves_figure(pd.concat([learning_curves(paths) for paths in runs.values()]), curves, title)
+    whole = read_scores(scores)
+    whole = whole[(whole["slice"] == "") & (whole["run"] != NULL_RUN)]
+    confusion_figure(whole, classes, confusion, title)
+    curves_figure(pd.concat([learning_curves(paths) for paths in runs.values() if paths]), curves, title)
+    table = read_protocol(protocol)
+    null_figure(null_curves(table["fold"], table["label"], len(classes)), null, title)
 
 
 def make_table(
     name: str,
     card: dict,
-    scores: Sequence[str],
+    scores: Mapping[str, str],
     published_folder: str,
     protocols: Mapping[str, dict],
+    datasets: Mapping[str, dict],
     methods: Mapping[str, dict],
     benchmarks: Sequence[tuple[str, str, Sequence[str]]],
+    data: Mapping[str, Mapping[str, str]],
+    comparisons: Mapping[str, str],
+    partial: bool,
     outputs: Sequence[str],
 ) -> None:
-    """Build one table and write it in the format of every output's suffix."""
-    table = build_table(
-        TableCard(**card),
-        name,
-        {Path(path).stem: read_scores(path) for path in scores},
-        published_folder,
-        {key: ProtocolCard(**value) for key, value in protocols.items()},
-        {key: MethodCard(**value) for key, value in methods.items()},
-        {(protocol, run): [path for path in paths if Path(path).exists()] for protocol, run, paths in benchmarks},
+    """Build one table and write it in the format of every output's suffix.
+
+    Parameters
+    ----------
+    name, card : the table.
+    scores, comparisons : {protocol: CSV}, the study's protocols in its order.
+    protocols, datasets : every card that there is; methods : those of the study.
+    benchmarks : (protocol, run, TSV files of its training jobs) each.
+    data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
+    partial : files may be missing; the caption says what is.
+    """
+    there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
+    sources = Sources(
+        published=published_folder,
+        protocols={key: ProtocolCard(**value) for key, value in protocols.items()},
+        datasets={key: DatasetCard(**value) for key, value in datasets.items()},
+        methods={key: MethodCard(**value) for key, value in methods.items()},
+        scores={key: there.get(key, pd.DataFrame()) for key in scores},
+        benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
+        comparisons=comparisons,
+        partial=partial,
+        **data,
     )
+    table = build_table(TableCard(**card), name, sources)
     for path in outputs:
         write_table(table, path)
 

@@ -17,6 +17,9 @@ def train_deep(
 ) -> np.ndarray:
     """Train from scratch and return the scores of the test clips after every epoch, (epochs, N, C) float32.
 
+    `labels` are classes (N,), or the classes' presence (N, C) where a clip may have several; the loss sees int64 or
+    float32. Scores are the model's output.
+
     The test clips are looked at only to record their scores; nothing in the training depends on them. All data lies on
     the device. Initial weights, batch order, augmentation and dropout derive from `seed` alone.
     """
@@ -27,7 +30,9 @@ def train_deep(
     model = method.build().to(device)
     inputs = {name: x.to(device) for name, x in method.tensors(train).items()}
     held_out = {name: x.to(device) for name, x in method.tensors(test).items()}
-    targets = torch.from_numpy(np.asarray(labels, dtype=np.int64)).to(device)
+    labels = np.asarray(labels)
+    targets = torch.from_numpy(labels.astype(np.int64 if labels.ndim == 1 else np.float32)).to(device)
+    loss_of = method.loss if labels.ndim == 1 else method.presence_loss
     optimizer, scheduler = method.optimizer(model.parameters())
     p = method.params
     scores = []
@@ -39,7 +44,7 @@ def train_deep(
                 {name: x.index_select(0, some) for name, x in inputs.items()}, targets[some], order
             )
             optimizer.zero_grad(set_to_none=True)
-            loss = method.loss(model(**batch), wanted)
+            loss = loss_of(model(**batch), wanted)
             loss.backward()
             optimizer.step()
         if scheduler is not None:

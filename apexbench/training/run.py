@@ -12,13 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 from tqdm import tqdm
 
 from apexbench.config import digest
 from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, find
 from apexbench.methods.base import Inputs
-from apexbench.protocols import loso, read_protocol
+from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import Pack, StoreError, atomic, read_pack, read_tensors, write_tensors
 from apexbench.training.loop import train_deep
 from apexbench.training.seeds import stream
@@ -39,6 +40,7 @@ class Job:
     budget: str
     data_source: str
     code: str
+    multilabel: bool = False
 
 
 def _file_hash(path: str) -> str:
@@ -52,18 +54,71 @@ def _join(paths: Sequence[str]) -> Pack:
     return Pack(ids, np.concatenate([pack.x for pack in packs]) if len(packs) > 1 else packs[0].x, packs[0].meta)
 
 
-def train_fold(method: Method, train: Inputs, labels: np.ndarray, test: Inputs, seed: int, device: str) -> np.ndarray:
+def train_fold(
+    method: Method, train: Inputs, labels: np.ndarray, test: Inputs, seed: int, device: str = "cpu"
+) -> np.ndarray:
     """Train one fold and return the scores of its test clips, (epochs, N, C) float32.
+
+    `labels` are classes (N,), or the classes' presence (N, C) where a clip may have several: then a deep method trains
+    all at once, any other one class after the other (binary relevance), and scores are probabilities of presence.
 
     Raises RuntimeError if a score is not finite: a diverged training must not enter a table.
     """
     if isinstance(method, Deep):
         scores = train_deep(method, train, labels, test, seed, device)
-    else:
+    elif labels.ndim == 1:
         scores = method.scores(train, labels, test, np.random.default_rng(seed))
+    else:
+        one = type(method)(2, method.params)
+        parts = [one.scores(train, column, test, np.random.default_rng((seed, c))) for c, column in enumerate(labels.T)]
+        scores = np.stack([part[..., 1] - part[..., 0] for part in parts], axis=-1)
     if not np.isfinite(scores).all():
         raise RuntimeError("the training diverged: not all scores are finite numbers")
-    return scores
+    return scores if labels.ndim == 1 else expit(scores)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What came out of one model: scores (epochs, N, C) of some rows of the protocol's table, under a fold's name."""
+
+    fold: str
+    rows: Sequence[int]
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One model to train: the rows it learns from, the rows it scores, its stream of random numbers."""
+
+    name: str
+    fold: str
+    train: Sequence[int]
+    test: Sequence[int]
+    seed: int
+
+
+def _tasks(job: Job, table, folds: Sequence[str], inner_folds: int) -> list[_Task]:
+    """The models of some folds: one for each, or `inner_folds` on parts of each fold's training clips."""
+    tasks = []
+    left_out = splits(table)
+    for fold in folds:
+        if fold not in left_out:
+            continue
+        train, test = left_out[fold]
+        axes = (job.study_seed, job.protocol, job.run, job.seed, fold)
+        if not inner_folds:
+            tasks.append(_Task(fold, fold, train, test, stream(*axes)))
+            continue
+        parts = inner_splits(table, train, inner_folds, stream(*axes, "inner"))
+        for number, (inner_train, validation) in enumerate(parts):
+            name = f"{fold} inner {number}"
+            tasks.append(_Task(name, fold, inner_train, validation, stream(*axes, "inner", number)))
+    return tasks
+
+
+def _presence(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Sums of 2**c as (N, C) 0 or 1."""
+    return (labels[:, None] >> np.arange(classes)) % 2
 
 
 def run_folds(
@@ -73,6 +128,7 @@ def run_folds(
     folds: Sequence[str],
     output: str,
     device: str = "cpu",
+    inner_folds: int = 0,
 ) -> None:
     """Train the named folds of a run and write their predictions, one row for each clip and epoch.
 
@@ -82,6 +138,8 @@ def run_folds(
     packs : {role: pack files, one for each data set}.
     folds : fold names; one without clips in the table is passed over.
     output : parquet file, columns as in docs/design; the record of the job is its schema metadata `apexbench`.
+    inner_folds : 0 tests each fold. From 2 up nothing is tested: the training subjects of each fold are split into so
+        many parts, each part is predicted by a model trained on the others, and `fold` is the fold they belong to.
 
     Every finished fold is kept in `<output>.folds/` until the output is whole, and taken up again by a later try if
     nothing that it depends on has changed.
@@ -99,43 +157,53 @@ def run_folds(
             logging.warning("%d clip(s) of the protocol are not in the pack %r: %s", len(lost), role, sorted(lost))
             table = table[~table["id"].isin(lost)].reset_index(drop=True)
     labels = table["label"].to_numpy()
+    if job.multilabel:
+        labels = _presence(labels, len(job.classes))
     inputs: Inputs = {role: pack.x[pack.rows(table["id"])] for role, pack in joined.items()}
     inputs["id"] = table["id"].to_numpy(dtype=object)
-    splits = loso(table)
-    wanted = [fold for fold in folds if fold in splits]
+    tasks = _tasks(job, table, folds, inner_folds)
     data = {"protocol": _file_hash(protocol), **{r: [_file_hash(p) for p in packs[r]] for r in sorted(joined)}}
-    key = digest({**asdict(job), "data": data})
+    key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
-    done, seconds = {}, 0.0
-    bar = tqdm(wanted, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
-    for fold in bar:
-        file = kept / f"{fold.replace(':', '-')}.safetensors"
+    done, seconds = [], 0.0
+    bar = tqdm(tasks, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
+    for task in bar:
+        file = kept / f"{task.name.replace(':', '-').replace(' ', '-')}.safetensors"
         try:
             found = read_tensors(file, kind="fold")
             if found.meta["key"] == key:
-                done[fold], seconds = found["scores"], seconds + found.meta["seconds"]
+                done.append(Scored(task.fold, task.test, found["scores"]))
+                seconds += found.meta["seconds"]
                 continue
         except StoreError:
             pass  # not there, or cut short: trained anew
-        inside, outside = splits[fold]
         start = time.perf_counter()
         try:
             scores = train_fold(
                 method,
-                {name: x[inside] for name, x in inputs.items()},
-                labels[inside],
-                {name: x[outside] for name, x in inputs.items()},
-                stream(job.study_seed, job.protocol, job.run, job.seed, fold),
+                {name: x[task.train] for name, x in inputs.items()},
+                labels[task.train],
+                {name: x[task.test] for name, x in inputs.items()},
+                task.seed,
                 device,
             )
         except Exception as error:
-            error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {fold}")
+            error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {task.name}")
             raise
         spent = time.perf_counter() - start
-        write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": fold, "seconds": spent})
-        done[fold], seconds = scores, seconds + spent
-    record = {
+        write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": task.name, "seconds": spent})
+        done.append(Scored(task.fold, task.test, scores))
+        seconds += spent
+    record = record_of(job, len({task.fold for task in tasks}), seconds, _device_name(device), inner_folds)
+    write_predictions(job, table, done, record, output)
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def record_of(job: Job, folds: int, seconds: float = 0.0, device: str = "", inner_folds: int = 0) -> dict:
+    """Return what a predictions file says of itself."""
+    return {
         "classes": list(job.classes),
+        "multilabel": job.multilabel,
         "data_source": job.data_source,
         "budget": job.budget,
         "config_hash": digest({k: v for k, v in asdict(job).items() if k not in ("seed", "code")}),
@@ -144,12 +212,11 @@ def run_folds(
             "python": platform.python_version(),
             **{n: version(n) for n in ("numpy", "scikit-learn", "torch")},
         },
-        "device": _device_name(device),
+        "device": device,
         "seconds": seconds,
-        "folds": len(wanted),
+        "folds": folds,
+        "inner_folds": inner_folds,
     }
-    _write_predictions(job, table, splits, done, record, output)
-    shutil.rmtree(kept, ignore_errors=True)
 
 
 def _device_name(device: str) -> str:
@@ -160,20 +227,22 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name()
 
 
-def _write_predictions(job: Job, table, splits, done: Mapping[str, np.ndarray], record: dict, output: str) -> None:
+def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:
+    """Write a predictions file: one row for each clip and epoch, the record as its schema metadata `apexbench`."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = []
     # a range whose clips were all skipped has no fold, but its file has the columns of the others
-    for fold, scores in done.items() or [("", np.empty((1, 0, len(job.classes)), np.float32))]:
-        rows = table.iloc[splits[fold][1] if fold else []]
-        epochs, clips, classes = scores.shape
-        part = pd.concat([rows[["dataset", "subject", "clip", "onset", "label"]]] * epochs, ignore_index=True)
-        part.insert(0, "fold", fold)
-        part["epoch"] = np.repeat(np.arange(1, epochs + 1), clips)
-        part[[f"p{c}" for c in range(classes)]] = scores.reshape(-1, classes)
+    nothing = [Scored("", [], np.empty((1, 0, len(job.classes)), np.float32))]
+    parts = []
+    for item in done or nothing:
+        epochs, _, classes = item.scores.shape
+        rows = table.iloc[list(item.rows)][["dataset", "subject", "clip", "onset", "label"]]
+        part = pd.concat([rows] * epochs, ignore_index=True)
+        part.insert(0, "fold", item.fold)
+        part["epoch"] = np.repeat(np.arange(1, epochs + 1), len(rows))
+        part[[f"p{c}" for c in range(classes)]] = item.scores.reshape(-1, classes)
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     for name in ("method", "run", "protocol", "study"):

@@ -8,6 +8,8 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.wildcards.dataset,
         snakemake.input[0],
         snakemake.params.subjects,
-        snakemake.output[0],
+        snakemake.output.index,
+        snakemake.output.findings,
+        snakemake.params.strict,
         **snakemake.params.annotation,
     )

@@ -6,6 +6,7 @@ from apexbench.stages.rendering import render_dataset
 with job(snakemake.log[0], snakemake.threads):
     render_dataset(
         snakemake.wildcards.dataset,
+        snakemake.params.release,
         snakemake.params.plan,
         snakemake.output.clips,
         snakemake.output.truth,

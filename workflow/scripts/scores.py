@@ -4,4 +4,12 @@ from apexbench.jobs import job
 from apexbench.stages.results import score_protocol
 
 with job(snakemake.log[0], snakemake.threads):
-    score_protocol(snakemake.params.runs, snakemake.input.protocol, snakemake.params.seed, snakemake.output[0])
+    score_protocol(
+        snakemake.params.runs,
+        snakemake.params.inner,
+        snakemake.params.skipped,
+        snakemake.params.card,
+        snakemake.params.protocol,
+        snakemake.params.seed,
+        snakemake.output[0],
+    )

@@ -7,10 +7,7 @@ with job(snakemake.log[0], snakemake.threads):
     make_table(
         snakemake.wildcards.table,
         snakemake.params.card,
-        list(snakemake.input.get("scores", [])),
-        snakemake.params.published,
-        snakemake.params.protocols,
-        snakemake.params.methods,
-        snakemake.params.benchmarks,
-        list(snakemake.output),
+        partial=snakemake.params.partial,
+        outputs=list(snakemake.output),
+        **snakemake.params.sources,
     )

@@ -12,4 +12,5 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         snakemake.params.folds,
         snakemake.output[0],
         device,
+        snakemake.params.inner_folds,
     )
