@@ -1,4 +1,5 @@
 # Raw clips -> index -> protocol tables. Where there is no licensed copy, clips are rendered first.
+# These rules go before all others: bad data or a class without clips stops a study before hours of work.
 
 
 rule render:
@@ -9,6 +10,7 @@ rule render:
         "results/logs/render/{dataset}.log",
     benchmark:
         "results/benchmarks/render/{dataset}.tsv"
+    priority: 10
     conda:
         CONDA
     resources:
@@ -33,6 +35,7 @@ rule index:
         "results/logs/index/{dataset}.log",
     benchmark:
         "results/benchmarks/index/{dataset}.tsv"
+    priority: 10
     conda:
         CONDA
     params:
@@ -55,6 +58,7 @@ rule protocol:
         "results/logs/protocol/{protocol}.log",
     benchmark:
         "results/benchmarks/protocol/{protocol}.tsv"
+    priority: 10
     conda:
         CONDA
     params:

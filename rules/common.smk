@@ -93,10 +93,6 @@ def why_not(protocol, run):
     return ""
 
 
-def protocols_of(dataset):
-    return [name for name in SETTINGS.protocols if dataset in PROJECT.protocols[name].datasets]
-
-
 def fold_ranges(protocol):
     """Names of a protocol's training jobs, 'first-last', by the number of folds that a job takes."""
     count = len(FOLDS[protocol])
@@ -193,10 +189,6 @@ def protocol_card(wildcards):
 # faces
 
 
-def face_protocols(wildcards):
-    return [f"results/protocols/{name}.csv" for name in protocols_of(wildcards.dataset)]
-
-
 def face_card(wildcards):
     return dumped(PROJECT.datasets[wildcards.dataset].faces)
 
@@ -275,7 +267,6 @@ GIVEN_LOGS = "|".join(run for run in PROJECT.methods if run not in METHODS) or "
 
 def log_file(wildcards):
     return PROJECT.methods[wildcards.run].log
-
 
 
 def training_packs(wildcards):
@@ -362,6 +353,14 @@ def scores_by_protocol(wildcards):
     return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in SETTINGS.protocols}
 
 
+def ranks_title(wildcards):
+    return f"Mean ranks over {len(SETTINGS.protocols)} protocols{synthetic_mark(PROJECT.used_datasets())}"
+
+
+def protocol_path(wildcards):
+    return f"results/protocols/{wildcards.protocol}.csv"
+
+
 def ranked_scores(wildcards):
     return list(scores_by_protocol(wildcards).values())
 
@@ -389,7 +388,7 @@ def table_protocols(name):
 def table_files(name, study_folder):
     """The files that a table of some kind is made of: {what: {protocol or data set: path}}."""
     kind, protocols = PROJECT.tables[name].kind, table_protocols(name)
-    scored = protocols if kind in ("leaderboard", "published", "runtime") else []
+    scored = protocols if kind != "data" else []
     counted = protocols if kind == "data" else []
     compared = protocols if kind == "comparisons" else []
     datasets = PROJECT.used_datasets() if kind == "data" else []

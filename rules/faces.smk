@@ -5,8 +5,6 @@ rule faces:
     input:
         index="results/index/{dataset}.csv",
         clips=clips_root,
-        # a class without clips stops the study here, before hours of work
-        protocols=ancient(face_protocols),
     output:
         "results/faces/{dataset}/{subject}.safetensors",
     log:

@@ -26,12 +26,12 @@ rule pack_maps:
         unpack(map_source),
     output:
         "results/packs/{dataset}/{recipe}.safetensors",
-    wildcard_constraints:
-        dataset=GIVEN_MAPS,
     log:
         "results/logs/pack_maps/{dataset}/{recipe}.log",
     benchmark:
         "results/benchmarks/pack_maps/{dataset}/{recipe}.tsv"
+    wildcard_constraints:
+        dataset=GIVEN_MAPS,
     conda:
         CONDA
     resources:

@@ -20,7 +20,7 @@ rule scores:
         inner=inner_by_run,
         skipped=skipped_runs,
         card=protocol_card,
-        protocol="results/protocols/{protocol}.csv",
+        protocol=protocol_path,
         seed=SETTINGS.study_seed,
     script:
         "../workflow/scripts/scores.py"
@@ -105,7 +105,7 @@ rule rank_figure:
         code=script_code("rank_figure"),
         scores=scores_by_protocol,
         multilabel=[name for name in SETTINGS.protocols if PROJECT.protocols[name].multilabel],
-        title=f"Mean ranks over {len(SETTINGS.protocols)} protocols" + synthetic_mark(PROJECT.used_datasets()),
+        title=ranks_title,
     script:
         "../workflow/scripts/rank_figure.py"
 
@@ -126,6 +126,6 @@ use rule scores as scores_partial with:
         inner={},
         skipped=skipped_runs,
         card=protocol_card,
-        protocol="results/protocols/{protocol}.csv",
+        protocol=protocol_path,
         seed=SETTINGS.study_seed,
         state=finished_state,

@@ -50,12 +50,12 @@ rule import_log:
         protocol="results/protocols/{protocol}.csv",
     output:
         "results/{study}/runs/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
-    wildcard_constraints:
-        run=GIVEN_LOGS,
     log:
         "results/logs/import_log/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
     benchmark:
         "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+    wildcard_constraints:
+        run=GIVEN_LOGS,
     conda:
         CONDA
     params:

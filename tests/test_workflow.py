@@ -223,6 +223,8 @@ def test_other_splits_inner_validation_logs_and_partial_tables(study):
     (study / "config/methods/later.yaml").write_text("method: majority\ntitle: later\n")
     words = ["--config", 'protocols=["pair","units","samm-3"]', "study=other"]
     more = ['methods=["majority","flow-svm","theirs"]', 'tables=["leaderboard","comparisons"]', "inner_folds=2"]
+    jobs = planned(study, *words, *more)
+    assert not {"render", "index", "faces", "magnify", "flow", "pack", "features"} & set(jobs), "done for another study"
     call(study, "snakemake", "--cores", "2", *words, *more, "all")
     scores = {name: pd.read_csv(study / f"results/other/scores/{name}.csv") for name in ("pair", "units", "samm-3")}
     pair = scores["pair"][scores["pair"]["run"] == "flow-svm"].fillna({"slice": ""}).set_index(["slice", "rule"])
