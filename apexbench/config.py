@@ -146,6 +146,7 @@ class ProtocolCard(Model):
     title: str
     datasets: tuple[str, ...] = Field(min_length=1)
     label_set: str
+    source: str = ""
     split: Literal["loso", "k-fold", "leave-one-dataset-out"] = "loso"
     folds: int | None = Field(default=None, ge=2)
     target: Literal["emotion", "objective", "aus"] = "emotion"

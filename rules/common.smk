@@ -445,14 +445,13 @@ def scorable(protocol):
 
 
 def partial_scores(wildcards):
-    paths = table_files(wildcards.table, f"results/{wildcards.study}/partial")["scores"]
-    return [path for protocol, path in paths.items() if scorable(protocol)]
+    files = table_files(wildcards.table, f"results/{wildcards.study}/partial")
+    made = [item for what in ("scores", "comparisons") for item in files[what].items()]
+    return [path for protocol, path in made if scorable(protocol)]
 
 
 def partial_sources(wildcards):
-    """As `table_sources`; what a partial table does not make anew is taken as it lies there."""
-    found = sources(wildcards.table, f"results/{wildcards.study}/partial")
-    return found | {"comparisons": table_files(wildcards.table, f"results/{wildcards.study}")["comparisons"]}
+    return sources(wildcards.table, f"results/{wildcards.study}/partial")
 
 
 def readme_tables(suffix):

@@ -7,7 +7,8 @@ rule scores:
         inner=run_inner_predictions,
         protocol="results/protocols/{protocol}.csv",
     output:
-        "results/{study}/scores/{protocol}.csv",
+        scores="results/{study}/scores/{protocol}.csv",
+        comparisons="results/{study}/comparisons/{protocol}.csv",
     log:
         "results/logs/scores/{study}/{protocol}.log",
     benchmark:
@@ -24,26 +25,6 @@ rule scores:
         seed=SETTINGS.study_seed,
     script:
         "../workflow/scripts/scores.py"
-
-
-rule compare:
-    input:
-        run_predictions,
-    output:
-        "results/{study}/comparisons/{protocol}.csv",
-    log:
-        "results/logs/compare/{study}/{protocol}.log",
-    benchmark:
-        "results/benchmarks/compare/{study}/{protocol}.tsv"
-    conda:
-        CONDA
-    params:
-        code=script_code("compare"),
-        runs=predictions_by_run,
-        card=protocol_card,
-        seed=SETTINGS.study_seed,
-    script:
-        "../workflow/scripts/compare.py"
 
 
 rule score_figures:
@@ -115,7 +96,8 @@ use rule scores as scores_partial with:
     input:
         [],
     output:
-        "results/{study}/partial/scores/{protocol}.csv",
+        scores="results/{study}/partial/scores/{protocol}.csv",
+        comparisons="results/{study}/partial/comparisons/{protocol}.csv",
     log:
         "results/logs/scores_partial/{study}/{protocol}.log",
     benchmark:

@@ -2,23 +2,26 @@
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import openpyxl
 import pytest
 from trees import edited, fingerprint
 
-from apexbench.clips import read_index, sample_hash
+from apexbench.clips import read_index, sample_hash, write_index
 from apexbench.config import read_cards, read_repairs
 from apexbench.datasets import MODULES, differences, load_index, names, read_release
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.datasets.synthetic.render import lay_out
 from apexbench.errors import InputError
+from apexbench.protocols import assemble, unexpected
 from apexbench.stages.clips import index_dataset
 
 ROOT = Path(__file__).parent.parent
 CARDS, PROTOCOLS = read_cards(ROOT)
 REPAIRS = read_repairs(ROOT)
+SUBJECTS = {"megc2019": 68, "megc2018-cde": 47, "casme2-3-wide": 25, "casme2-objective": 26, "samm-objective": 21}
 FEW = {  # subjects with few clips, for trees that are spoilt
     "casme2": (8, 21), "samm": (12, 23, 24), "smic-hs": (5, 6), "smic-hs-e": (5, 6), "mmew": (8, 23), "casme": (1, 2),
     "casme-squared": (1, 2), "casme3a": (1, 3), "casme3c": (1, 2), "4dme": (1, 2), "dfme": (1, 2),
@@ -59,9 +62,27 @@ def tree(laid_out, tmp_path):
 # the official counts
 
 
+@pytest.fixture(scope="module")
+def whole(laid_out):
+    """Return a function that gives the release of an entry at full scale."""
+    return cache(lambda entry: read(entry, laid_out(entry)))
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_has_the_official_counts_at_full_scale(whole, tmp_path, name):
+    card = PROTOCOLS[name]
+    paths = [tmp_path / f"{dataset}.csv" for dataset in card.datasets]
+    for dataset, path in zip(card.datasets, paths, strict=True):
+        write_index(whole(dataset).index, path)
+    frame = assemble(name, card, paths)
+    assert unexpected(card, frame) == []
+    found = frame.groupby(["dataset", "subject"]).ngroups
+    assert found == SUBJECTS.get(name, found)
+
+
 @pytest.mark.parametrize("entry", CARDS)
-def test_every_entry_has_the_official_counts_at_full_scale(laid_out, entry):
-    release = read(entry, laid_out(entry))
+def test_every_entry_has_the_official_counts_at_full_scale(whole, entry):
+    release = whole(entry)
     release.require_usable()
     assert differences(release.index, CARDS[entry].model_dump()) == []
     subjects = CARDS[entry].subjects

@@ -701,6 +701,18 @@ def test_slices_belong_to_one_protocol():
     assert isinstance(PROTOCOLS["samm-3"], ProtocolCard)
 
 
+def test_several_seeds_are_shown_as_mean_and_standard_deviation():
+    frame = scored("samm-3", ["ststnet", NULL_RUN])
+    ours = frame["run"] == "ststnet"
+    frame.loc[ours, ["seeds", "uf1_sd", "acc_sd"]] = [3, 0.021, 0.013]
+    frame.loc[~ours, "uf1_sd"] = 0.5  # over repeats, not over seeds
+    for name in ("leaderboard", "memix-samm3"):
+        table = build(name, {"samm-3": frame})
+        text = to_markdown(table)
+        assert "\N{PLUS-MINUS SIGN}.021" in text and "\N{PLUS-MINUS SIGN}.500" not in text
+        assert "standard deviation of 3 seeds" in table.caption
+
+
 # README
 
 

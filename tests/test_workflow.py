@@ -244,7 +244,7 @@ def test_other_splits_inner_validation_logs_and_partial_tables(study):
     assert set(status["theirs"]) == {"partial"} and set(status["majority"]) == {"ok"}
 
     readme = (study / "README.md").read_bytes()
-    later = ['methods=["majority","later"]', 'tables=["leaderboard"]']
+    later = ['methods=["majority","later"]', 'tables=["leaderboard","comparisons"]']
     call(study, "snakemake", "--cores", "2", "partial", *words, *later)
     text = (study / "results/other/partial/tables/leaderboard.md").read_text()
     assert "Partial: 3 of 6 runs" in text and "failed" in text

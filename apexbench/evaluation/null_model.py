@@ -98,7 +98,7 @@ def null_curves(
     classes: int,
     rules: Sequence[str] = ("last", "global-oracle", "fold-oracle"),
     epochs: Sequence[int] = (1, 5, 10, 50, 100, 200, 800),
-    repeats: int = 10,
+    repeats: int = 6,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return what the null model scores by the number of epochs that a rule chooses from.

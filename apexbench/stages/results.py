@@ -30,23 +30,23 @@ def score_protocol(
     card: Mapping,
     protocol: str,
     seed: int,
-    output: str,
+    scores: str,
+    comparisons: str,
 ) -> None:
-    """Score all runs of a protocol, and the null model; a run that misses a clip of the table is marked partial.
+    """Score all runs of a protocol and the null model, and compare every run with the best one by honest predictions.
+
+    A run that misses a clip of the protocol's table is marked partial.
 
     Parameters
     ----------
     runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
     skipped : {run: why it was not run}.
     card, protocol : the protocol's card, and its table as CSV.
+    scores, comparisons : CSV files to write.
     """
-    scores = score_runs(runs, ProtocolCard(**card), read_protocol(protocol), inner, seed, skipped)
-    write_scores(scores, output)
-
-
-def compare_protocol(runs: Mapping[str, Sequence[str]], card: Mapping, seed: int, output: str) -> None:
-    """Compare every run of a protocol with the best one, by their honest predictions."""
-    write_scores(compare_predictions(runs, ProtocolCard(**card), seed), output)
+    card = ProtocolCard(**card)
+    write_scores(score_runs(runs, card, read_protocol(protocol), inner, seed, skipped), scores)
+    write_scores(compare_predictions(runs, card, seed), comparisons)
 
 
 def rank_figure(scores: Mapping[str, str], multilabel: Sequence[str], title: str, output: str) -> None:

@@ -12,7 +12,18 @@ from apexbench.tables.comparisons import comparisons_table
 from apexbench.tables.data import data_table
 from apexbench.tables.ours import NULL_ROW, NULL_RUN, Ours
 from apexbench.tables.published import published_table
-from apexbench.tables.table import COLUMNS, Column, Sources, TableData, card_file, join, row_titles, tidy
+from apexbench.tables.table import (
+    COLUMNS,
+    COUNTS,
+    FRACTIONS,
+    Column,
+    Sources,
+    TableData,
+    card_file,
+    join,
+    row_titles,
+    tidy,
+)
 from apexbench.tables.words import MULTILABEL, SHORT
 
 RUNTIME_COLUMNS = [
@@ -65,7 +76,7 @@ def _leaderboard(card: TableCard, name: str, sources: Sources) -> TableData:
         for where, metric, head in places:
             cell = ours.cell(where, run, metric, "fold-oracle", metric)
             cells.append({"row": title, "column": head.key, **cell, "note": cell["ours_note"]})
-    frame = tidy(cells, COLUMNS, ("seeds", "n", "k"), ("published", "as_published", "honest", "ci_low", "ci_high"))
+    frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
     facts, warning = ours.facts(study)
     first = join(ours.progress(runs), card.caption, facts)
     caption = join(first, join(CELL, LEAKY, ours.null_sentence(study)), by="\n")

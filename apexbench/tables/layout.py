@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
-from apexbench.tables.numbers import DASH, SIZES, chance, digits, fraction, interval, number
+from apexbench.tables.numbers import DASH, SIZES, chance, digits, fraction, interval, number, spread
 from apexbench.tables.ours import NULL_ROW
 from apexbench.tables.table import Column, TableData
 from apexbench.tables.words import SHORT
@@ -81,7 +81,7 @@ def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
     rows: dict[str, list[Cell]] = {}
     for cell in table.frame.itertuples():
         leaky = "" if pd.isna(cell.as_published) else f"leaky {fraction(cell.as_published)}"
-        small = [interval(cell.ci_low, cell.ci_high), cell.status * (cell.status != "ok")]
+        small = [spread(cell.honest_sd), interval(cell.ci_low, cell.ci_high), cell.status * (cell.status != "ok")]
         shown = Cell(fraction(cell.honest), " ".join(filter(None, small)), leaky, notes(_remarks(cell.note)))
         rows.setdefault(cell.row, [Cell(cell.row)]).append(shown)
     return [Part(header, list(rows.values()))]
@@ -167,8 +167,12 @@ def _ours(cell: pd.Series, column: Column) -> tuple[Cell, Cell]:
     leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
     return (
         Cell(leaky, tone="leaks" * (column.leaks and leaky != DASH)),
-        Cell(honest, interval(cell["ci_low"], cell["ci_high"]), tone="ours" * (honest != DASH)),
+        Cell(honest, _uncertainty(cell), tone="ours" * (honest != DASH)),
     )
+
+
+def _uncertainty(cell: Mapping) -> str:
+    return " ".join(filter(None, [spread(cell["honest_sd"]), interval(cell["ci_low"], cell["ci_high"])]))
 
 
 def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:

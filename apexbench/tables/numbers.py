@@ -39,5 +39,9 @@ def interval(low: float, high: float) -> str:
     return "" if pd.isna(low) else f"[{fraction(low, 2)}, {fraction(high, 2)}]"
 
 
+def spread(sd: float) -> str:
+    return "" if pd.isna(sd) else f"\N{PLUS-MINUS SIGN}{fraction(sd)}"
+
+
 def chance(value: float) -> str:
     return "<.001" if value < 0.001 else fraction(value)

@@ -69,6 +69,7 @@ class Ours:
         return cell | {
             "as_published": rows.loc[rule, score] if rule in rows.index else math.nan,
             "honest": honest[metric],
+            "honest_sd": honest.get(f"{metric}_sd", math.nan) if run != NULL_RUN else math.nan,
             "ci_low": honest.get(f"{metric}_low", math.nan),
             "ci_high": honest.get(f"{metric}_high", math.nan),
             **{name: honest[name] for name in ("seeds", "n", "k")},
@@ -109,7 +110,11 @@ class Ours:
         ]
         every = pd.concat(frames.values())
         seeds, budget = every["seeds"].max(), " and ".join(sorted(set(every["budget"].dropna())))
-        plural = "1 seed" if seeds == 1 else f"mean of {seeds} seeds, intervals of that mean"
+        plural = (
+            "1 seed"
+            if seeds == 1
+            else f"mean \N{PLUS-MINUS SIGN} standard deviation of {seeds} seeds, intervals of the mean"
+        )
         warning = WARNING if (every["data_source"] != "licensed").any() else ""
         split = split_words(self.protocols[name] for name in frames if name in self.protocols)
         return f"Clips: {'; '.join(clips)}. Budget: {budget}; {plural}. {split}", warning

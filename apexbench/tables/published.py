@@ -14,7 +14,18 @@ from apexbench.evaluation.selection import LEAKING
 from apexbench.tables.numbers import SIZES
 from apexbench.tables.ours import NULL_ROW, NULL_RUN, Ours
 from apexbench.tables.places import place
-from apexbench.tables.table import COLUMNS, Column, Sources, TableData, card_file, join, read_csv, tidy
+from apexbench.tables.table import (
+    COLUMNS,
+    COUNTS,
+    FRACTIONS,
+    Column,
+    Sources,
+    TableData,
+    card_file,
+    join,
+    read_csv,
+    tidy,
+)
 from apexbench.tables.words import PRINTED, RULES, SCORES
 
 FIELDS = ("table", "row", "protocol", "metric", "value", "printed", "caveat")
@@ -146,7 +157,7 @@ def published_table(card: TableCard, name: str, sources: Sources) -> TableData:
                 cell |= {"published": printed.at[index, "value"], "printed": printed.at[index, "printed"]}
             remarks = [notes.get(index, ""), cell.get("ours_note", "")]
             cells.append({"row": row, "column": head.key, **cell, "note": "; ".join(filter(None, remarks))})
-    frame = tidy(cells, COLUMNS, ("seeds", "n", "k"), ("published", "as_published", "honest", "ci_low", "ci_high"))
+    frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
     runs = [
         (protocol, run) for run in dict.fromkeys(card.ours.values()) if run in sources.methods for protocol in study
     ]

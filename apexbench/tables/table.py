@@ -12,8 +12,10 @@ from apexbench.errors import InputError
 
 COLUMNS = [
     "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",
-    "printed", "protocol", "slice", "metric", "rule", "score", "ours_note",
+    "printed", "protocol", "slice", "metric", "rule", "score", "ours_note", "honest_sd",
 ]  # fmt: skip
+COUNTS = ("seeds", "n", "k")
+FRACTIONS = ("published", "as_published", "honest", "honest_sd", "ci_low", "ci_high")
 WARNING = "Synthetic clips: these numbers say nothing about real data."
 Files = Mapping[str, str | os.PathLike]
 

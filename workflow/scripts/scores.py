@@ -1,4 +1,4 @@
-"""Score all runs of one protocol."""
+"""Score all runs of one protocol, and compare them with the best of them."""
 
 from apexbench.jobs import job
 from apexbench.stages.results import score_protocol
@@ -11,5 +11,6 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.params.card,
         snakemake.params.protocol,
         snakemake.params.seed,
-        snakemake.output[0],
+        snakemake.output.scores,
+        snakemake.output.comparisons,
     )
