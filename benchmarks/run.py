@@ -49,11 +49,11 @@ def pipeline(folder: Path) -> str:
 
 
 def dry_run() -> str:
-    """A study of 20,160 trainings: 7 methods, 32 folds, 90 seeds."""
+    """A study of 20,160 trainings: 6 methods, 56 folds, 60 seeds."""
     words = ["snakemake", "--cores", "2", "--dry-run", "--quiet", "all", "--config", "study=large"]
-    seconds = sorted(call(*words, f"seeds={list(range(90))}")[1] for _ in range(3))
+    seconds = sorted(call(*words, f"seeds={list(range(60))}")[1] for _ in range(3))
     return (
-        "| dry run of 20,160 trainings (7 methods, 32 folds, 90 seeds) | |\n|:--|--:|\n"
+        "| dry run of 20,160 trainings (6 methods, 56 folds, 60 seeds) | |\n|:--|--:|\n"
         f"| median of three, with start-up | {seconds[1]:.1f} s |"
     )
 
@@ -71,6 +71,8 @@ def main() -> None:
         f"## Training: `python benchmarks/training.py`\n\n{call(sys.executable, 'benchmarks/training.py')[0]}",
         flush=True,
     )
+    scoring = call(sys.executable, "benchmarks/scoring.py")[0]
+    print(f"## Scoring: `python benchmarks/scoring.py`\n\n{scoring}", flush=True)
     print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)
 
 
