@@ -1,6 +1,7 @@
 """The console command `apexbench`: look at a licensed copy before a run, compare two results after it."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"apexbench: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _check_data(dataset: str, root: Path | None, apex: str | None, strict: bool) -> int:

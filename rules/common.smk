@@ -217,13 +217,11 @@ def magnified_shard(wildcards):
 
 
 def pictured_shards(wildcards):
-    """Crops and flow of the first subject of a data set, for the flow picture."""
-    dataset, recipe = wildcards.dataset, wildcards.recipe
-    subject = PROJECT.subjects(dataset)[0]
-    magnification = RECIPES.flow[recipe].magnification
+    """Crops and flow of all subjects, for the flow picture."""
+    magnification = RECIPES.flow[wildcards.recipe].magnification
     return {
-        "crops": f"results/magnified/{dataset}/{magnification}/{subject}.safetensors",
-        "flow": f"results/flow/{dataset}/{recipe}/{subject}.safetensors",
+        "crops": shards(f"magnified/{wildcards.dataset}/{magnification}", wildcards.dataset),
+        "flow": shards(f"flow/{wildcards.dataset}/{wildcards.recipe}", wildcards.dataset),
     }
 
 

@@ -221,3 +221,12 @@ def test_a_script_counts_itself_and_what_it_begins_to_import(tree):
 def test_an_unknown_start(tree):
     with pytest.raises(FileNotFoundError, match=r"apexbench\.nowhere: neither a file"):
         code_hash(tree, "apexbench.nowhere")
+
+
+def test_output_that_nobody_reads_to_the_end_is_no_error():
+    program = Path(sys.executable).parent / "apexbench"
+    words = ["bash", "-o", "pipefail", "-c", f"'{program}' audit | head -1"]
+    done = subprocess.run(words, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert (
+        done.returncode == 0 and done.stderr == "" and done.stdout.startswith("config/published/aman.csv: 3 findings")
+    )

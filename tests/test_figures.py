@@ -4,8 +4,11 @@ import pytest
 from predictions import CLASSES, predictions, table_of, write
 from scored import scored
 
+from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
+from apexbench.stages.pictures import crop_sheet, flow_picture
 from apexbench.stages.results import protocol_figures
+from apexbench.store import write_tensors
 from apexbench.tables import figures
 
 RANKS = {"a": 1.5, "b": 2.0, "c": 3.75, "d": 4.25, "e": 3.5}
@@ -101,3 +104,20 @@ def test_names_of_methods_do_not_overlap():
     boxes = [text.get_window_extent() for text in figure.axes[0].texts if "method" in text.get_text()]
     assert len(boxes) == 12
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+def test_a_subject_without_clips_is_passed_over(tmp_path):
+    """A release may have subjects, and a run subjects all of whose clips were skipped, without a clip to draw."""
+    record = {"frames": [1, 2], "onset": 1, "apex": 2}
+    for number, names in ((1, []), (2, ["samm/7/007_3_1/1"])):
+        meta = {"subject": number, "clips": dict.fromkeys(names, record)}
+        crops = {name: np.full((2, 32, 32, 1), 99, np.uint8) for name in names}
+        maps = {name: np.ones((32, 32, 3), np.float16) for name in names}
+        write_tensors(tmp_path / f"crops{number}", crops, {"kind": "clips", **meta})
+        write_tensors(tmp_path / f"flow{number}", maps, {"kind": "flow", **meta})
+    crops, flow = ([str(tmp_path / f"{kind}{number}") for number in (1, 2)] for kind in ("crops", "flow"))
+    flow_picture(crops, flow, tmp_path / "flow.png", "t")
+    crop_sheet(crops, tmp_path / "sheet.png", "t")
+    assert min((tmp_path / name).stat().st_size for name in ("flow.png", "sheet.png")) > 1000
+    with pytest.raises(InputError, match="no clip is left to draw"):
+        flow_picture(crops[:1], flow[:1], tmp_path / "none.png", "t")

@@ -1,8 +1,11 @@
 """Pictures for the eye: the crops of a data set on one sheet, the flow of one clip."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from apexbench.clips import ClipId
+from apexbench.errors import InputError
 from apexbench.stages.shards import onset_and_apex
 from apexbench.store import read_tensors
 from apexbench.tables.figures import flow_figure, sheet_figure
@@ -24,9 +27,14 @@ def _label(name: str) -> str:
     return f"{clip.subject}: {clip.clip}"
 
 
-def flow_picture(crops: str, flow: str, output: str, title: str) -> None:
-    """Draw onset, apex, flow and strain of the clip whose motion is largest in a shard."""
-    frames, maps = read_tensors(crops, kind="clips"), read_tensors(flow, kind="flow")
+def flow_picture(crops: Sequence[str], flow: Sequence[str], output: str, title: str) -> None:
+    """Draw onset, apex, flow and strain of the clip whose motion is largest in the first shard that has clips."""
+    for of_crops, of_flow in zip(crops, flow, strict=True):
+        frames, maps = read_tensors(of_crops, kind="clips"), read_tensors(of_flow, kind="flow")
+        if len(maps):
+            break
+    else:
+        raise InputError(f"{output}: no clip is left to draw; see the logs of the rule 'faces'")
     peak = {
         name: float(np.percentile(np.hypot(*np.moveaxis(maps[name][..., :2].astype(np.float32), -1, 0)), 99))
         for name in maps

@@ -16,7 +16,6 @@ def check_recipes(recipes: Recipes) -> None:
         _check(FLOWS[flow.algorithm], flow.options, f"flow.{name}.options")
     for name, magnification in recipes.magnification.items():
         where = f"magnification.{name}.options"
-        where = f"magnification.{name}.options"
         _check(check_clip_options, magnification.options, where)
         try:  # the highest frame rate of any release: what fails at it fails everywhere
             check_clip_options(magnification.arm, magnification.factor, fps=500.0, **magnification.options)
