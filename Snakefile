@@ -15,6 +15,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/clips.smk"
 include: "rules/faces.smk"
 include: "rules/magnification.smk"

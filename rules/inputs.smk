@@ -1,0 +1,356 @@
+# What each rule reads and is told, stage by stage.
+
+
+# clips
+
+
+def release(wildcards):
+    return PROJECT.loader(wildcards.dataset)
+
+
+def render_plan(wildcards):
+    return [list(row) for row in PROJECT.plan_of(wildcards.dataset)]
+
+
+def loader_code(wildcards):
+    return script_code("index", f"apexbench.datasets.{LOADERS[PROJECT.loader(wildcards.dataset)]}")
+
+
+def index_subjects(wildcards):
+    return PROJECT.subjects(wildcards.dataset)
+
+
+def counts_are_official(datasets):
+    """Whether the official counts hold: for licensed copies, and for synthetic clips at full scale."""
+    return SETTINGS.scale == "full" or not synthetic_mark(datasets)
+
+
+def annotation(wildcards):
+    """What `apexbench.datasets.read_release` needs to know, from the data set's card and the repairs."""
+    card = PROJECT.datasets[wildcards.dataset]
+    loader = PROJECT.loader(wildcards.dataset)
+    licensed = SOURCES[wildcards.dataset] == "licensed"
+    expected = [f"expected_{what}" for what in ("clips", "subjects", "emotions")]
+    return {
+        "loader": loader,
+        "label_set": card.label_set if licensed else f"synthetic-{SETTINGS.scale}",
+        **{key: getattr(card, key) for key in ("fps", "apex", "sheet", "frames", "part", "unusable")},
+        "repairs": [dumped(repair) for repair in PROJECT.repairs if repair.dataset == loader and repair.enabled],
+        "expected": {k: getattr(card, k) for k in expected} if counts_are_official([wildcards.dataset]) else None,
+    }
+
+
+def protocol_indexes(wildcards):
+    return [f"results/index/{dataset}.csv" for dataset in PROJECT.protocols[wildcards.protocol].datasets]
+
+
+def protocol_findings(wildcards):
+    return [path.replace(".csv", ".findings.csv") for path in protocol_indexes(wildcards)]
+
+
+def protocol_card(wildcards):
+    card = PROJECT.protocols[wildcards.protocol]
+    if not counts_are_official(card.datasets):
+        card = planned(card, {dataset: PROJECT.plan_of(dataset) for dataset in card.datasets})
+    return dumped(card)
+
+
+# faces
+
+
+def face_card(wildcards):
+    return dumped(PROJECT.datasets[wildcards.dataset].faces)
+
+
+def sheet_shards(wildcards):
+    return shards(f"faces/{wildcards.dataset}", wildcards.dataset)
+
+
+# magnification
+
+
+def magnification_recipe(wildcards):
+    return dumped(RECIPES.magnification[wildcards.recipe])
+
+
+# flow
+
+
+def flow_recipe(wildcards):
+    return dumped(RECIPES.flow[wildcards.recipe])
+
+
+def magnified_shard(wildcards):
+    recipe = RECIPES.flow[wildcards.recipe].magnification
+    return f"results/magnified/{wildcards.dataset}/{recipe}/{wildcards.subject}.safetensors"
+
+
+def pictured_shards(wildcards):
+    """Crops and flow of all subjects, for the flow picture."""
+    magnification = RECIPES.flow[wildcards.recipe].magnification
+    return {
+        "crops": shards(f"magnified/{wildcards.dataset}/{magnification}", wildcards.dataset),
+        "flow": shards(f"flow/{wildcards.dataset}/{wildcards.recipe}", wildcards.dataset),
+    }
+
+
+# packs
+
+
+def packed_shards(wildcards):
+    recipe = RECIPES.packs[wildcards.recipe]
+    stage = (
+        f"flow/{wildcards.dataset}/{recipe.flow}" if recipe.flow else f"magnified/{wildcards.dataset}/{recipe.frames}"
+    )
+    return shards(stage, wildcards.dataset)
+
+
+def pack_recipe(wildcards):
+    return dumped(RECIPES.packs[wildcards.recipe])
+
+
+def map_source(wildcards):
+    return {"index": f"results/index/{wildcards.dataset}.csv", "maps": clips_root(wildcards)}
+
+
+# features
+
+
+def feature_pack_input(wildcards):
+    return f"results/packs/{wildcards.dataset}/{RECIPES.features[wildcards.recipe].pack}.safetensors"
+
+
+def feature_recipe(wildcards):
+    return dumped(RECIPES.features[wildcards.recipe])
+
+
+# training
+
+
+def log_file(wildcards):
+    return PROJECT.methods[wildcards.run].log
+
+
+def training_packs(wildcards):
+    """{role: packs of the protocol's data sets} by the method card's inputs."""
+    card, datasets = (
+        PROJECT.methods[wildcards.run],
+        PROJECT.protocols[wildcards.protocol].datasets,
+    )
+    return {role: [input_pack(dataset, recipe) for dataset in datasets] for role, recipe in card.inputs.items()}
+
+
+def training_roles(wildcards):
+    return list(PROJECT.methods[wildcards.run].inputs)
+
+
+def training_folds(wildcards):
+    first, last = map(int, wildcards.folds.split("-"))
+    return FOLDS[wildcards.protocol][first : last + 1]
+
+
+def training_code(run):
+    return script_code("train", METHODS[run].__module__) if run in METHODS else script_code("import_log")
+
+
+def training_job(wildcards):
+    """What `apexbench.training.run.Job` holds."""
+    card = PROJECT.methods[wildcards.run]
+    protocol = PROJECT.protocols[wildcards.protocol]
+    return {
+        "study": wildcards.study,
+        "study_seed": SETTINGS.study_seed,
+        "protocol": wildcards.protocol,
+        "classes": list(protocol.classes),
+        "run": wildcards.run,
+        "method": card.method or "imported",
+        "params": card.values(SETTINGS.budget),
+        "seed": int(wildcards.seed),
+        "budget": SETTINGS.budget,
+        "data_source": "synthetic" if synthetic_mark(protocol.datasets) else "licensed",
+        "code": training_code(wildcards.run),
+        "multilabel": protocol.multilabel,
+    }
+
+
+def training_gpus(wildcards):
+    return int(issubclass(METHODS[wildcards.run], Deep))
+
+
+# scores
+
+
+def run_predictions(wildcards):
+    return [path for run in PROJECT.methods for path in predictions(wildcards.protocol, run)]
+
+
+def predictions_by_run(wildcards):
+    return {run: predictions(wildcards.protocol, run) for run in PROJECT.methods}
+
+
+def run_inner_predictions(wildcards):
+    return [path for run in PROJECT.methods for path in inner_predictions(wildcards.protocol, run)]
+
+
+def inner_by_run(wildcards):
+    return {run: inner_predictions(wildcards.protocol, run) for run in PROJECT.methods}
+
+
+def skipped_runs(wildcards):
+    reasons = {run: why_not(wildcards.protocol, run) for run in PROJECT.methods}
+    return {run: reason for run, reason in reasons.items() if reason}
+
+
+def finished_by_run(wildcards):
+    """The predictions that exist, whether or not they are what the configuration now asks for."""
+    return {run: [p for p in paths if Path(p).exists()] for run, paths in predictions_by_run(wildcards).items()}
+
+
+def finished_state(wildcards):
+    """When the existing predictions were written: a partial table is made anew when they change."""
+    return [[p, Path(p).stat().st_mtime_ns] for paths in finished_by_run(wildcards).values() for p in paths]
+
+
+def scores_by_protocol(wildcards):
+    return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in SETTINGS.protocols}
+
+
+def ranks_title(wildcards):
+    return f"Mean ranks over {len(SETTINGS.protocols)} protocols{synthetic_mark(PROJECT.used_datasets())}"
+
+
+def protocol_path(wildcards):
+    return f"results/protocols/{wildcards.protocol}.csv"
+
+
+def ranked_scores(wildcards):
+    return list(scores_by_protocol(wildcards).values())
+
+
+def protocol_title(wildcards):
+    card = PROJECT.protocols[wildcards.protocol]
+    return card.title + synthetic_mark(card.datasets)
+
+
+def protocol_classes(wildcards):
+    return list(PROJECT.protocols[wildcards.protocol].classes)
+
+
+# tables
+
+
+def table_card(wildcards):
+    return dumped(PROJECT.tables[wildcards.table])
+
+
+def table_protocols(name):
+    return needed(PROJECT.tables[name], PROJECT.protocols, SETTINGS.protocols)
+
+
+def table_files(name, study_folder):
+    """The files that a table of some kind is made of: {what: {protocol or data set: path}}."""
+    kind, protocols = PROJECT.tables[name].kind, table_protocols(name)
+    scored = protocols if kind != "data" else []
+    counted = protocols if kind == "data" else []
+    compared = protocols if kind == "comparisons" else []
+    datasets = PROJECT.used_datasets() if kind == "data" else []
+    return {
+        "scores": {protocol: f"{study_folder}/scores/{protocol}.csv" for protocol in scored},
+        "comparisons": {protocol: f"{study_folder}/comparisons/{protocol}.csv" for protocol in compared},
+        "counts": {protocol: f"results/protocols/{protocol}.counts.csv" for protocol in counted},
+        "indexes": {dataset: f"results/index/{dataset}.csv" for dataset in datasets},
+        "findings": {dataset: f"results/index/{dataset}.findings.csv" for dataset in datasets},
+    }
+
+
+def table_inputs(wildcards):
+    card = PROJECT.tables[wildcards.table]
+    files = table_files(wildcards.table, f"results/{wildcards.study}")
+    published = [card.published, "counts.yaml"] if card.published else []
+    inputs = {what: list(paths.values()) for what, paths in files.items()}
+    return inputs | {"published": [str(PROJECT.folder / "published" / name) for name in published]}
+
+
+def sources(name, study_folder):
+    """What `apexbench.stages.results.make_table` needs beside the card."""
+    files = table_files(name, study_folder)
+    return {
+        "scores": files["scores"],
+        "published_folder": str(PROJECT.folder / "published"),
+        "protocols": {key: dumped(card) for key, card in PROJECT.protocols.items()},
+        "datasets": {key: dumped(card) for key, card in PROJECT.datasets.items()},
+        "methods": {key: dumped(card) for key, card in PROJECT.methods.items()},
+        "benchmarks": table_benchmarks(name),
+        "data": {what: files[what] for what in ("counts", "indexes", "findings")},
+        "comparisons": files["comparisons"],
+    }
+
+
+def table_sources(wildcards):
+    return sources(wildcards.table, f"results/{wildcards.study}")
+
+
+def table_benchmarks(name):
+    """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
+    if PROJECT.tables[name].kind != "runtime":
+        return []
+    pattern = "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+    return [
+        [protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in PROJECT.methods
+    ]
+
+
+def scorable(protocol):
+    """Whether a partial table can have scores of a protocol: its clips are known and a run has predictions."""
+    here = Path(f"results/protocols/{protocol}.csv").exists()
+    return here and any(Path(path).exists() for run in PROJECT.methods for path in predictions(protocol, run))
+
+
+def partial_scores(wildcards):
+    files = table_files(wildcards.table, f"results/{wildcards.study}/partial")
+    made = [item for what in ("scores", "comparisons") for item in files[what].items()]
+    return [path for protocol, path in made if scorable(protocol)]
+
+
+def partial_sources(wildcards):
+    return sources(wildcards.table, f"results/{wildcards.study}/partial")
+
+
+def readme_tables(suffix):
+    return [f"results/{STUDY}/tables/{name}{suffix}" for name, card in PROJECT.tables.items() if card.readme]
+
+
+def figure_paths():
+    """Every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
+    results = f"results/{STUDY}"
+    paths = [f"{results}/tables/{name}.html" for name in PROJECT.tables]
+    for protocol in SETTINGS.protocols:
+        if not PROJECT.protocols[protocol].multilabel:
+            paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
+    if len(SETTINGS.protocols) > 1 and len(PROJECT.methods) > 1:
+        paths.append(f"{results}/figures/critical-difference.svg")
+    for dataset in PROJECT.used_datasets():
+        folder = f"{results}/figures" if SOURCES[dataset] == "synthetic" else f"{results}/figures-licensed"
+        if holds_maps(dataset):
+            continue
+        paths += [f"{folder}/crops-{dataset}.png"]
+        paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in flow_recipes_in_use()]
+    return paths
+
+
+def flow_recipes_in_use():
+    inputs = {recipe for card in PROJECT.methods.values() for recipe in card.inputs.values()}
+    packs = {RECIPES.features[name].pack if name in RECIPES.features else name for name in inputs}
+    return sorted({RECIPES.packs[name].flow for name in packs} - {None})
+
+
+def stamp_in_step():
+    """Forget the stamp when the README's blocks are not what the tables on disk say: then they are written again."""
+    stamp = Path(f"results/{STUDY}/readme.stamp")
+    files = {Path(path).stem: Path(path) for path in readme_tables(".md")}
+    if stamp.exists() and all(path.exists() for path in files.values()):
+        if differs(ROOT / "README.md", {name: path.read_text() for name, path in files.items()}):
+            stamp.unlink()
+
+
+stamp_in_step()
