@@ -211,12 +211,23 @@ def finished_state(wildcards):
     return [[p, Path(p).stat().st_mtime_ns] for paths in finished_by_run(wildcards).values() for p in paths]
 
 
+def ranked_protocols():
+    """Protocols without a clip in common: ranks over a data set and a composite that holds it would count it twice."""
+    ranked, taken = [], set()
+    for protocol in SETTINGS.protocols:
+        folders = {PROJECT.folder_of(dataset) for dataset in PROJECT.protocols[protocol].datasets}
+        if not folders & taken:
+            ranked.append(protocol)
+            taken |= folders
+    return ranked
+
+
 def scores_by_protocol(wildcards):
-    return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in SETTINGS.protocols}
+    return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in ranked_protocols()}
 
 
 def ranks_title(wildcards):
-    return f"Mean ranks over {len(SETTINGS.protocols)} protocols{synthetic_mark(PROJECT.used_datasets())}"
+    return f"Mean ranks over {', '.join(ranked_protocols())}{synthetic_mark(PROJECT.used_datasets())}"
 
 
 def protocol_path(wildcards):
@@ -327,7 +338,7 @@ def figure_paths():
     for protocol in SETTINGS.protocols:
         if not PROJECT.protocols[protocol].multilabel:
             paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
-    if len(SETTINGS.protocols) > 1 and len(PROJECT.methods) > 1:
+    if len(ranked_protocols()) > 1 and len(PROJECT.methods) > 1:
         paths.append(f"{results}/figures/critical-difference.svg")
     for dataset in PROJECT.used_datasets():
         folder = f"{results}/figures" if SOURCES[dataset] == "synthetic" else f"{results}/figures-licensed"

@@ -7,7 +7,7 @@ from scored import scored
 from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
 from apexbench.stages.pictures import crop_sheet, flow_picture
-from apexbench.stages.results import protocol_figures
+from apexbench.stages.results import protocol_figures, rank_figure
 from apexbench.store import write_tensors
 from apexbench.tables import figures
 
@@ -121,3 +121,19 @@ def test_a_subject_without_clips_is_passed_over(tmp_path):
     assert min((tmp_path / name).stat().st_size for name in ("flow.png", "sheet.png")) > 1000
     with pytest.raises(InputError, match="no clip is left to draw"):
         flow_picture(crops[:1], flow[:1], tmp_path / "none.png", "t")
+
+
+def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
+    paths = {}
+    for number in range(6):
+        protocol = f"p{number}"
+        frame = scored(protocol, ["best", "middle", "worst", NULL_RUN])
+        honest = frame["rule"] == "last"
+        for run, value in {"best": 0.9, "middle": 0.6, "worst": 0.3, NULL_RUN: 0.95}.items():
+            frame.loc[honest & (frame["run"] == run), "uf1"] = value
+        paths[protocol] = tmp_path / f"{protocol}.csv"
+        write_scores(frame, paths[protocol])
+    rank_figure(paths, [], "t", tmp_path / "ranks.svg")
+    text = (tmp_path / "ranks.svg").read_text()
+    assert "p &lt;.001. Behind best after Holm" in text and "worst (.001)" in text
+    assert "middle (" not in text and NULL_RUN not in text

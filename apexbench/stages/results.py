@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from apexbench.config import DatasetCard, MethodCard, ProtocolCard, TableCard
-from apexbench.evaluation.comparisons import rank_runs
+from apexbench.evaluation.comparisons import Ranking, rank_runs
 from apexbench.evaluation.null_model import null_curves
 from apexbench.evaluation.scores import (
     NULL_RUN,
@@ -18,6 +18,7 @@ from apexbench.evaluation.scores import (
 )
 from apexbench.protocols import read_protocol
 from apexbench.tables.build import build_table
+from apexbench.tables.numbers import chance
 from apexbench.tables.readme import rewrite
 from apexbench.tables.render import write_table
 from apexbench.tables.table import Sources
@@ -59,7 +60,17 @@ def rank_figure(scores: Mapping[str, str], multilabel: Sequence[str], title: str
         honest = frame[(frame["rule"] == "last") & (frame["slice"] == "") & (frame["run"] != NULL_RUN)].set_index("run")
         columns[protocol] = honest["au_f1" if protocol in multilabel else "uf1"]
     ranking = rank_runs(pd.DataFrame(columns).T)
-    critical_difference_figure(ranking.mean_ranks.to_dict(), ranking.critical_difference, output, title)
+    ranks = ranking.mean_ranks.to_dict()
+    critical_difference_figure(ranks, ranking.critical_difference, output, title, _tests_in_words(ranking))
+
+
+def _tests_in_words(ranking: Ranking) -> str:
+    if pd.isna(ranking.p):
+        return ""
+    behind = ranking.holm[ranking.holm["p_holm"] < 0.05]
+    named = ", ".join(f"{row.run} ({chance(row.p_holm)})" for row in behind.itertuples()) or "none"
+    best = ranking.mean_ranks.index[0]
+    return f"Friedman (Iman-Davenport): p {chance(ranking.p)}. Behind {best} after Holm's correction, p < .05: {named}."
 
 
 def protocol_figures(

@@ -114,7 +114,7 @@ def rank_groups(ranks: Iterable[float], cd: float) -> list[tuple[float, float]]:
     return groups
 
 
-def _rank_diagram(ranks: Mapping[str, float], cd: float, title: str) -> Figure:
+def _rank_diagram(ranks: Mapping[str, float], cd: float, title: str, note: str = "") -> Figure:
     """Ranks on a line from 1 to the number of methods; the better half is named on the left, the rest on the right."""
     named = sorted(ranks.items(), key=lambda item: item[1])
     count, half = len(named), math.ceil(len(named) / 2)
@@ -152,16 +152,21 @@ def _rank_diagram(ranks: Mapping[str, float], cd: float, title: str) -> Figure:
         text, side = (f"{name}  {rank:.2f}", "right") if left else (f"{rank:.2f}  {name}", "left")
         axes.text(x + (-0.02 if left else 0.02) * span, y, text, ha=side, va="center", color=INK)
     axes.text(count + edge, 0, "mean rank, 1 is best", ha="left", va="center", color=QUIET)
+    if note:
+        figure.supxlabel(note, fontsize=8.5, color=QUIET)
     return figure
 
 
-def critical_difference_figure(ranks: Mapping[str, float], cd: float, path: str | os.PathLike, title: str) -> None:
+def critical_difference_figure(
+    ranks: Mapping[str, float], cd: float, path: str | os.PathLike, title: str, note: str = ""
+) -> None:
     """Draw mean ranks, {method: rank}, after Demsar (2006): a bar joins methods that differ by less than `cd`.
 
     cd : Nemenyi's critical difference; nan where there are too few protocols for one.
+    note : a line below, such as what other tests say.
     """
     with matplotlib.rc_context(STYLE):
-        _save(_rank_diagram(ranks, cd, title), path)
+        _save(_rank_diagram(ranks, cd, title, note), path)
 
 
 def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metric: str = "uf1") -> None:
