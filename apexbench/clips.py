@@ -35,6 +35,11 @@ class ClipId:
     def __str__(self) -> str:
         return f"{self.dataset}/{self.subject}/{self.clip}/{self.onset}"
 
+    @property
+    def label(self) -> str:
+        """What a picture calls the clip."""
+        return f"{self.subject}: {self.clip}"
+
     @classmethod
     def parse(cls, text: str) -> "ClipId":
         """Inverse of `str`.

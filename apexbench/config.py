@@ -7,6 +7,7 @@ here; `project` checks the files against each other. Nothing heavy is imported: 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -59,6 +60,7 @@ class Settings(Model):
     inner_folds: int = Field(default=0, ge=0)
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
+    leave_out: dict[str, tuple[MethodName, ...]] = {}
     protocols: tuple[str, ...] = Field(min_length=1)
     methods: tuple[MethodName, ...] = Field(min_length=1)
     tables: tuple[str, ...]
@@ -210,12 +212,24 @@ class MagnificationRecipe(Model):
 
 
 class FlowRecipe(Model):
-    """recipes.yaml, flow: onset -> apex flow and strain of magnified crops."""
+    """recipes.yaml, flow: onset -> apex flow and strain of magnified crops, first resized to `size` px if given."""
 
     magnification: str = "none"
     algorithm: Literal["tvl1", "farneback"] = "tvl1"
+    size: int | None = Field(default=None, ge=16, le=1024)
     strain: Literal["sobel", "forward", "central"] = "sobel"
     options: dict[str, Any] = {}
+
+
+class Jitter(Model):
+    """How far training frames may lie from the key frames, as parts of a quarter of the rise (onset to apex).
+
+    The onset moves later and the apex earlier; `past_apex` is a part of a quarter of the fall (apex to offset).
+    """
+
+    onset: float = Field(default=0.0, ge=0, le=1)
+    apex: float = Field(default=0.0, ge=0, le=1)
+    past_apex: float = Field(default=0.0, ge=0, le=1)
 
 
 class PackRecipe(Model):
@@ -224,10 +238,15 @@ class PackRecipe(Model):
     flow: str | None = None
     frames: str | None = None
     size: int = Field(ge=8, le=1024)
+    jitter: Jitter | None = None
 
-    def model_post_init(self, _context) -> None:
+    @model_validator(mode="after")
+    def _one_source(self):
         if (self.flow is None) == (self.frames is None):
             raise ValueError("give either 'flow' or 'frames', naming one recipe")
+        if self.jitter and self.flow:
+            raise ValueError("field 'jitter': goes with 'frames', and only with it")
+        return self
 
 
 class FeatureRecipe(Model):
@@ -249,13 +268,27 @@ class Recipes(Model):
     features: dict[str, FeatureRecipe] = {}
 
 
+def _merged(theirs: Any, own: Any, deep: bool) -> Any:
+    """Their keys and one's own, of values that are mappings too if `deep`; what is no mapping is left to be refused."""
+    theirs, own = (value if value is not None else {} for value in (theirs, own))
+    if not isinstance(theirs, Mapping) or not isinstance(own, Mapping):
+        return own if not isinstance(own, Mapping) else theirs
+    both = {**theirs, **own}
+    return {key: _merged(theirs.get(key), own.get(key), deep=False) for key in both} if deep else both
+
+
 class MethodCard(Model):
     """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length.
 
     With `log` in place of `method` the run is not trained here: its predictions are read from a log in the submission
-    format of MEGC2019, wherever they come from. `protocols` names those that the run is for; none: all.
+    format of MEGC2019, wherever they come from. `protocols` names those that the run is for; none: all. With
+    `leaderboard: false` it stands only in tables that name it. `sweep` makes one run of each value of one
+    hyper-parameter (`mixing_options.patches` is a key inside one); they are named <card>-<value>, and `{value}` in
+    the title is the value, which outdoes a budget's. Under a budget, `inputs` names packs of another size. `like` names
+    a card whose method, inputs, hyper-parameters and budgets hold where this one says nothing else.
     """
 
+    like: str = ""
     method: MethodName = ""
     log: str = ""
     title: str
@@ -263,20 +296,61 @@ class MethodCard(Model):
     source: str = ""
     note: str = ""
     protocols: tuple[str, ...] = ()
+    leaderboard: bool = True
     inputs: dict[str, str] = {}
     params: dict[str, Any] = {}
+    sweep: dict[str, tuple[bool | int | float | str, ...]] = Field(default={}, max_length=1)
     certainty: dict[str, str] = {}
     budgets: dict[Budget, dict[str, Any]] = {}
+
+    @staticmethod
+    def inherit(card: Mapping, other: Mapping) -> dict:
+        """Return the keys of `card`, and of `other`, the card that it is like, what `card` leaves open."""
+        both = {"method": other.get("method"), **card}
+        for field in ("inputs", "params", "certainty", "budgets"):
+            both[field] = _merged(other.get(field), card.get(field), deep=field == "budgets")
+        return both
 
     @model_validator(mode="after")
     def _either(self):
         if bool(self.method) == bool(self.log):
             raise ValueError("give either 'method', a method of apexbench/methods, or 'log', a file of predictions")
+        if self.log and self.sweep:
+            raise ValueError("field 'sweep': goes with 'method', and only with it: a log has no hyper-parameters")
+        for budget, values in self.budgets.items():
+            inputs = values.get("inputs", {})
+            if not isinstance(inputs, dict) or not all(isinstance(recipe, str) for recipe in inputs.values()):
+                raise ValueError(f"field 'budgets.{budget}.inputs': expected {{role: recipe}}, found {inputs!r}")
+        for parameter, values in self.sweep.items():
+            field, (key, _, inner) = f"field 'sweep.{parameter}'", parameter.partition(".")
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{field}: one value at least, and each once")
+            for value in values:
+                if not re.fullmatch(r"[\w.+-]+", str(value)):
+                    raise ValueError(f"{field}: {value!r} names a run, which has letters, digits and _ . + - only")
+            for params in (self.params, *self.budgets.values()):
+                if inner and not isinstance(params.get(key, {}), dict):
+                    raise ValueError(f"{field}: {key!r} is {params[key]!r}, which has no keys")
         return self
 
     def values(self, budget: Budget) -> dict[str, Any]:
         """Return the hyper-parameters under a budget."""
-        return {**self.params, **self.budgets.get(budget, {})}
+        return {**self.params, **{k: v for k, v in self.budgets.get(budget, {}).items() if k != "inputs"}}
+
+    def runs(self, name: str, budget: Budget) -> dict[str, "MethodCard"]:
+        """Return {run: its card} of the card named `name`: as under the budget, a sweep's values set."""
+        params = self.values(budget)
+        inputs = {**self.inputs, **self.budgets.get(budget, {}).get("inputs", {})}
+        card = self.model_copy(update={"inputs": inputs, "params": params, "budgets": {}})
+        runs = {}
+        for parameter, values in self.sweep.items():
+            key, _, inner = parameter.partition(".")
+            for value in values:
+                set_to = {**params.get(key, {}), inner: value} if inner else value
+                update = {"params": {**params, key: set_to}, "sweep": {}}
+                update["title"] = card.title.replace("{value}", str(value))
+                runs[f"{name}-{value}"] = card.model_copy(update=update)
+        return runs or {name: card}
 
 
 class ColumnCard(Model):
@@ -294,8 +368,19 @@ class ColumnCard(Model):
     title: str = ""
 
 
+class AlsoCard(Model):
+    """A row of ours below the printed ones of a published table, and what a footnote says of it."""
+
+    run: MethodName
+    note: str
+
+
 class TableCard(Model):
-    """tables/<table>.yaml: a README table as data."""
+    """tables/<table>.yaml: a README table as data.
+
+    `ours` names the run beside a printed row, `also` adds rows of ours below. `curve`, the name of an axis, draws the
+    rows, named `<anything>=<number>`, as a figure over that number.
+    """
 
     kind: Literal["leaderboard", "published", "runtime", "data", "comparisons"]
     title: str
@@ -307,6 +392,8 @@ class TableCard(Model):
     table: str | None = None
     columns: tuple[ColumnCard, ...] = ()
     ours: dict[str, MethodName] = {}
+    also: dict[str, AlsoCard] = {}
+    curve: str = ""
 
 
 def _path(value: Any, location: tuple, missing: bool) -> list:

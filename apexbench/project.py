@@ -38,10 +38,12 @@ class Project:
         self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
         self.repairs = read_repairs(self.root)
         self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
+        self._method_cards: dict[str, MethodCard] = {}
         self._check_settings()
-        self.methods: dict[str, MethodCard] = {
-            name: self._card("methods", name, MethodCard) for name in self.settings.methods
-        }
+        self.methods: dict[str, MethodCard] = {}  # by run, as under the budget
+        self.card_of: dict[str, str] = {}  # {run: name of its card}
+        for name in self.settings.methods:
+            self._add_runs(name)
         self.tables: dict[str, TableCard] = {
             name: self._card("tables", name, TableCard) for name in self.settings.tables
         }
@@ -55,14 +57,53 @@ class Project:
             model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
         )
 
+    def _method(self, name: str) -> MethodCard:
+        if name not in self._method_cards:
+            file = Path("config/methods") / f"{name}.yaml"
+            card = read_yaml(self.root / file)
+            if isinstance(card, Mapping) and card.get("like"):
+                self._known(str(file), "like", str(card["like"]), self._names("methods"))
+                other = read_yaml(self.folder / "methods" / f"{card['like']}.yaml")
+                if not isinstance(other, Mapping) or other.get("like"):
+                    raise InputError(f"{file}: field 'like': {card['like']!r} is like another card; name that one")
+                card = MethodCard.inherit(card, other)
+            self._method_cards[name] = validate(MethodCard, card, file)
+        return self._method_cards[name]
+
+    def _runs(self, file: str, field: str, name: str) -> tuple[str, dict[str, MethodCard]]:
+        """Return a card's name and {run: its card}: all runs of the card of that name, or one run of a sweep."""
+        cards, budget = self._names("methods"), self.settings.budget
+        if name in cards:
+            return name, self._method(name).runs(name, budget)
+        swept = {
+            run: (card, its)
+            for card in cards
+            if name.startswith(f"{card}-")
+            for run, its in self._method(card).runs(card, budget).items()
+        }
+        self._known(file, field, name, {*cards, *swept})
+        card, its = swept[name]
+        return card, {name: its}
+
+    def _add_runs(self, name: str) -> None:
+        card, runs = self._runs("config/config.yaml", "methods", name)
+        for run, its in runs.items():
+            if run in self.methods:
+                files = " and ".join(f"config/methods/{one}.yaml" for one in dict.fromkeys([self.card_of[run], card]))
+                raise InputError(
+                    f"config/config.yaml: field 'methods': two runs have the name {run!r}, by {files}; leave one out, "
+                    f"or rename a card"
+                )
+            self.methods[run], self.card_of[run] = its, card
+
     def _check_settings(self) -> None:
-        known = {"protocols": self.protocols, "methods": self._names("methods"), "tables": self._names("tables")}
-        for field, names in known.items():
+        for field, names in {"protocols": self.protocols, "tables": self._names("tables")}.items():
             for name in getattr(self.settings, field):
-                if name not in names:
-                    raise InputError(
-                        f"config/config.yaml: field {field!r}: unknown name {name!r}; {nearest(name, names)}"
-                    )
+                self._known("config/config.yaml", field, name, names)
+        for protocol, names in self.settings.leave_out.items():
+            self._known("config/config.yaml", "leave_out", protocol, self.protocols)
+            for name in names:
+                self._runs("config/config.yaml", f"leave_out.{protocol}", name)
         if isinstance(self.settings.source, dict):
             for name in self.settings.source:
                 self._known("config/config.yaml", "source", name, self.datasets)
@@ -87,20 +128,45 @@ class Project:
         releases = {self.loader(dataset) for dataset in self.datasets}
         for number, repair in enumerate(self.repairs, 1):
             self._known("config/repairs.yaml", f"record {number}, dataset", repair.dataset, releases)
-        for name, method in self.methods.items():
-            for role, recipe in method.inputs.items():
-                self._known(
-                    f"config/methods/{name}.yaml", f"inputs.{role}", recipe, {*recipes.packs, *recipes.features}
-                )
+        for name in dict.fromkeys(self.card_of.values()):
+            method, file = self._method(name), f"config/methods/{name}.yaml"
+            read = {"inputs": method.inputs}
+            read |= {f"budgets.{budget}.inputs": its.get("inputs", {}) for budget, its in method.budgets.items()}
+            for field, inputs in read.items():
+                for role, recipe in inputs.items():
+                    self._known(file, f"{field}.{role}", recipe, {*recipes.packs, *recipes.features})
             for protocol in method.protocols:
-                self._known(f"config/methods/{name}.yaml", "protocols", protocol, self.protocols)
+                self._known(file, "protocols", protocol, self.protocols)
         for name, table in self.tables.items():
-            file = f"config/tables/{name}.yaml"
-            self._known(file, "protocol", table.protocol, self.protocols)
-            for row, method in table.ours.items():
-                self._known(file, f"ours.{row}", method, self._names("methods"))
-            if table.kind == "published" and not (table.published and table.columns):
+            self._check_table(f"config/tables/{name}.yaml", table)
+
+    def _check_table(self, file: str, table: TableCard) -> None:
+        self._known(file, "protocol", table.protocol, self.protocols)
+        named = {f"ours.{row}": run for row, run in table.ours.items()}
+        named |= {f"also.{row}.run": also.run for row, also in table.also.items()}
+        for field, name in named.items():
+            _, runs = self._runs(file, field, name)
+            if name not in runs:
+                raise InputError(
+                    f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}"
+                )
+        if table.kind == "published":
+            if not (table.published and table.columns):
                 raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'columns'")
+            if table.curve and not any(column.ours for column in table.columns):
+                raise InputError(f"{file}: field 'curve': no column has 'ours', the score to draw")
+        for field in ("ours", "also", "curve"):
+            if getattr(table, field) and table.kind != "published":
+                raise InputError(f"{file}: field {field!r}: goes with kind: published, and only with it")
+
+    def left_out(self, protocol: str, run: str) -> bool:
+        """Tell whether the study leaves a run, or its card, out of a protocol."""
+        return bool({run, self.card_of[run]} & set(self.settings.leave_out.get(protocol, ())))
+
+    def pack_sizes(self, run: str) -> dict[str, int]:
+        """Return {role: px} of the packs that a run reads."""
+        packs = self.recipes.packs
+        return {role: packs[name].size for role, name in self.methods[run].inputs.items() if name in packs}
 
     def loader(self, dataset: str) -> str:
         """Return the release that an entry of datasets.yaml reads."""

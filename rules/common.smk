@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
 from apexbench.methods import Deep, check_card, find
+from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.sources import code_hash
@@ -25,8 +26,8 @@ try:
     FOLDS = {name: fold_names(PROJECT.protocols[name], PROJECT.tested(name)) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
     TRAINED = {name: card for name, card in PROJECT.methods.items() if card.method}
-    for name, card in TRAINED.items():
-        check_card(name, card, PROJECT.settings.budget)
+    for run, card in TRAINED.items():
+        check_card(PROJECT.card_of[run], card, PROJECT.settings.budget, PROJECT.pack_sizes(run))
     METHODS = {name: find(card.method) for name, card in TRAINED.items()}
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -34,12 +35,14 @@ except InputError as error:
 SETTINGS = PROJECT.settings
 RECIPES = PROJECT.recipes
 STUDY = SETTINGS.study
+SHOWN = [run for run, card in PROJECT.methods.items() if card.leaderboard]  # the others: in tables that name them
 CONDA = "../envs/apexbench.yaml"
 
 
 wildcard_constraints:
     study="[A-Za-z0-9_-]+",
-    dataset="[a-z0-9-]+",
+    # by name, longest first: both data sets and recipes have hyphens, and some paths join them by one
+    dataset="|".join(sorted(PROJECT.datasets, key=len, reverse=True)),
     subject=r"\d+",
     seed=r"\d+",
 
@@ -83,6 +86,8 @@ def holds_maps(dataset):
 
 def why_not(protocol, run):
     """The reason for which a run is not trained under a protocol; empty if it is."""
+    if PROJECT.left_out(protocol, run):
+        return "left out by config/config.yaml (leave_out)"
     wanted = PROJECT.methods[run].protocols
     if wanted and protocol not in wanted:
         return f"its card is for {', '.join(wanted)} only"

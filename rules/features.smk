@@ -4,6 +4,7 @@
 rule features:
     input:
         feature_pack_input,
+        weights=feature_weights,
     output:
         "results/features/{dataset}/{recipe}.safetensors",
     log:

@@ -121,7 +121,43 @@ def feature_pack_input(wildcards):
 
 
 def feature_recipe(wildcards):
-    return dumped(RECIPES.features[wildcards.recipe])
+    recipe = RECIPES.features[wildcards.recipe]
+    return dumped(recipe) | {"weights": weights_path(recipe.network, recipe.weights) or recipe.weights}
+
+
+def feature_weights(wildcards):
+    recipe = RECIPES.features[wildcards.recipe]
+    return list(filter(None, [weights_path(recipe.network, recipe.weights)]))
+
+
+# weights
+
+
+def weights_path(network, weights):
+    """The file that holds pretrained weights, fetched first if they are named by a tag; empty for random ones."""
+    if weights == RANDOM or is_file(weights):
+        return weights.removeprefix(RANDOM)
+    return f"results/weights/{weights if '.' in weights else f'{network}.{weights}'}.safetensors"
+
+
+def run_weights(run):
+    """{hyper-parameter: file} of the pretrained weights of a run."""
+    if run not in METHODS or not issubclass(METHODS[run], Deep):
+        return {}
+    values = PROJECT.methods[run].values(SETTINGS.budget)
+    paths = {name: weights_path("", values.get(name, RANDOM)) for name in METHODS[run].pretrained}
+    return {name: path for name, path in paths.items() if path}
+
+
+def training_weights(wildcards):
+    return list(run_weights(wildcards.run).values())
+
+
+def wanting_weights(wildcards):
+    """The cards that name a tag, for messages."""
+    path = f"results/weights/{wildcards.tag}.safetensors"
+    cards = [f"config/methods/{PROJECT.card_of[run]}.yaml" for run in METHODS if path in run_weights(run).values()]
+    return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
 
 
 # training
@@ -153,7 +189,7 @@ def training_code(run):
     return script_code("train", METHODS[run].__module__) if run in METHODS else script_code("import_log")
 
 
-def training_job(wildcards):
+def training_job(wildcards, seed=None):
     """What `apexbench.training.run.Job` holds."""
     card = PROJECT.methods[wildcards.run]
     protocol = PROJECT.protocols[wildcards.protocol]
@@ -164,13 +200,17 @@ def training_job(wildcards):
         "classes": list(protocol.classes),
         "run": wildcards.run,
         "method": card.method or "imported",
-        "params": card.values(SETTINGS.budget),
-        "seed": int(wildcards.seed),
+        "params": card.values(SETTINGS.budget) | run_weights(wildcards.run),
+        "seed": int(wildcards.seed) if seed is None else seed,
         "budget": SETTINGS.budget,
         "data_source": "synthetic" if synthetic_mark(protocol.datasets) else "licensed",
         "code": training_code(wildcards.run),
         "multilabel": protocol.multilabel,
     }
+
+
+def mixing_job(wildcards):
+    return training_job(wildcards, seed=SETTINGS.seeds[0])
 
 
 def training_gpus(wildcards):
@@ -186,6 +226,14 @@ def run_predictions(wildcards):
 
 def predictions_by_run(wildcards):
     return {run: predictions(wildcards.protocol, run) for run in PROJECT.methods}
+
+
+def shown_predictions(wildcards):
+    return [path for run in SHOWN for path in predictions(wildcards.protocol, run)]
+
+
+def shown_by_run(wildcards):
+    return {run: predictions(wildcards.protocol, run) for run in SHOWN}
 
 
 def run_inner_predictions(wildcards):
@@ -224,6 +272,10 @@ def ranked_protocols():
 
 def scores_by_protocol(wildcards):
     return {protocol: f"results/{wildcards.study}/scores/{protocol}.csv" for protocol in ranked_protocols()}
+
+
+def mixing_title(wildcards):
+    return f"{PROJECT.methods[wildcards.run].title}: {protocol_title(wildcards)}"
 
 
 def ranks_title(wildcards):
@@ -301,14 +353,17 @@ def table_sources(wildcards):
     return sources(wildcards.table, f"results/{wildcards.study}")
 
 
+def curve_title(wildcards):
+    datasets = {d for name in table_protocols(wildcards.table) for d in PROJECT.protocols[name].datasets}
+    return PROJECT.tables[wildcards.table].title + synthetic_mark(datasets)
+
+
 def table_benchmarks(name):
     """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
     if PROJECT.tables[name].kind != "runtime":
         return []
     pattern = "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
-    return [
-        [protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in PROJECT.methods
-    ]
+    return [[protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in SHOWN]
 
 
 def scorable(protocol):
@@ -336,16 +391,30 @@ def figure_paths():
     results = f"results/{STUDY}"
     paths = [f"{results}/tables/{name}.html" for name in PROJECT.tables]
     for protocol in SETTINGS.protocols:
-        if not PROJECT.protocols[protocol].multilabel:
+        trained = any(predictions(protocol, run) for run in SHOWN)
+        if trained and not PROJECT.protocols[protocol].multilabel:
             paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
-    if len(ranked_protocols()) > 1 and len(PROJECT.methods) > 1:
+    if len(ranked_protocols()) > 1 and len(SHOWN) > 1:
         paths.append(f"{results}/figures/critical-difference.svg")
+    paths += [f"{results}/figures/curve-{name}.svg" for name, card in PROJECT.tables.items() if card.curve]
     for dataset in PROJECT.used_datasets():
         folder = f"{results}/figures" if SOURCES[dataset] == "synthetic" else f"{results}/figures-licensed"
         if holds_maps(dataset):
             continue
         paths += [f"{folder}/crops-{dataset}.png"]
         paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in flow_recipes_in_use()]
+    return paths + mixing_pictures()
+
+
+def mixing_pictures():
+    """A picture of each shown run that mixes and attends, on the first protocol that it is trained on."""
+    paths = []
+    for run in SHOWN:
+        protocols = [name for name in SETTINGS.protocols if run in METHODS and not why_not(name, run)]
+        if protocols and getattr(METHODS[run], "attends", False):
+            if METHODS[run].parse(PROJECT.methods[run].values(SETTINGS.budget), run).mixing != "none":
+                folder = "figures" if synthetic_mark(PROJECT.protocols[protocols[0]].datasets) else "figures-licensed"
+                paths.append(f"results/{STUDY}/{folder}/mixing-{protocols[0]}-{run}.png")
     return paths
 
 

@@ -20,6 +20,7 @@ rule scores:
         runs=predictions_by_run,
         inner=inner_by_run,
         skipped=skipped_runs,
+        compared=SHOWN,
         card=protocol_card,
         protocol=protocol_path,
         seed=SETTINGS.study_seed,
@@ -30,7 +31,7 @@ rule scores:
 rule score_figures:
     input:
         scores="results/{study}/scores/{protocol}.csv",
-        predictions=run_predictions,
+        predictions=shown_predictions,
         protocol="results/protocols/{protocol}.csv",
     output:
         confusion=report(
@@ -59,7 +60,7 @@ rule score_figures:
         CONDA
     params:
         code=script_code("score_figures"),
-        runs=predictions_by_run,
+        runs=shown_by_run,
         title=protocol_title,
         classes=protocol_classes,
     script:
@@ -85,6 +86,7 @@ rule rank_figure:
     params:
         code=script_code("rank_figure"),
         scores=scores_by_protocol,
+        runs=SHOWN,
         multilabel=[name for name in SETTINGS.protocols if PROJECT.protocols[name].multilabel],
         title=ranks_title,
     script:
@@ -107,6 +109,7 @@ use rule scores as scores_partial with:
         runs=finished_by_run,
         inner={},
         skipped=skipped_runs,
+        compared=SHOWN,
         card=protocol_card,
         protocol=protocol_path,
         seed=SETTINGS.study_seed,

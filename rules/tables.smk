@@ -29,6 +29,30 @@ rule table:
         "../workflow/scripts/table.py"
 
 
+rule curve_figure:
+    input:
+        "results/{study}/tables/{table}.csv",
+    output:
+        report(
+            "results/{study}/figures/curve-{table}.svg",
+            caption="../workflow/report/curve.rst",
+            category="Scores",
+            labels={"protocol": "{table}", "figure": "scores by hyper-parameter"},
+        ),
+    log:
+        "results/logs/curve_figure/{study}/{table}.log",
+    benchmark:
+        "results/benchmarks/curve_figure/{study}/{table}.tsv"
+    conda:
+        CONDA
+    params:
+        code=script_code("curve_figure"),
+        card=table_card,
+        title=curve_title,
+    script:
+        "../workflow/scripts/curve_figure.py"
+
+
 rule readme:
     input:
         readme_tables(".md"),

@@ -5,6 +5,7 @@ rule train:
     input:
         unpack(training_packs),
         protocol="results/protocols/{protocol}.csv",
+        weights=training_weights,
     output:
         "results/{study}/runs/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
     log:
@@ -66,3 +67,39 @@ rule import_log:
 
 
 ruleorder: import_log > train
+
+
+rule mixing_picture:
+    input:
+        unpack(training_packs),
+        protocol="results/protocols/{protocol}.csv",
+        weights=training_weights,
+    output:
+        report(
+            "results/{study}/figures/mixing-{protocol}-{run}.png",
+            caption="../workflow/report/mixing.rst",
+            category="Motion",
+            labels={"protocol": "{protocol}", "run": "{run}", "figure": "mixing and attention"},
+        ),
+    log:
+        "results/logs/mixing_picture/{study}/{protocol}/{run}.log",
+    benchmark:
+        "results/benchmarks/mixing_picture/{study}/{protocol}/{run}.tsv"
+    wildcard_constraints:
+        protocol="|".join(sorted(SETTINGS.protocols, key=len, reverse=True)),
+    conda:
+        CONDA
+    resources:
+        gpu=training_gpus,
+        mem_mb=3000,
+    params:
+        job=mixing_job,
+        roles=training_roles,
+        title=mixing_title,
+    script:
+        "../workflow/scripts/mixing_picture.py"
+
+
+use rule mixing_picture as mixing_picture_licensed with:
+    output:
+        "results/{study}/figures-licensed/mixing-{protocol}-{run}.png",

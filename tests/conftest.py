@@ -1,5 +1,6 @@
 """Synthetic trees, made once for all tests."""
 
+import os
 import shutil
 from functools import cache
 
@@ -8,6 +9,8 @@ from trees import PLANS, full_plan
 
 from apexbench.datasets.synthetic import lay_out, render
 from apexbench.store import read_tensors
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in every job; two threads wait for each other on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from apexbench import config
 from apexbench.config import MethodCard, TableCard, read_yaml, validate
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
-from apexbench.methods import check_card, create
+from apexbench.methods import check_card, create, find
 from apexbench.project import load_project
 from apexbench.stages.recipes import check_recipes
 from apexbench.stages.rendering import render_dataset
@@ -73,17 +73,21 @@ def test_the_shipped_config_loads(root):
 @pytest.mark.parametrize("budget", ["paper", "quick"])
 @pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
 def test_method_cards(path, budget):
-    card = validate(MethodCard, read_yaml(path), path)
-    check_card(path.stem, card, budget)
-    assert create(card.method, 3, **card.values(budget)).num_classes == 3
-    assert set(card.certainty) <= set(card.params)
+    project = load_project(_settings(methods=[path.stem], tables=["data"], budget=budget), ROOT)
+    for run, card in project.methods.items():
+        check_card(path.stem, card, budget, project.pack_sizes(run))
+        assert create(card.method, 3, **card.values(budget)).num_classes == 3
+        known = {*find(card.method).Parameters.model_fields, *MethodCard.model_fields, "schedule"}
+        assert {key.partition(".")[0] for key in card.certainty} <= known
 
 
 @pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
 def test_a_budget_changes_size_and_length_only(path):
-    card = validate(MethodCard, read_yaml(path), path)
-    assert not card.budgets.get("paper")
-    assert set(card.budgets.get("quick", {})) <= {"epochs", "batch_size", "max_iter"}
+    budgets = read_yaml(path).get("budgets", {})
+    assert not budgets.get("paper")
+    size = {"batch_size", "image_size", "inputs", "padding", "resnet", "vit", "width"}
+    anew = {"weights", "semantic_weights", "learning_rate"}  # what a smaller network cannot take over
+    assert set(budgets.get("quick", {})) <= {"epochs", "max_iter", *size, *anew}
 
 
 @pytest.mark.parametrize("path", TABLE_CARDS, ids=_stem)
@@ -96,7 +100,10 @@ def test_all_cards_together_are_valid(root):
     project = load_project(
         _settings(methods=[path.stem for path in METHOD_CARDS], tables=[path.stem for path in TABLE_CARDS]), root
     )
-    assert len(project.methods) == len(METHOD_CARDS)
+    assert set(project.card_of.values()) == {path.stem for path in METHOD_CARDS}
+    assert set(project.card_of) == set(project.methods) and len(project.methods) > len(METHOD_CARDS)
+    for run in project.methods:
+        assert project.card_of[run] == run or run.startswith(f"{project.card_of[run]}-")
 
 
 def test_schemas_are_those_of_the_types():
@@ -327,6 +334,147 @@ def test_cards_against_their_methods(changes, message):
     assert str(caught.value).startswith("config/methods/mine.yaml: ") and message in str(caught.value)
 
 
+# sweeps, and what tables say of runs
+
+SWEEP = {
+    "method": "ststnet",
+    "title": "STSTNet, rate {value}",
+    "inputs": {"flow": "tvl1-28"},
+    "params": {"epochs": 500, "mixing": "memix", "mixing_options": {"alpha_m": 0.5}},
+    "sweep": {"learning_rate": [1.0e-5, 0.001]},
+    "budgets": {"quick": {"epochs": 5, "inputs": {"flow": "farneback-28"}}},
+}
+
+
+def _sweep(root, name="rate", **changes):
+    (root / "config/methods" / f"{name}.yaml").write_text(yaml.safe_dump(SWEEP | changes))
+
+
+def test_a_sweep_makes_a_run_of_each_value(root):
+    _sweep(root)
+    project = load_project(_settings(methods=["majority", "rate"]), root)
+    assert project.card_of == {"majority": "majority", "rate-1e-05": "rate", "rate-0.001": "rate"}
+    for run, value in {"rate-1e-05": 1e-5, "rate-0.001": 0.001}.items():
+        card = project.methods[run]
+        check_card("rate", card, "quick", project.pack_sizes(run))
+        assert card.title == f"STSTNet, rate {value}" and card.inputs == {"flow": "farneback-28"}
+        assert card.values("quick") == {**SWEEP["params"], "epochs": 5, "learning_rate": value}
+        assert project.pack_sizes(run) == {"flow": 28}
+    (run,) = load_project(_settings(methods=["rate-0.001"]), root).methods
+    assert run == "rate-0.001"
+    paper = load_project(_settings(methods=["rate"], budget="paper"), root).methods["rate-0.001"]
+    assert paper.inputs == {"flow": "tvl1-28"} and paper.values("paper")["epochs"] == 500
+
+
+def test_a_sweep_inside_an_option_and_one_that_a_budget_sets_too(root):
+    _sweep(root, sweep={"mixing_options.patches": [1, 196]})
+    methods = load_project(_settings(methods=["rate"]), root).methods
+    assert [card.params["mixing_options"] for card in methods.values()] == [
+        {"alpha_m": 0.5, "patches": 1},
+        {"alpha_m": 0.5, "patches": 196},
+    ]
+    _sweep(root, sweep={"epochs": [7, 9]})
+    methods = load_project(_settings(methods=["rate"]), root).methods
+    assert {run: card.values("quick")["epochs"] for run, card in methods.items()} == {"rate-7": 7, "rate-9": 9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sweep": {"learning_rate": []}}, "field 'sweep.learning_rate': one value at least, and each once"),
+        ({"sweep": {"learning_rate": [1, 1.0]}}, "field 'sweep.learning_rate': one value at least, and each once"),
+        ({"sweep": {"learning_rate": [1], "epochs": [2]}}, "field 'sweep': Dictionary should have at most 1 item"),
+        ({"sweep": {"learning_rate": 1}}, "field 'sweep.learning_rate': Input should be a valid tuple"),
+        ({"sweep": {"learning_rate": [[1]]}}, "field 'sweep.learning_rate.0': Input should be"),
+        ({"sweep": {"mixing": ["a/b"]}}, "field 'sweep.mixing': 'a/b' names a run, which has letters"),
+        ({"sweep": {"epochs.last": [1]}}, "field 'sweep.epochs.last': 'epochs' is 500, which has no keys"),
+        ({"budgets": {"quick": {"inputs": "tvl1-28"}}}, "field 'budgets.quick.inputs': expected {role: recipe}"),
+        ({"budgets": {"quick": {"inputs": {"flow": "tvl-28"}}}}, "field 'budgets.quick.inputs.flow': unknown name"),
+        ({"method": "", "log": "x.txt"}, "field 'sweep': goes with 'method', and only with it"),
+    ],
+)
+def test_a_bad_sweep(root, changes, message):
+    _sweep(root, **changes)
+    found = _refusal(root, methods=["rate"])
+    assert found.startswith(f"config/methods/rate.yaml: {message}"), found
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"learning_rat": [1]}, "unknown hyper-parameter 'learning_rat'; did you mean 'learning_rate'?"),
+        ({"learning_rate": ["fast"]}, "hyper-parameter 'learning_rate': Input should be a valid number"),
+        ({"mixing_options.patch": [1]}, "mixing 'memix' has no option 'patch'; did you mean 'patches'?"),
+    ],
+)
+def test_a_sweep_against_its_method(root, sweep, message):
+    _sweep(root, sweep=sweep)
+    project = load_project(_settings(methods=["rate"]), root)
+    ((run, card),) = project.methods.items()
+    with pytest.raises(InputError) as caught:
+        check_card(project.card_of[run], card, "quick")
+    assert str(caught.value).startswith("config/methods/rate.yaml: ") and message in str(caught.value)
+
+
+def test_two_runs_of_one_name(root):
+    _sweep(root)
+    _sweep(root, "rate-0.001", sweep={})
+    assert _refusal(root, methods=["rate-0.001", "rate"]) == (
+        "config/config.yaml: field 'methods': two runs have the name 'rate-0.001', by config/methods/rate-0.001.yaml "
+        "and config/methods/rate.yaml; leave one out, or rename a card"
+    )
+    assert "'rate-1e-05', by config/methods/rate.yaml; leave" in _refusal(root, methods=["rate", "rate-1e-05"])
+    found = _refusal(root, methods=["rate-0.01"])
+    assert found.startswith("config/config.yaml: field 'methods': unknown name 'rate-0.01'; did you mean 'rate-0.001'?")
+
+
+def test_a_pack_of_another_size_than_the_method_takes(monkeypatch):
+    monkeypatch.setattr(find("ststnet"), "image_size", 32)
+    card = MethodCard(method="ststnet", title="t", inputs={"flow": "tvl1-28"})
+    check_card("mine", card, "quick", {"flow": 32})
+    with pytest.raises(InputError) as caught:
+        check_card("mine", card, "quick", {"flow": 28})
+    assert str(caught.value) == (
+        "config/methods/mine.yaml: field 'inputs.flow': under budget 'quick' the pack 'tvl1-28' has 28 px, but ststnet "
+        "takes 32 (image_size); name a pack of 32 px, or set image_size: 28"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        (
+            "memix-k",
+            {"ours": {"K=1": "rate-0.01"}},
+            "field 'ours.K=1': unknown name 'rate-0.01'; did you mean 'rate-0.0",
+        ),
+        (
+            "memix-k",
+            {"ours": {"K=1": "rate"}},
+            "field 'ours.K=1': 'rate' is a sweep; name one of its runs: rate-1e-05, ",
+        ),
+        ("memix-k", {"also": {"mine": {"run": "stsnet", "note": ""}}}, "field 'also.mine.run': unknown name 'stsnet'"),
+        ("memix-k", {"also": {"mine": "ststnet"}}, "field 'also.mine': Input should be"),
+        ("memix-k", {"columns": [{"protocol": "casme2-5", "metric": "acc"}]}, "field 'curve': no column has 'ours'"),
+        ("leaderboard", {"curve": "K"}, "field 'curve': goes with kind: published, and only with it"),
+        ("runtime", {"ours": {"K=1": "ststnet"}}, "field 'ours': goes with kind: published, and only with it"),
+    ],
+)
+def test_what_tables_say_of_runs(root, file, changes, message):
+    _sweep(root)
+    path = root / "config/tables" / f"{file}.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | {"ours": {}} | changes))
+    found = _refusal(root, tables=[file])
+    assert found.startswith(f"config/tables/{file}.yaml: {message}"), found
+
+
+def test_tables_may_name_runs_of_a_sweep_that_is_not_in_the_study(root):
+    _sweep(root)
+    path = root / "config/tables/memix-k.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | {"ours": {"K=1": "rate-0.001", "K=40": "ststnet"}}))
+    assert list(load_project(_settings(methods=["majority"], tables=["memix-k"]), root).methods) == ["majority"]
+
+
 @pytest.mark.parametrize("file", ["recipes.yaml", "protocols.yaml", "methods/ststnet.yaml", "tables/runtime.yaml"])
 def test_a_syntax_error_names_the_line(root, file):
     path = root / "config" / file
@@ -458,3 +606,87 @@ def test_an_emotion_that_the_release_does_not_have(tmp_path):
     ):
         render_dataset("samm", "samm", [(6, "Angry", 1, "")], tmp_path / "clips", tmp_path / "truth", 0, "mini")
     assert list(tmp_path.iterdir()) == []
+
+
+# cards that are like another
+
+
+LIKE = {"like": "rate", "title": "mine", "params": {"epochs": 3}}
+
+
+def _like(root, **changes):
+    _sweep(root, sweep={})
+    (root / "config/methods/mine.yaml").write_text(yaml.safe_dump(LIKE | changes))
+
+
+def test_a_card_like_another_says_only_what_differs(root):
+    _like(root, budgets={"quick": {"batch_size": 2}}, certainty={"epochs": "ours"})
+    card = load_project(_settings(methods=["mine"]), root).methods["mine"]
+    assert (card.method, card.title, card.inputs) == ("ststnet", "mine", {"flow": "farneback-28"})
+    assert card.certainty == {"epochs": "ours"}
+    paper = load_project(_settings(methods=["mine"], budget="paper"), root).methods["mine"]
+    assert paper.inputs == {"flow": "tvl1-28"} and paper.values("paper")["epochs"] == 3
+    assert card.values("quick") == SWEEP["params"] | {"epochs": 5, "batch_size": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"like": "rat"}, "field 'like': unknown name 'rat'; did you mean 'rate'?"),
+        ({"like": "mine"}, "field 'like': 'mine' is like another card; name that one"),
+        ({"params": "epochs"}, "field 'params': Input should be a valid dictionary; found 'epochs'"),
+        ({"budgets": {"quick": 3}}, "field 'budgets.quick': Input should be a valid dictionary; found 3"),
+        ({"titel": "x"}, "field 'titel': unknown key; did you mean 'title'?"),
+    ],
+)
+def test_a_bad_card_like_another(root, changes, message):
+    _like(root, **changes)
+    assert _refusal(root, methods=["mine"]).startswith(f"config/methods/mine.yaml: {message}")
+
+
+def test_a_sweep_like_another_card_leaves_it_as_it_is(root):
+    _like(root, sweep={"mixing_options.patches": [1, 40]})
+    methods = load_project(_settings(methods=["mine", "rate"]), root).methods
+    assert list(methods) == ["mine-1", "mine-40", "rate"]
+    assert methods["mine-40"].params["mixing_options"] == {"alpha_m": 0.5, "patches": 40}
+    assert methods["rate"].params["mixing_options"] == {"alpha_m": 0.5}
+
+
+# what a study leaves out
+
+
+def test_leave_out(root):
+    _sweep(root)
+    out = {"samm-3": ["rate-0.001", "majority"], "smic-3": ["rate"]}
+    project = load_project(_settings(methods=["majority", "rate"], leave_out=out), root)
+    left = {(p, r) for p in ("samm-3", "smic-3", "mmew-4") for r in project.methods if project.left_out(p, r)}
+    assert left == {
+        ("samm-3", "rate-0.001"), ("samm-3", "majority"), ("smic-3", "rate-0.001"), ("smic-3", "rate-1e-05")
+    }  # fmt: skip
+
+
+def test_leave_out_names_what_there_is(root):
+    found = _refusal(root, leave_out={"samm-33": ["majority"]})
+    assert found.startswith("config/config.yaml: field 'leave_out': unknown name 'samm-33'; did you mean 'samm-3'")
+    found = _refusal(root, leave_out={"samm-3": ["majorty"]})
+    assert found.startswith("config/config.yaml: field 'leave_out.samm-3': unknown name 'majorty'; did you mean 'maj")
+
+
+# pretrained weights
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("nowhere/vit.safetensors", "field 'params.weights': nowhere/vit.safetensors: no such file"),
+        (
+            "augreg_in21k",
+            "field 'params.weights': 'augreg_in21k' is neither 'random', a .safetensors or .pth file, nor",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_before_anything_runs(weights, message):
+    card = MethodCard(method="vit-flow", title="t", inputs={"flow": "farneback-224"}, params={"weights": weights})
+    with pytest.raises(InputError) as caught:
+        check_card("mine", card, "paper")
+    assert str(caught.value).startswith(f"config/methods/mine.yaml: {message}")

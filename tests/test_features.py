@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from apexbench.errors import InputError
 from apexbench.features import extract
 from apexbench.features.resnet import load_network
-from apexbench.features.torchvision_shim import ensure_torchvision
+from apexbench.torchvision_shim import ensure_torchvision
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 64, 64)).astype(np.uint8)
 
@@ -65,11 +65,17 @@ def test_unknown_names(options, message):
 def test_a_tag_that_cannot_be_fetched(monkeypatch):
     import timm
 
-    def refuse(*_, **__):
-        raise OSError("no network")
+    create = timm.create_model
+
+    def refuse(*names, pretrained=False, **options):
+        if pretrained:
+            raise OSError("no network")
+        return create(*names, **options)
 
     monkeypatch.setattr(timm, "create_model", refuse)
-    with pytest.raises(InputError, match=r"resnet18\.a1_in1k' could not be fetched \(no network\); download the file"):
+    with pytest.raises(
+        InputError, match=r"resnet18\.a1_in1k' could not be fetched \(no network\); download timm/resnet18"
+    ):
         load_network("resnet18", "resnet18.a1_in1k", seed=0)
 
 

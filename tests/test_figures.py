@@ -7,10 +7,14 @@ from scored import scored
 from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
 from apexbench.stages.pictures import crop_sheet, flow_picture
-from apexbench.stages.results import protocol_figures, rank_figure
+from apexbench.stages.results import curve_figure, protocol_figures, rank_figure
 from apexbench.store import write_tensors
 from apexbench.tables import figures
 
+POINTS = pd.DataFrame(
+    {"x": [1.0, 40, 196], "published": [0.78, 0.87, None], "as_published": [0.6, 0.7, None],
+     "honest": [0.4, 0.3, None], "ci_low": [0.3, 0.2, None], "ci_high": [0.6, 0.5, None]}
+)  # fmt: skip
 RANKS = {"a": 1.5, "b": 2.0, "c": 3.75, "d": 4.25, "e": 3.5}
 
 
@@ -32,16 +36,24 @@ def test_figures_are_the_same_every_time(tmp_path):
         figures.sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
         figures.critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
         figures.null_figure(null, tmp_path / f"null{number}.svg", "t")
-    for name in ("confusion{}.svg", "curves{}.svg", "flow{}.png", "sheet{}.png", "ranks{}.svg", "null{}.svg"):
+        figures.sweep_figure(POINTS, 0.5, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
+    for name in (
+        "sweep{}.svg",
+        "confusion{}.svg",
+        "curves{}.svg",
+        "flow{}.png",
+        "sheet{}.png",
+        "ranks{}.svg",
+        "null{}.svg",
+    ):
         first, second = ((tmp_path / name.format(number)).read_bytes() for number in (1, 2))
         assert first == second and len(first) > 1000
 
 
 def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
-    """Neither slices nor the null model."""
-    write_scores(
-        scored("megc2019", ["ststnet", "majority", NULL_RUN], slices=("", "megc2019-smic")), tmp_path / "s.csv"
-    )
+    """Neither slices nor the null model, nor runs that are left out."""
+    there = ["ststnet", "skipped", "majority", NULL_RUN]
+    write_scores(scored("megc2019", there, slices=("", "megc2019-smic")), tmp_path / "s.csv")
     drawn = []
     monkeypatch.setattr(figures, "confusion_figure", lambda scores, *rest: drawn.append(scores))
     frame = predictions()
@@ -51,7 +63,7 @@ def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
     paths = [str(tmp_path / name) for name in ("c.svg", "l.svg", "n.svg")]
     protocol_figures(runs, tmp_path / "s.csv", tmp_path / "table.csv", CLASSES, "t", *paths)
     (scores,) = drawn
-    assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "majority"]
+    assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "skipped"]
     assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold-oracle (leaks)" in (tmp_path / "n.svg").read_text()
 
 
@@ -127,13 +139,40 @@ def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
     paths = {}
     for number in range(6):
         protocol = f"p{number}"
-        frame = scored(protocol, ["best", "middle", "worst", NULL_RUN])
+        frame = scored(protocol, ["hidden", "best", "middle", "worst", NULL_RUN])
         honest = frame["rule"] == "last"
-        for run, value in {"best": 0.9, "middle": 0.6, "worst": 0.3, NULL_RUN: 0.95}.items():
+        for run, value in {"hidden": 1.0, "best": 0.9, "middle": 0.6, "worst": 0.3, NULL_RUN: 0.95}.items():
             frame.loc[honest & (frame["run"] == run), "uf1"] = value
         paths[protocol] = tmp_path / f"{protocol}.csv"
         write_scores(frame, paths[protocol])
-    rank_figure(paths, [], "t", tmp_path / "ranks.svg")
+    rank_figure(paths, ["best", "middle", "worst"], [], "t", tmp_path / "ranks.svg")
     text = (tmp_path / "ranks.svg").read_text()
     assert "p &lt;.001. Behind best after Holm" in text and "worst (.001)" in text
-    assert "middle (" not in text and NULL_RUN not in text
+    assert "middle (" not in text and NULL_RUN not in text and "hidden" not in text
+
+
+def test_a_curve_over_a_hyper_parameter(tmp_path):
+    path = tmp_path / "curve.svg"
+    figures.sweep_figure(POINTS, 0.5, path, "t", "alpha_k", "ACC", True)
+    text = path.read_text()
+    for label in ("alpha_k", "ACC", "published", "as-published (leaks)", "honest, 95 % interval", "null model (leaks)"):
+        assert f"<!-- {label} -->" in text
+    figures.sweep_figure(
+        POINTS[["x", "published"]].reindex(columns=POINTS.columns), np.nan, path, "t", "K", "ACC", False
+    )
+    assert "honest" not in path.read_text() and "null model" not in path.read_text()
+
+
+def test_the_curve_of_a_table(tmp_path):
+    rows = [["K=1", "acc", 0.8, 0.7, 0.5, 0.4, 0.6], ["null model (learns nothing)", "acc", None, 0.6, 0.3, None, None]]
+    columns = ["row", "column", "published", "as_published", "honest", "ci_low", "ci_high"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "t.csv", index=False)
+    card = {
+        "kind": "published",
+        "title": "t",
+        "curve": "K",
+        "columns": [{"protocol": "p", "metric": "acc", "ours": "acc"}],
+    }
+    curve_figure(tmp_path / "t.csv", "t", card, "by K (synthetic clips)", tmp_path / "c.svg")
+    text = (tmp_path / "c.svg").read_text()
+    assert "<!-- by K (synthetic clips) -->" in text and "<!-- ACC -->" in text and "null model (leaks)" in text

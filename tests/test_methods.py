@@ -14,23 +14,28 @@ from apexbench.training.run import train_fold
 
 # a method that reads a role not listed here: add a few random clips of it
 ROLES = {
-    "flow": lambda rng, n: rng.normal(size=(n, 3, 28, 28)).astype(np.float16),
+    "flow": lambda rng, n, side=28: rng.normal(size=(n, 3, side, side)).astype(np.float16),
     "features": lambda rng, n: rng.normal(size=(n, 2, 8, 7, 7)).astype(np.float16),
-    "frames": lambda rng, n: rng.integers(0, 256, (n, 2, 3, 112, 112), dtype=np.uint8),
+    "frames": lambda rng, n, side=112: rng.integers(0, 256, (n, 2, 3, side, side), dtype=np.uint8),
 }
 SMALL = {"epochs": 2, "batch_size": 4}
+# a method that is slow at its paper's size: a smaller one
+VIT = {"image_size": 48, "vit": {"embed_dim": 32, "depth": 2, "num_heads": 4}}
+RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4}
+SIZES = {"mmnet": {"image_size": 32, "width": 0.05}, "mixmeformer": VIT | {"resnet": RESNET}, "vit-flow": VIT}
 LABELS = np.array([0, 1, 2] * 4)
 
 
 def _clips(name, count, seed=0):
     rng = np.random.default_rng(seed)
-    inputs = {role: ROLES[role](rng, count) for role in find(name).reads}
+    side = {"side": SIZES[name]["image_size"]} if name in SIZES else {}
+    inputs = {role: ROLES[role](rng, count, **side) for role in find(name).reads}
     return inputs | {"id": np.array([f"samm/{i}/c/{seed}" for i in range(count)], dtype=object)}
 
 
 def _method(name, classes=3):
     known = find(name).Parameters.model_fields
-    return create(name, classes, **{key: value for key, value in SMALL.items() if key in known})
+    return create(name, classes, **{k: v for k, v in SMALL.items() if k in known}, **SIZES.get(name, {}))
 
 
 def _scores(name, labels=LABELS, tested=5, seed=3, classes=3):
@@ -140,7 +145,7 @@ def test_ststnet_has_the_parameters_of_the_released_network():
 def test_ststnet_refuses_maps_of_another_size():
     inputs = _clips("ststnet", 2)
     with pytest.raises(ValueError, match=r"reads flow maps \(N, 3, 28, 28\); the pack holds \(2, 3, 32, 32\)"):
-        create("ststnet", 3).tensors(inputs | {"flow": np.zeros((2, 3, 32, 32))})
+        create("ststnet", 3).tensors(inputs | {"flow": np.zeros((2, 3, 32, 32))}, inputs)
 
 
 # finding and checking

@@ -20,6 +20,7 @@ from apexbench.evaluation.scores import (
     write_scores,
 )
 from apexbench.evaluation.selection import LEAKING, RULES, select
+from apexbench.stages.results import score_protocol
 
 CARD = card()
 FRAME = predictions(epochs=2)
@@ -362,3 +363,15 @@ def test_classes_must_be_those_of_the_protocol(tmp_path):
         scored({"ststnet": [path]}, card=card(classes=["a", "b", "c"]))
     with pytest.raises(InputError, match=r"multilabel False; the protocol has .* True"):
         scored({"ststnet": [path]}, card=card(target="aus"))
+
+
+@pytest.mark.parametrize(("compared", "pairs"), [(["good", "bad"], [("bad", "good")]), (["bad"], []), ([], [])])
+def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, pairs):
+    skill = {"bad": 0.1, "good": 0.4, "best": 9.0}
+    runs = {run: [write(tmp_path / run, predictions(run, epochs=1, skill=s))] for run, s in skill.items()}
+    TABLE.assign(emotion="", **{"class": ""}).to_csv(tmp_path / "table.csv", index=False)
+    paths = [tmp_path / "scores.csv", tmp_path / "comparisons.csv"]
+    score_protocol(runs, {}, {}, compared, CARD.model_dump(), tmp_path / "table.csv", 0, *paths)
+    assert set(read_scores(paths[0])["run"]) == {*runs, "null-model"}
+    found = pd.read_csv(paths[1])
+    assert list(zip(found["run"], found["reference"], strict=True)) == pairs

@@ -13,6 +13,7 @@ from predictions import predictions, write
 from scored import scored, value
 
 from apexbench.config import (
+    AlsoCard,
     ColumnCard,
     DatasetCard,
     MethodCard,
@@ -32,6 +33,7 @@ from apexbench.stages.results import make_table
 from apexbench.tables import published, words
 from apexbench.tables.build import RUNTIME_COLUMNS, build_table
 from apexbench.tables.comparisons import COMPARISON_COLUMNS
+from apexbench.tables.curve import read_curve
 from apexbench.tables.data import DATA_COLUMNS
 from apexbench.tables.layout import grid
 from apexbench.tables.numbers import DASH, SIZES, digits, fraction
@@ -52,9 +54,18 @@ METHODS = {
 RUNS = [*METHODS, NULL_RUN]
 
 
+def runs_of(its):
+    """{row: run} of the rows of ours in a published table."""
+    return {**its.ours, **{row: also.run for row, also in its.also.items()}}
+
+
 def card(name):
     path = CONFIG / "tables" / f"{name}.yaml"
     return validate(TableCard, read_yaml(path), path)
+
+
+def printed_only(name):
+    return CARDS[name].model_copy(update={"ours": {}, "also": {}})
 
 
 CARDS = {path.stem: card(path.stem) for path in sorted((CONFIG / "tables").glob("*.yaml"))}
@@ -67,9 +78,9 @@ def lines_of(name):
     return frame[frame["table"] == (CARDS[name].table or name)]
 
 
-def study(*protocols, **more):
+def study(*protocols, runs=RUNS, **more):
     """Scores of every run under protocols, slices included."""
-    return {name: scored(name, RUNS, ("", *PROTOCOLS[name].slices), **more) for name in protocols}
+    return {name: scored(name, runs, ("", *PROTOCOLS[name].slices), **more) for name in protocols}
 
 
 def sources(scores=None, **more):
@@ -122,16 +133,17 @@ def test_tables_of_the_five_papers_stand_in_the_readme():
 def test_every_printed_value_appears(name, ours):
     printed = lines_of(name)
     needs = needed(CARDS[name], PROTOCOLS, PROTOCOLS)
+    its = CARDS[name]
     table = build(name, study(*needs) if ours else None)
     frame = table.frame
     assert frame.columns.tolist() == COLUMNS
     assert len(frame) == frame.drop_duplicates(["row", "column"]).shape[0]
     rows = list(dict.fromkeys(printed["row"]))
-    assert list(dict.fromkeys(frame["row"])) == rows + [NULL_ROW] * bool(ours and needs)
+    assert list(dict.fromkeys(frame["row"])) == [*rows, *its.also] + [NULL_ROW] * bool(ours and needs)
     expected = pd.to_numeric(printed["value"], errors="coerce").dropna()
     assert Counter(frame["published"].dropna()) == Counter(expected)
     assert set(printed["printed"]) - {""} <= set(frame["printed"])
-    cards = {head.key: column for head, column in zip(table.columns, CARDS[name].columns, strict=True)}
+    cards = {head.key: column for head, column in zip(table.columns, its.columns, strict=True)}
     found = {(c.row, cards[c.column].protocol, cards[c.column].metric): c for c in frame.itertuples()}
     for line in printed.itertuples():
         if line.metric:
@@ -155,15 +167,17 @@ def test_every_printed_value_appears(name, ours):
 def test_our_cells_follow_each_column(name):
     """Statuses, and the null model under the rule and the score of every single column."""
     needs = needed(CARDS[name], PROTOCOLS, PROTOCOLS)
-    table = build(name, study(*needs))
-    for head, column in zip(table.columns, CARDS[name].columns, strict=True):
+    its, named = CARDS[name], runs_of(CARDS[name])
+    cards = METHODS | {run: MethodCard(method="majority", title=run) for run in named.values()}
+    table = build(name, study(*needs, runs=[*cards, NULL_RUN]), methods=cards)
+    for head, column in zip(table.columns, its.columns, strict=True):
         where = place(column.beside or column.protocol, PROTOCOLS)
         part = table.frame[table.frame["column"] == head.key].set_index("row")
-        mine = [*CARDS[name].ours, NULL_ROW] if needs else []
+        mine = [*named, NULL_ROW] if needs else []
         assert set(part.drop(mine)["status"]) <= {"published-only"}
         assert part.drop(mine)[["as_published", "honest"]].isna().all(axis=None)
         for row in mine:
-            run = CARDS[name].ours.get(row, NULL_RUN)
+            run = named.get(row, NULL_RUN)
             if column.ours is None:
                 assert part.loc[row, "status"] == "published-only"
                 continue
@@ -177,7 +191,7 @@ def test_our_cells_follow_each_column(name):
 def test_printed_decimals_are_kept():
     laid = grid(build("mlsp-ablation")).parts[0].rows[0]
     assert [cell.text for cell in laid[1:5]] == [".641", ".670", ".773", "2.0M"]
-    laid = {row[0].text: row for row in grid(build("memix-mixup")).parts[0].rows}
+    laid = {row[0].text: row for row in grid(build("memix-mixup", its=printed_only("memix-mixup"))).parts[0].rows}
     assert [cell.text for cell in laid["MEMix(ours)"][1:3]] == [".8537", ".8365"]
     assert grid(build("dualbranch-casme3")).parts[0].rows[0][1].text == ".3795"
 
@@ -232,6 +246,83 @@ def test_a_list_without_numbers():
     assert null["as_published"] == value("samm-3", "", NULL_RUN, "fold-oracle-uf1-late", "acc")
 
 
+def test_rows_of_ours_below_the_printed_ones():
+    its = CARDS["memix-mixup"].model_copy(update={
+        "ours": {"Mixup": "majority", "baseline": "absent"},
+        "also": {"another": AlsoCard(run="off", note="under another name; not printed"),
+                 "later": AlsoCard(run="mmnet", note="not printed"), "none": AlsoCard(run="missing", note="")},
+    })  # fmt: skip
+    scores = {"casme2-5": scored("casme2-5", [run for run in RUNS if run != "mmnet"])}
+    table = build("memix-mixup", scores, its)
+    rows = list(dict.fromkeys(table.frame["row"]))
+    assert rows[-5:] == ["MEMix(ours)", "another", "later", "none", NULL_ROW]
+    assert table.caption.startswith("Partial: 2 of 3 runs are complete (1 failed: mmnet on casme2-5).")
+    assert "Rows with scores of ours: 2 of 11." in table.caption
+    by = cells(table)
+    another = by.loc[("another", "f1")]
+    assert np.isnan(another["published"]) and another["status"] == "ok"
+    assert another["as_published"] == value("casme2-5", "", "off", "fold-oracle-present", "f1_present")
+    assert by.loc[("another", "acc"), "note"] == "under another name; not printed"
+    assert by.loc[("none", "acc"), "note"] == "method 'missing' is not part of this study"
+    laid = grid(table)
+    of = {row[0].text: row for row in laid.parts[0].rows}
+    assert [laid.notes[n - 1] for n in of["another"][0].notes] == ["under another name", "not printed"]
+    assert of["later"][0].notes == of["another"][0].notes[1:] and not of["none"][0].notes
+    assert not any(of["another"][place].notes for place in (1, 4)), "nothing is printed there"
+    assert {"best test epoch", "accuracy and F1 picked separately"} <= set(laid.every), "of every printed number still"
+    assert "under another name" in to_markdown(table) and "under another name" in to_html(table)
+
+
+@pytest.mark.parametrize("row", ["Mixup", NULL_ROW])
+def test_a_row_of_ours_that_is_there_already(row):
+    its = CARDS["memix-mixup"].model_copy(update={"also": {row: AlsoCard(run="mmnet", note="")}})
+    with pytest.raises(InputError, match=rf"memix-mixup\.yaml: field 'also': there is a row {re.escape(repr(row))}"):
+        build("memix-mixup", its=its)
+
+
+def test_runs_off_the_leaderboard(tmp_path):
+    """They stand in tables that name them; no other table shows or counts them."""
+    hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
+    scores = {"samm-3": scored("samm-3", RUNS, status={"mmnet": "partial", "off": "partial"})}
+    leaderboard = build("leaderboard", scores, methods=hidden)
+    runtime = build("runtime", scores, methods=hidden)
+    for table in (leaderboard, runtime):
+        assert "MMNet" not in set(table.frame["row"]) and {"STSTNet", "OFF"} <= set(table.frame["row"])
+        assert table.caption.startswith("Partial: 2 of 3 runs are complete (1 partial: off on samm-3).")
+    cell = cells(build("memix-samm3", scores, methods=hidden)).loc[("MMNet", "acc")]
+    assert cell["status"] == "partial" and cell["honest"] == value("samm-3", "", "mmnet", "last", "acc")
+    every = {run: card.model_copy(update={"leaderboard": False}) for run, card in METHODS.items()}
+    for name in ("leaderboard", "runtime"):
+        table = build(name, scores, methods=every)
+        assert set(table.frame["row"]) <= {NULL_ROW} and all(form(table) for form in FORMATS.values())
+
+
+# Curves
+
+
+def test_a_table_as_a_curve(tmp_path):
+    its = CARDS["memix-alpha"].model_copy(update={"ours": {"alpha_k=3.0": "mmnet", "alpha_k=1.0": "off"}})
+    table = build("memix-alpha", study("casme2-5"), its)
+    write_table(table, tmp_path / "memix-alpha.csv")
+    points, null, column = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
+    assert points["x"].tolist() == [1.0, 1.5, 2.0, 2.5, 3.0] and column == its.columns[0]
+    assert points["published"].tolist() == [0.8496, 0.8537, 0.8984, 0.8659, 0.8659]
+    honest = [value("casme2-5", "", run, "last", "acc") for run in ("off", "mmnet")]
+    assert points["honest"].dropna().tolist() == honest and points["as_published"].count() == 2
+    assert null == value("casme2-5", "", NULL_RUN, "fold-oracle", "acc")
+    write_table(build("memix-alpha", its=printed_only("memix-alpha")), tmp_path / "memix-alpha.csv")
+    points, null, _ = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
+    assert points["honest"].isna().all() and np.isnan(null)
+
+
+def test_a_row_without_a_number(tmp_path):
+    write_table(build("memix-mixup"), tmp_path / "t.csv")
+    with pytest.raises(
+        InputError, match=r"^config/tables/memix-mixup\.yaml: field 'curve': the row 'baseline' does not"
+    ):
+        read_curve(tmp_path / "t.csv", "memix-mixup", CARDS["memix-mixup"])
+
+
 # Footnotes
 
 
@@ -250,7 +341,7 @@ def test_remarks_become_footnotes_once(monkeypatch):
 
 
 def test_a_remark_on_every_number_is_said_once():
-    table = build("memix-k")
+    table = build("memix-k", its=printed_only("memix-k"))
     laid = grid(table)
     assert laid.every == [
         "header says %, values are fractions",
@@ -292,7 +383,8 @@ def test_few_columns_stand_side_by_side():
         ("ACC", "published"), ("ACC", "as-published, leaky"), ("ACC", "honest"),
     ]  # fmt: skip
     assert len(laid.header) == 8 and {len(row) for row in laid.rows} == {8}
-    assert [row[-1].text for row in laid.rows] == ["ok", *["published-only"] * 8, "ok"]
+    states = dict.fromkeys(CARDS["memix-samm3"].ours, "skipped") | {"STSTNet": "ok", "MMNet": "ok", NULL_ROW: "ok"}
+    assert [row[-1].text for row in laid.rows] == [states.get(row[0].text, "published-only") for row in laid.rows]
 
 
 def test_many_columns_take_three_lines():
@@ -314,7 +406,7 @@ def test_many_columns_take_three_lines():
 
 
 def test_without_runs_the_columns_are_what_is_printed():
-    laid = grid(build("memix-mixup")).parts[0]
+    laid = grid(build("memix-mixup", its=printed_only("memix-mixup"))).parts[0]
     assert [cell.text for cell in laid.header] == ["Method", "ACC", "F1", "Status"]
     assert {row[-1].text for row in laid.rows} == {"published-only"}
 
@@ -450,7 +542,8 @@ def test_markdown_cell():
 
 def test_partial_tables_name_what_is_missing():
     scores = {"samm-3": scored("samm-3", RUNS, status={"ststnet": "partial"})}
-    table = build("memix-samm3", scores, partial=True)
+    its = CARDS["memix-samm3"].model_copy(update={"ours": {"STSTNet": "ststnet"}})
+    table = build("memix-samm3", scores, its, partial=True)
     assert table.caption.startswith("Partial: 0 of 1 runs are complete (1 partial: ststnet on samm-3).")
     assert cells(table).loc["STSTNet", "status"].tolist() == ["partial", "partial"]
     assert cells(table).loc[("STSTNet", "acc"), "honest"] == value("samm-3", "", "ststnet", "last", "acc")

@@ -23,7 +23,14 @@ from apexbench.training.run import Job, run_folds, train_fold
 from apexbench.training.seeds import stream
 
 FOLDS = ["a:1", "a:2", "b:1", "b:7"]
-SMALL = {"flow-svm": {}, "null": {"epochs": 3}, "ststnet": {"epochs": 2, "batch_size": 4}}
+VIT = {"embed_dim": 32, "depth": 3, "num_heads": 4, "patch_size": 7}
+SMALL = {
+    "flow-svm": {},
+    "null": {"epochs": 3},
+    "ststnet": {"epochs": 2, "batch_size": 4},
+    "vit-flow": {"epochs": 2, "batch_size": 4, "image_size": 28, "vit": VIT, "mixing": "memix"},
+    "mmnet": {"epochs": 2, "batch_size": 4, "image_size": 32, "width": 0.05, "mixing": "balanced-mixup"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,8 @@ def study(tmp_path_factory):
     for dataset in "ab":
         own = [*[name for name in ids if name.startswith(dataset)][::-1], f"{dataset}/9/unused/0"]
         write_pack(folder / f"{dataset}.safetensors", own, rng.normal(size=(len(own), 3, 28, 28)).astype("f2"), {})
+        frames = rng.integers(0, 256, (len(own), 2, 4, 3, 32, 32), dtype="u1")
+        write_pack(folder / f"{dataset}-frames.safetensors", own, frames, {})
     return folder
 
 
@@ -52,7 +61,8 @@ def _job(method, **params):
 
 
 def _packs(study):
-    return {"flow": [str(study / "b.safetensors"), str(study / "a.safetensors")]}
+    flow = [str(study / "b.safetensors"), str(study / "a.safetensors")]
+    return {"flow": flow, "frames": [path.replace(".s", "-frames.s") for path in flow]}
 
 
 def _run(study, output, job, folds=FOLDS, packs=None):
@@ -165,7 +175,8 @@ def test_an_inner_fold_alone_gives_the_same(study, tmp_path):
 def test_several_classes_at_once_give_probabilities(method):
     labels = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
     x = np.random.default_rng(0).normal(size=(6, 3, 28, 28)).astype("f4")
-    inputs = {"flow": x, "id": np.array([f"a/1/c{n}/0" for n in range(6)], dtype=object)}
+    frames = np.random.default_rng(1).integers(0, 256, (6, 2, 3, 32, 32), dtype="u1")
+    inputs = {"flow": x, "frames": frames, "id": np.array([f"a/1/c{n}/0" for n in range(6)], dtype=object)}
     own = create(method, 3, **SMALL.get(method, {}))
     scores = train_fold(own, inputs, labels, {name: rows[:4] for name, rows in inputs.items()}, 0, "cpu")
     assert scores.shape[1:] == (4, 3) and ((scores >= 0) & (scores <= 1)).all()
@@ -257,9 +268,9 @@ def test_a_clip_that_no_pack_holds_is_left_out_and_named(study, tmp_path, caplog
 
 
 def test_a_card_without_the_input_that_the_method_reads(study, tmp_path):
-    with pytest.raises(InputError, match=r"config/methods/mine\.yaml: inputs has no 'flow', which flow-svm reads"):
+    with pytest.raises(InputError, match="run 'mine': its inputs have no 'flow', which flow-svm reads"):
         run_folds(_job("flow-svm"), str(study / "p.csv"), {"frames": []}, FOLDS, str(tmp_path / "o.parquet"))
-    with pytest.raises(InputError, match=r"config/methods/mine\.yaml: unknown hyper-parameter 'epoch'"):
+    with pytest.raises(InputError, match="run 'mine': unknown hyper-parameter 'epoch'"):
         _run(study, tmp_path / "o.parquet", _job("null", epoch=1))
 
 

@@ -88,7 +88,8 @@ def test_tables_in_four_formats_and_in_the_readme(study):
         assert list(pd.read_csv(tables / f"{name}.csv", keep_default_na=False)) == COLUMNS
     published = pd.read_csv(tables / "memix-samm3.csv", keep_default_na=False)
     status = published.set_index("row")["status"]
-    assert set(status["STSTNet"]) == {"ok"} and set(status["MMNet"]) == {"published-only"}
+    assert set(status["STSTNet"]) == {"ok"} and set(status["MMNet"]) == {"skipped"}
+    assert set(status["MiMANet"]) == {"published-only"}
     readme = (study / "README.md").read_text()
     for name in ("leaderboard", "memix-samm3"):
         assert (tables / f"{name}.md").read_text().strip() in readme
@@ -249,6 +250,34 @@ def test_other_splits_inner_validation_logs_and_partial_tables(study):
     text = (study / "results/other/partial/tables/leaderboard.md").read_text()
     assert "Partial: 3 of 6 runs" in text and "failed" in text
     assert not (study / "results/other/runs/pair/later").exists() and (study / "README.md").read_bytes() == readme
+
+
+def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
+    config = study / "config"
+    (config / "methods/rate.yaml").write_text(
+        "method: ststnet\ntitle: rate {value}\nleaderboard: false\ninputs: {flow: farneback-28}\n"
+        "sweep: {learning_rate: [0.001, 0.01]}\nbudgets: {quick: {epochs: 2}}\n"
+    )
+    (config / "tables/rates.yaml").write_text(
+        "kind: published\ntitle: rates\npublished: rates.csv\nreadme: false\ncurve: learning rate\n"
+        "columns: [{protocol: samm-3, metric: acc, ours: acc}]\nours: {rate=0.001: rate-0.001}\n"
+        "also: {rate=0.01: {run: rate-0.01, note: ours alone}}\n"
+    )
+    head = "table,row,method,dataset,protocol,metric,value,printed,n,k,consistent,caveat"
+    (config / "published/rates.csv").write_text(f"{head}\nrates,rate=0.001,m,samm,samm-3,acc,0.7,70,,,,\n")
+    words = ["--config", 'methods=["ststnet","rate"]', 'tables=["leaderboard","rates"]', "study=sweep"]
+    jobs = planned(study, *words, 'protocols=["samm-3"]')
+    assert jobs["train"] == 3 and jobs["curve_figure"] == 1 and jobs["flow"] == 3, "flow by another algorithm"
+    call(study, "snakemake", "--cores", "2", *words, 'protocols=["samm-3"]')
+    folder = study / "results/sweep"
+    rates = pd.read_csv(folder / "tables/rates.csv").set_index("row")
+    assert rates["status"].to_dict() == dict.fromkeys(["rate=0.001", "rate=0.01", "null model (learns nothing)"], "ok")
+    assert rates.loc["rate=0.01", "note"] == "ours alone"
+    assert "rate 0.01" not in (folder / "tables/leaderboard.md").read_text()
+    assert {"rate-0.001", "rate-0.01", "ststnet"} < set(pd.read_csv(folder / "scores/samm-3.csv")["run"])
+    assert "rate-0" not in (folder / "figures/curves-samm-3.svg").read_text()
+    assert "(synthetic clips)" in (folder / "figures/curve-rates.svg").read_text()
+    assert "train" not in planned(study, *words, 'protocols=["samm-3"]', 'methods=["rate-0.01"]')
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 """ResNet features of face crops up to a named layer (timm), frozen and in eval mode.
 
-Weights come from `random` (He initialisation from a seed: a fixed random projection, which claims nothing), from a
-file (a state dict, as .safetensors or .pth) or from a timm tag such as `resnet18.a1_in1k`.
+Weights are `random` (He initialisation from a seed: a fixed random projection, which claims nothing) or pretrained.
 """
-
-from pathlib import Path
 
 import numpy as np
 
 from apexbench.errors import InputError, nearest
-from apexbench.features.torchvision_shim import ensure_torchvision
+from apexbench.pretrained import RANDOM, load, state_of
+from apexbench.torchvision_shim import ensure_torchvision
 
 _LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,44 +26,9 @@ def load_network(network: str, weights: str, seed: int):
     if not timm.is_model(network):
         raise InputError(f"config/recipes.yaml: network {network!r}; {nearest(network, timm.list_models('resnet*'))}")
     torch.manual_seed(seed)
-    if weights == "random":
-        return timm.create_model(network, num_classes=0).eval()
-    if Path(weights).suffix in (".safetensors", ".pth", ".pt"):
-        return _from_file(timm.create_model(network, num_classes=0), Path(weights)).eval()
-    tag = weights if "." in weights else f"{network}.{weights}"
-    if tag not in timm.list_pretrained(network + "*"):
-        raise InputError(
-            f"config/recipes.yaml: weights {weights!r} is not 'random', a .safetensors or .pth file, or a timm tag; "
-            f"{nearest(tag, timm.list_pretrained(network + '*'))}"
-        )
-    try:
-        return timm.create_model(tag, pretrained=True, num_classes=0).eval()
-    except Exception as error:  # the hub client raises many kinds
-        raise InputError(
-            f"config/recipes.yaml: weights {tag!r} could not be fetched ({error}); download the file by hand and give "
-            f"its path, or use 'random'"
-        ) from None
-
-
-def _from_file(model, path: Path):
-    import torch
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; config/recipes.yaml names it as weights")
-    try:
-        state = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, weights_only=True, map_location="cpu")
-        )
-    except Exception as error:
-        raise InputError(f"{path}: not a state dict ({error})") from None
-    state = state.get("state_dict", state)
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        raise InputError(f"{path}: does not fit the network; missing {missing[:3]}, unexpected {unexpected[:3]}")
+    model = timm.create_model(network, num_classes=0).eval()
+    if weights != RANDOM:
+        load(model, state_of(network, weights, "config/recipes.yaml"), weights)
     return model
 
 

@@ -4,12 +4,13 @@ Two thin kinds. A `Classic` gives a scikit-learn estimator and a feature matrix;
 and, if it wants, a batch transform and a loss of its own. The plumbing (folds, seeds, epochs, device) is in training/.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from apexbench.errors import InputError, nearest
+from apexbench.methods.mixing import check_mixing
 
 # The rows of a method's packs by role, and `id`, the clips' identities (N,): so a method without packs knows N too.
 Inputs = dict[str, np.ndarray]
@@ -49,7 +50,9 @@ class Method:
             lines = []
             for item in error.errors():
                 field = ".".join(str(part) for part in item["loc"])
-                if item["type"] == "extra_forbidden":
+                if not field:
+                    lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
+                elif item["type"] == "extra_forbidden":
                     lines.append(
                         f"{where}: unknown hyper-parameter {field!r}; {nearest(field, cls.Parameters.model_fields)}"
                     )
@@ -88,27 +91,83 @@ class Classic(Method):
         return scores
 
 
+class DeepParams(Params):
+    """What every deep method has: the loop's parameters, and what any of them may mix (see mixing.py).
+
+    `precision` and `compile` are matters of speed: bfloat16 is autocast around the forward pass and the loss.
+    """
+
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    shuffle: bool = True
+    mixing: str = "none"
+    mixing_options: dict[str, Any] = {}
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _mixing(self):
+        check_mixing(self.mixing, self.mixing_options)
+        return self
+
+
 class Deep(Method):
-    """A method that is a torch model, trained by the one loop in training/."""
+    """A method that is a torch model, trained by the one loop in training/.
+
+    Attributes
+    ----------
+    motion : the inputs of the model that show the motion; MEMix mixes no others. None: all.
+    attends : whether the model, called with `attention=True`, returns (output, attention): its last attention of the
+        class token to each of `grid` x `grid` patches, (B, grid**2), detached. Else patches count alike.
+    image_size : side in px of the packs that the model takes; None: any.
+    pretrained : hyper-parameters that name pretrained weights: `random`, a file or a timm tag (apexbench.pretrained).
+    """
+
+    Parameters: ClassVar[type[Params]] = DeepParams
+    motion: ClassVar[tuple[str, ...] | None] = None
+    attends: ClassVar[bool] = False
+    pretrained: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def image_size(self) -> int | None:
+        return getattr(self.params, "image_size", None)
+
+    @property
+    def grid(self) -> int:
+        """Patches on a side, by which masks are made; MEMix has 14 on 224 px."""
+        size = self.image_size or 14
+        return max(side for side in range(1, 15) if size % side == 0)
 
     def build(self):
         """Return the torch.nn.Module, freshly initialised from torch's generator."""
         raise NotImplementedError
 
-    def tensors(self, inputs: Inputs):
-        """Return {argument name of the model: tensor (N, ...)} for the clips of the packs, without augmentation."""
+    def tensors(self, inputs: Inputs, train: Inputs):
+        """Return {argument name of the model: tensor (N, ...)} for the clips of `inputs`, without augmentation.
+
+        Whatever is fitted to data, such as means, is fitted to `train`, the training clips of the fold.
+        """
         raise NotImplementedError
 
     def optimizer(self, parameters):
         """Return the optimizer, and optionally a scheduler that is stepped after each epoch: (optimizer, scheduler)."""
         raise NotImplementedError
 
-    def batch(self, batch, labels, generator):
-        """Augment or mix one training batch; return (batch, targets). Targets may be soft, (B, C)."""
-        return batch, labels
+    def augment(self, inputs, rng: np.random.Generator):
+        """Return the tensors of a training batch, {name: (B, ...)}, augmented; nothing is done by default."""
+        return inputs
+
+    def energy(self, inputs):
+        """Return how much moves where, (B, H, W), non-negative, from a batch's tensors; |u| + |v| by default."""
+        x = inputs[(self.motion or tuple(inputs))[0]]
+        return x[:, 0].abs() + x[:, 1].abs()
+
+    def hidden(self, model) -> list:
+        """Return the parts of the model after which hidden states may be mixed, in order; none by default."""
+        return []
 
     def loss(self, output, targets):
-        """Return the scalar loss; cross-entropy by default."""
+        """Return the scalar loss; cross-entropy by default. Targets are classes (B,), or soft labels (B, C)."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(output, targets)

@@ -9,10 +9,10 @@ as 8-bit PNG; we do not round.
 
 import numpy as np
 
-from apexbench.methods.base import Deep, Inputs, Params
+from apexbench.methods.base import Deep, DeepParams, Inputs
 
 
-class STSTNetParams(Params):
+class STSTNetParams(DeepParams):
     """As in the released code, but for `shuffle`; `fused` is a matter of speed, not of the method."""
 
     epochs: int = 500
@@ -20,7 +20,6 @@ class STSTNetParams(Params):
     learning_rate: float = 5e-5
     weight_decay: float = 0.0
     dropout: float = 0.5
-    shuffle: bool = True
     fused: bool = True
 
 
@@ -29,13 +28,14 @@ class STSTNet(Deep):
 
     reads = ("flow",)
     Parameters = STSTNetParams
+    image_size = 28
 
     def build(self):
         from apexbench.methods.networks.ststnet import Network
 
         return Network(self.num_classes, self.params.dropout, self.params.fused)
 
-    def tensors(self, inputs: Inputs):
+    def tensors(self, inputs: Inputs, train: Inputs):
         """Return x (N, 3, 28, 28) float32 in 0..255; a constant map becomes 0.
 
         Raises ValueError if the maps are not 28 x 28: the head's width depends on it.
@@ -48,6 +48,10 @@ class STSTNet(Deep):
         low = flow.min(axis=(2, 3), keepdims=True)
         reach = flow.max(axis=(2, 3), keepdims=True) - low
         return {"x": torch.from_numpy((flow - low) / np.where(reach > 0, reach, 1) * 255)}
+
+    def energy(self, inputs):
+        """The strain, whose least value stands for none; u and v are stretched: no value of theirs means stillness."""
+        return inputs["x"][:, 2]
 
     def optimizer(self, parameters):
         import torch

@@ -9,7 +9,7 @@ from apexbench.clips import clip_ids, read_index
 from apexbench.config import PackRecipe
 from apexbench.errors import InputError
 from apexbench.stages.faces import read_frame
-from apexbench.stages.shards import onset_and_apex
+from apexbench.stages.shards import frames_near_keys, onset_and_apex
 from apexbench.store import read_tensors, write_pack
 
 
@@ -40,16 +40,22 @@ def pack_flow(shards: list[str], recipe: dict, output: str) -> None:
 
 
 def pack_frames(shards: list[str], recipe: dict, output: str) -> None:
-    """Write a pack of onset and apex frames, x (N, 2, 3, size, size) uint8 RGB; gray clips repeat their channel."""
+    """Write a pack of onset and apex frames, x (N, 2, 3, size, size) uint8 RGB; gray clips repeat their channel.
+
+    With `jitter` x is (N, 2, 4, 3, size, size): four frames for each key frame, which is the first of them.
+    """
     card = PackRecipe(**recipe)
     ids, rows = [], []
     for path in shards:
         shard = read_tensors(path, kind="clips")
         for name in shard:
             ids.append(name)
-            pair = [_resize(frame, card.size) for frame in onset_and_apex(shard, name)]
-            rows.append(np.stack([np.broadcast_to(frame, (3, card.size, card.size)) for frame in pair]))
-    _write(output, ids, rows, {"recipe": recipe, "frames": ["onset", "apex"]})
+            keys = frames_near_keys(shard, name, card.jitter) if card.jitter else onset_and_apex(shard, name)
+            frames = [_resize(frame, card.size) for frame in keys.reshape(-1, *keys.shape[-3:])]
+            colour = np.stack([np.broadcast_to(frame, (3, card.size, card.size)) for frame in frames])
+            rows.append(colour.reshape(*keys.shape[:-3], *colour.shape[1:]))
+    jitter = {"jitter": card.jitter.model_dump()} if card.jitter else {}
+    _write(output, ids, rows, {"recipe": recipe, "frames": ["onset", "apex"], **jitter})
 
 
 def pack_maps(index: str, root: str, recipe: dict, output: str) -> None:

@@ -17,14 +17,9 @@ def crop_sheet(shards: list[str], output: str, title: str, most: int = 40) -> No
     queues = [[(file, name) for name in file] for file in files]
     picked = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
     picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
-    crops = [(_label(name), onset_and_apex(file, name)[0]) for file, name in picked]
+    crops = [(ClipId.parse(name).label, onset_and_apex(file, name)[0]) for file, name in picked]
     total = sum(map(len, queues))
     sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {total} clips")
-
-
-def _label(name: str) -> str:
-    clip = ClipId.parse(name)
-    return f"{clip.subject}: {clip.clip}"
 
 
 def flow_picture(crops: Sequence[str], flow: Sequence[str], output: str, title: str) -> None:

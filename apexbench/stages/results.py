@@ -9,32 +9,35 @@ from apexbench.config import DatasetCard, MethodCard, ProtocolCard, TableCard
 from apexbench.evaluation.comparisons import Ranking, rank_runs
 from apexbench.evaluation.null_model import null_curves
 from apexbench.evaluation.scores import (
-    NULL_RUN,
     compare_predictions,
     learning_curves,
     read_scores,
     score_runs,
     write_scores,
 )
+from apexbench.evaluation.selection import LEAKING
 from apexbench.protocols import read_protocol
 from apexbench.tables.build import build_table
+from apexbench.tables.curve import read_curve
 from apexbench.tables.numbers import chance
 from apexbench.tables.readme import rewrite
 from apexbench.tables.render import write_table
 from apexbench.tables.table import Sources
+from apexbench.tables.words import PRINTED
 
 
 def score_protocol(
     runs: Mapping[str, Sequence[str]],
     inner: Mapping[str, Sequence[str]],
     skipped: Mapping[str, str],
+    compared: Sequence[str],
     card: Mapping,
     protocol: str,
     seed: int,
     scores: str,
     comparisons: str,
 ) -> None:
-    """Score all runs of a protocol and the null model, and compare every run with the best one by honest predictions.
+    """Score all runs of a protocol and the null model, and compare runs with the best of them by honest predictions.
 
     A run that misses a clip of the protocol's table is marked partial.
 
@@ -42,22 +45,25 @@ def score_protocol(
     ----------
     runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
     skipped : {run: why it was not run}.
+    compared : the runs to compare.
     card, protocol : the protocol's card, and its table as CSV.
     scores, comparisons : CSV files to write.
     """
     card = ProtocolCard(**card)
     write_scores(score_runs(runs, card, read_protocol(protocol), inner, seed, skipped), scores)
-    write_scores(compare_predictions(runs, card, seed), comparisons)
+    write_scores(compare_predictions({run: runs[run] for run in compared}, card, seed), comparisons)
 
 
-def rank_figure(scores: Mapping[str, str], multilabel: Sequence[str], title: str, output: str) -> None:
+def rank_figure(
+    scores: Mapping[str, str], runs: Sequence[str], multilabel: Sequence[str], title: str, output: str
+) -> None:
     """Draw the mean ranks of runs over protocols, {protocol: scores CSV}, by the honest UF1 (F1 of action units)."""
     from apexbench.tables.figures import critical_difference_figure
 
     columns = {}
     for protocol, path in scores.items():
         frame = read_scores(path)
-        honest = frame[(frame["rule"] == "last") & (frame["slice"] == "") & (frame["run"] != NULL_RUN)].set_index("run")
+        honest = frame[(frame["rule"] == "last") & (frame["slice"] == "") & frame["run"].isin(runs)].set_index("run")
         columns[protocol] = honest["au_f1" if protocol in multilabel else "uf1"]
     ranking = rank_runs(pd.DataFrame(columns).T)
     ranks = ranking.mean_ranks.to_dict()
@@ -83,15 +89,25 @@ def protocol_figures(
     curves: str,
     null: str,
 ) -> None:
-    """Draw the confusion matrices (rule `last`) of all runs, their learning curves, and what the null model scores."""
+    """Draw the confusion matrices (rule `last`) of some runs, their learning curves, and what the null model scores."""
     from apexbench.tables.figures import confusion_figure, curves_figure, null_figure
 
     whole = read_scores(scores)
-    whole = whole[(whole["slice"] == "") & (whole["run"] != NULL_RUN)]
+    whole = whole[(whole["slice"] == "") & whole["run"].isin(runs)]
     confusion_figure(whole, classes, confusion, title)
     curves_figure(pd.concat([learning_curves(paths) for paths in runs.values() if paths]), curves, title)
     table = read_protocol(protocol)
     null_figure(null_curves(table["fold"], table["label"], len(classes)), null, title)
+
+
+def curve_figure(table: str, name: str, card: Mapping, title: str, output: str) -> None:
+    """Draw a published table, as CSV, over the number in its rows' names; `name` and `card` are the table's."""
+    from apexbench.tables.figures import sweep_figure
+
+    card = TableCard(**card)
+    points, null, column = read_curve(table, name, card)
+    score = PRINTED.get(column.metric, column.metric)
+    sweep_figure(points, null, output, title, card.curve, score, column.rule in LEAKING)
 
 
 def make_table(

@@ -67,7 +67,7 @@ def _leaderboard(card: TableCard, name: str, sources: Sources) -> TableData:
         raise InputError(f"{card_file(name)}: field 'metrics': name at least one, e.g. {{uf1: uf1}}")
     ours = Ours(sources)
     study, places = _study(card, ours), _places(card, ours, sources)
-    rows = row_titles(sources.methods)
+    rows = row_titles(sources.shown)
     runs = [(protocol, run) for run in rows for protocol in study]
     if ours.null_epochs(study):
         rows = {**rows, NULL_RUN: NULL_ROW}
@@ -95,7 +95,7 @@ def _peak(paths: Iterable[str | os.PathLike]) -> float:
 
 def _runtime(card: TableCard, name: str, sources: Sources) -> TableData:
     ours = Ours(sources)
-    study, rows_of = _study(card, ours), row_titles(sources.methods)
+    study, rows_of = _study(card, ours), row_titles(sources.shown)
     cells = []
     for run, title in rows_of.items():
         for protocol in study:

@@ -21,7 +21,7 @@ CAPTION = (
 
 def comparisons_table(card: TableCard, name: str, sources: Sources) -> TableData:
     """Build the table of paired comparisons from one CSV for each protocol."""
-    ours, titles = Ours(sources), row_titles(sources.methods)
+    ours, titles = Ours(sources), row_titles(sources.shown)
     study = [protocol for protocol in sources.comparisons if card.protocol in (None, protocol)]
     cells, absent = [], []
     for protocol in study:

@@ -201,6 +201,47 @@ def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metri
         _save(figure, path)
 
 
+def sweep_figure(
+    points: pd.DataFrame, null: float, path: str | os.PathLike, title: str, axis: str, score: str, leaks: bool
+) -> None:
+    """Draw scores over a hyper-parameter: printed, ours as published, ours honest with intervals; nan is left out.
+
+    points : columns x, published, as_published, honest, ci_low, ci_high.
+    null : what the null model scores as published; nan if unknown.
+    axis, score : names of the axes.
+    leaks : whether the scores as published do.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 4), layout="constrained")
+        axes = figure.subplots()
+        mark = " (leaks)" if leaks else ""
+        lines = {
+            "published": ("published", {"color": INK, "ls": "--", "marker": "s"}),
+            "as_published": (f"as-published{mark}", {"color": OKABE_ITO[1], "ls": "-", "marker": "^"}),
+        }
+        for column, (label, style) in lines.items():
+            part = points.dropna(subset=column)
+            if len(part):
+                axes.plot(part["x"], part[column], lw=1.6, ms=5, label=label, gid=column, **style)
+        honest = points.dropna(subset="honest")
+        if len(honest):
+            colour = OKABE_ITO[0]
+            ends = (honest["honest"] - honest["ci_low"], honest["ci_high"] - honest["honest"])
+            axes.errorbar(
+                honest["x"], honest["honest"], yerr=ends, color=colour, lw=1.6, marker="o", ms=5, capsize=3,
+                elinewidth=1, label="honest, 95 % interval",
+            )  # fmt: skip
+        if not math.isnan(null):
+            axes.axhline(null, color=OKABE_ITO[1], lw=1.4, ls=":", label=f"null model{mark}", gid="null")
+        axes.set(xlabel=axis, ylabel=score, ylim=(0, 1))
+        axes.set_xticks(sorted(set(points["x"])))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.grid(axis="y", color="#e3e8ee", lw=0.8)
+        figure.suptitle(title, fontsize=11, fontweight="bold")
+        figure.legend(loc="outside right center", frameon=False)
+        _save(figure, path)
+
+
 def flow_figure(onset: np.ndarray, apex: np.ndarray, flow: np.ndarray, path: str | os.PathLike, title: str) -> None:
     """Draw onset, apex, the flow as arrows over its magnitude, and the strain.
 
@@ -237,13 +278,52 @@ def flow_figure(onset: np.ndarray, apex: np.ndarray, flow: np.ndarray, path: str
         _save(figure, path)
 
 
-def sheet_figure(crops: Iterable[tuple[str, np.ndarray]], path: str | os.PathLike, title: str) -> None:
-    """Draw a contact sheet of (label, image): gray (H, W) or RGB (H, W, 3), uint8, eight in a row."""
+def mixing_figure(clips: Sequence[Mapping], path: str | os.PathLike, title: str) -> None:
+    """Draw what is mixed and where the model looks, one row for each clip.
+
+    clips : mappings of name; onset, (H, W, 3) RGB uint8 or None; flow and blend, (H, W) sizes of the normalised flow
+        before and after mixing; mixed, (H, W) whether a pixel changed; attention, (g, g).
+    """
     with matplotlib.rc_context(STYLE):
-        crops = list(crops)
-        figure, panels = _panels(len(crops), 8, (1.3, 1.5), title)
-        for panel, (label, image) in zip(panels, crops, strict=True):
-            panel.imshow(image, cmap="gray", vmin=0, vmax=255)
-            panel.set_title(label, fontsize=7)
-            panel.axis("off")
+        shown = [key for key in ("onset", "flow", "mixed", "blend", "attention") if clips[0][key] is not None]
+        heads = {"onset": "onset", "flow": "flow", "mixed": "mixed where bright", "blend": "mixed flow"}
+        heads["attention"] = "attention, unmixed clip"
+        figure, panels = _panels(len(clips) * len(shown), len(shown), (1.9, 1.9), title)
+        for number, panel in enumerate(panels):
+            clip, key = clips[number // len(shown)], shown[number % len(shown)]
+            top = max(float(np.quantile([clip["flow"], clip["blend"]], 0.995)), 1e-6)
+            if key in ("flow", "mixed", "blend"):
+                panel.imshow(clip["blend" if key == "blend" else "flow"], cmap="viridis", vmin=0, vmax=top)
+            else:
+                panel.imshow(clip[key], cmap="magma" if key == "attention" else None)
+            if key == "mixed":
+                kept = np.ma.masked_where(clip["mixed"], np.zeros(clip["mixed"].shape))
+                panel.imshow(kept, cmap="gray", vmin=0, vmax=1, alpha=0.75)
+            if number < len(shown):
+                panel.set_title(heads[key])
+            if key == shown[0]:
+                panel.set_ylabel(clip["name"], fontsize=7)
+            panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(False)
+        _save(figure, path)
+
+
+def sheet_figure(crops: Iterable[tuple[str, np.ndarray]], path: str | os.PathLike, title: str) -> None:
+    """Draw a contact sheet of (label, image): gray (H, W), (H, W, 1) or RGB, uint8, all as large, eight in a row."""
+    with matplotlib.rc_context(STYLE):
+        labels, images = zip(*crops, strict=True)
+        columns = min(8, len(images))
+        rows = math.ceil(len(images) / columns)
+        height, width = images[0].shape[:2]
+        down, across = height + height // 6, width + width // 24  # room for a label, and a gap
+        sheet = np.full((rows * down, columns * across, 3), 255, np.uint8)
+        figure = Figure(figsize=(1.3 * columns, 1.5 * rows + 0.5), layout="constrained")
+        axes = figure.subplots()
+        for number, (label, image) in enumerate(zip(labels, images, strict=True)):
+            y, x = number // columns * down + down - height, number % columns * across
+            sheet[y : y + height, x : x + width] = image.reshape(height, width, -1)
+            axes.text(x + width / 2, y - height / 30, label, fontsize=7, ha="center", va="bottom")
+        axes.imshow(sheet)  # one picture: forty axes take eight times as long
+        axes.axis("off")
+        figure.suptitle(title, fontsize=11, fontweight="bold")
         _save(figure, path)

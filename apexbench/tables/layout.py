@@ -200,12 +200,14 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
     own = [set(_remarks(text)) for text in frame["ours_note"]]
     frame["remarks"] = [[r for r in _remarks(t) if r not in o] for t, o in zip(frame["note"], own, strict=True)]
     frame["printed_here"] = frame["published"].notna() | (frame["remarks"].map(len) > 0)
+    also = table.card.also
+    frame["printed_here"] &= ~frame["row"].isin(list(also))
     every, by_row = _shared_remarks(frame)
     tried = frame["status"] != "published-only"
     abreast = bool(tried.any()) and sum(column.ours for column in table.columns) <= ABREAST
     rows = []
     for row, part in frame.groupby("row", sort=False):
-        cells, said = part.set_index("column"), by_row.get(row, [])
+        cells, said = part.set_index("column"), _remarks(also[row].note) if row in also else by_row.get(row, [])
         first, printed = Cell(row, notes=notes(said)), []
         for column in table.columns:
             cell = cells.loc[column.key]

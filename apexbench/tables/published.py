@@ -82,9 +82,13 @@ def _check(card: TableCard, name: str, printed: pd.DataFrame, path: Path) -> Non
     if missing:
         protocol, metric = missing[0]
         raise InputError(f"{file}: field 'columns': {path} prints {metric!r} under {protocol!r}; no column shows it")
+    rows = set(printed["row"])
     for row in card.ours:
-        if row not in set(printed["row"]):
-            raise InputError(f"{file}: field 'ours': {path} has no {row!r}; {nearest(row, set(printed['row']))}")
+        if row not in rows:
+            raise InputError(f"{file}: field 'ours': {path} has no {row!r}; {nearest(row, rows)}")
+    for row in card.also:
+        if row in rows or row == NULL_ROW:
+            raise InputError(f"{file}: field 'also': there is a row {row!r} already; name it otherwise, or use 'ours'")
 
 
 def _remarks(printed: pd.DataFrame, path: Path) -> dict[int, str]:
@@ -130,7 +134,7 @@ def _conventions(columns: Sequence[ColumnCard]) -> str:
 
 
 def published_table(card: TableCard, name: str, sources: Sources) -> TableData:
-    """Build a table of printed numbers, our scores beside them, and the null model below."""
+    """Build a table of printed numbers, our scores beside them, more runs of ours and the null model below."""
     if not card.published or not card.columns:
         field = "columns" if card.published else "published"
         raise InputError(f"{card_file(name)}: field {field!r}: a table of kind 'published' needs it")
@@ -141,7 +145,7 @@ def published_table(card: TableCard, name: str, sources: Sources) -> TableData:
     places = [place(column.beside or column.protocol, sources.protocols) for column in card.columns]
     notes = _remarks(printed, path)
     lines = {(line.row, line.protocol, line.metric): line.Index for line in printed.itertuples()}
-    rows = dict.fromkeys(printed["row"]) | dict(card.ours)
+    rows = dict.fromkeys(printed["row"]) | dict(card.ours) | {row: also.run for row, also in card.also.items()}
     study = list(dict.fromkeys(found[0] for found, c in zip(places, card.columns, strict=True) if found and c.ours))
     study = [protocol for protocol in study if protocol in ours.study]
     if ours.null_epochs(study):
@@ -155,15 +159,14 @@ def published_table(card: TableCard, name: str, sources: Sources) -> TableData:
             index = lines.get((row, column.protocol, column.metric), lines.get((row, "", "")))
             if index is not None:
                 cell |= {"published": printed.at[index, "value"], "printed": printed.at[index, "printed"]}
-            remarks = [notes.get(index, ""), cell.get("ours_note", "")]
+            remarks = [notes.get(index, ""), card.also[row].note if row in card.also else "", cell.get("ours_note", "")]
             cells.append({"row": row, "column": head.key, **cell, "note": "; ".join(filter(None, remarks))})
     frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
-    runs = [
-        (protocol, run) for run in dict.fromkeys(card.ours.values()) if run in sources.methods for protocol in study
-    ]
+    named = dict.fromkeys(run for run in rows.values() if run in sources.methods)
+    runs = [(protocol, run) for run in named for protocol in study]
     facts, warning = ours.facts(study)
     scored = frame.loc[frame["honest"].notna() & (frame["row"] != NULL_ROW), "row"].nunique()
-    mine = f"Rows with scores of ours: {scored} of {printed['row'].nunique()}."
+    mine = f"Rows with scores of ours: {scored} of {len(set(rows) - {NULL_ROW})}."
     progress = join(ours.progress(runs), card.caption)
     about = join(mine, facts, ours.null_sentence(study))
     caption = join(progress, _conventions(card.columns), about, by="\n")

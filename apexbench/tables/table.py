@@ -49,6 +49,11 @@ class Sources:
     comparisons: Files = field(default_factory=dict)
     partial: bool = False
 
+    @property
+    def shown(self) -> dict[str, MethodCard]:
+        """The runs of tables that name none: not those with `leaderboard: false`."""
+        return {run: card for run, card in self.methods.items() if card.leaderboard}
+
 
 @dataclass(frozen=True)
 class Column:

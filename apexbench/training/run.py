@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 from tqdm import tqdm
 
@@ -121,6 +122,33 @@ def _presence(labels: np.ndarray, classes: int) -> np.ndarray:
     return (labels[:, None] >> np.arange(classes)) % 2
 
 
+def read_clips(
+    job: Job, protocol: str, packs: Mapping[str, Sequence[str]]
+) -> tuple[Method, pd.DataFrame, Inputs, np.ndarray]:
+    """Return a run's method, the protocol's clips that all its packs hold, their rows of the packs, and their labels.
+
+    Labels are classes (N,), or presence (N, C) where a clip may have several.
+    """
+    kind = find(job.method)
+    method = kind(len(job.classes), kind.parse(dict(job.params), where=f"run {job.run!r}"))
+    missing = [role for role in kind.reads if role not in packs]
+    if missing:
+        raise InputError(f"run {job.run!r}: its inputs have no {missing[0]!r}, which {job.method} reads")
+    table = read_protocol(protocol)
+    joined = {role: _join(paths) for role, paths in packs.items() if role in kind.reads}
+    for role, pack in joined.items():
+        lost = set(table["id"]) - set(pack.ids)
+        if lost:
+            logging.warning("%d clip(s) of the protocol are not in the pack %r: %s", len(lost), role, sorted(lost))
+            table = table[~table["id"].isin(lost)].reset_index(drop=True)
+    labels = table["label"].to_numpy()
+    if job.multilabel:
+        labels = _presence(labels, len(job.classes))
+    inputs: Inputs = {role: pack.x[pack.rows(table["id"])] for role, pack in joined.items()}
+    inputs["id"] = table["id"].to_numpy(dtype=object)
+    return method, table, inputs, labels
+
+
 def run_folds(
     job: Job,
     protocol: str,
@@ -144,25 +172,9 @@ def run_folds(
     Every finished fold is kept in `<output>.folds/` until the output is whole, and taken up again by a later try if
     nothing that it depends on has changed.
     """
-    kind = find(job.method)
-    method = kind(len(job.classes), kind.parse(dict(job.params), where=f"config/methods/{job.run}.yaml"))
-    missing = [role for role in kind.reads if role not in packs]
-    if missing:
-        raise InputError(f"config/methods/{job.run}.yaml: inputs has no {missing[0]!r}, which {job.method} reads")
-    table = read_protocol(protocol)
-    joined = {role: _join(paths) for role, paths in packs.items() if role in kind.reads}
-    for role, pack in joined.items():
-        lost = set(table["id"]) - set(pack.ids)
-        if lost:
-            logging.warning("%d clip(s) of the protocol are not in the pack %r: %s", len(lost), role, sorted(lost))
-            table = table[~table["id"].isin(lost)].reset_index(drop=True)
-    labels = table["label"].to_numpy()
-    if job.multilabel:
-        labels = _presence(labels, len(job.classes))
-    inputs: Inputs = {role: pack.x[pack.rows(table["id"])] for role, pack in joined.items()}
-    inputs["id"] = table["id"].to_numpy(dtype=object)
+    method, table, inputs, labels = read_clips(job, protocol, packs)
     tasks = _tasks(job, table, folds, inner_folds)
-    data = {"protocol": _file_hash(protocol), **{r: [_file_hash(p) for p in packs[r]] for r in sorted(joined)}}
+    data = {"protocol": _file_hash(protocol), **{r: [_file_hash(p) for p in packs[r]] for r in sorted(method.reads)}}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
     done, seconds = [], 0.0
@@ -229,7 +241,6 @@ def _device_name(device: str) -> str:
 
 def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:
     """Write a predictions file: one row for each clip and epoch, the record as its schema metadata `apexbench`."""
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -6,6 +6,7 @@ from apexbench.stages.results import rank_figure
 with job(snakemake.log[0], snakemake.threads):
     rank_figure(
         snakemake.params.scores,
+        snakemake.params.runs,
         snakemake.params.multilabel,
         snakemake.params.title,
         snakemake.output[0],

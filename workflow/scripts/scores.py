@@ -8,6 +8,7 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.params.runs,
         snakemake.params.inner,
         snakemake.params.skipped,
+        snakemake.params.compared,
         snakemake.params.card,
         snakemake.params.protocol,
         snakemake.params.seed,

@@ -1,0 +1,35 @@
+"""A published table whose rows are named `<anything>=<number>`, as scores over that number."""
+
+import os
+import re
+
+import pandas as pd
+
+from apexbench.config import ColumnCard, TableCard
+from apexbench.errors import InputError
+from apexbench.tables.ours import NULL_ROW
+from apexbench.tables.table import card_file, read_csv
+
+SCORES = ["published", "as_published", "honest", "ci_low", "ci_high"]
+
+
+def read_curve(path: str | os.PathLike, name: str, card: TableCard) -> tuple[pd.DataFrame, float, ColumnCard]:
+    """Read the first column of ours in a table's CSV: x and SCORES by row, the null model's score, and the column.
+
+    Raises InputError, naming the card and the row, for a row without a number after its last "=".
+    """
+    frame = read_csv(path, ["row", "column", *SCORES], "delete it and rerun the table")
+    place = next(place for place, column in enumerate(card.columns) if column.ours)
+    part = frame[frame["column"] == frame["column"].unique()[place]].set_index("row")[SCORES].apply(pd.to_numeric)
+    points = part.drop(NULL_ROW, errors="ignore")
+    numbers = []
+    for row in points.index:
+        number = re.search(r"=\s*(-?\d+(\.\d+)?)$", row)
+        if number is None:
+            raise InputError(
+                f"{card_file(name)}: field 'curve': the row {row!r} does not end in '=' and a number; name it so, "
+                f"or take 'curve' out"
+            )
+        numbers.append(float(number[1]))
+    points = points.assign(x=numbers).sort_values("x", ignore_index=True)
+    return points, part["as_published"].get(NULL_ROW, float("nan")), card.columns[place]

@@ -1,0 +1,19 @@
+# Pretrained weights by timm tag, fetched once: jobs on other machines need no network.
+
+
+rule weights:
+    output:
+        "results/weights/{tag}.safetensors",
+    log:
+        "results/logs/weights/{tag}.log",
+    benchmark:
+        "results/benchmarks/weights/{tag}.tsv"
+    priority: 10
+    localrule: True
+    conda:
+        CONDA
+    params:
+        code=script_code("weights"),
+        wanted_by=wanting_weights,
+    script:
+        "../workflow/scripts/weights.py"

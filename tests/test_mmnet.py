@@ -1,0 +1,381 @@
+"""MMNet: the released network's size and parts, the scripts' values, frames near the key frames, and what it learns."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from apexbench.config import Jitter
+from apexbench.methods import create
+from apexbench.methods.mixing import FAMILY
+from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
+from apexbench.stages.packs import pack_frames
+from apexbench.stages.shards import frames_near_keys
+from apexbench.store import read_pack, read_tensors, write_tensors
+from apexbench.training.loop import predict
+from apexbench.training.run import train_fold
+
+SMALL = {"image_size": 32, "width": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def small(classes=3, **values):
+    return create("mmnet", classes, **{**SMALL, **values})
+
+
+def count(*modules):
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def clips(number=4, slots=4, side=32, seed=0):
+    shape = (number, 2, 3, side, side) if slots is None else (number, 2, slots, 3, side, side)
+    return {"frames": np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)}
+
+
+def given(method, inputs):
+    return method.tensors(inputs, inputs)
+
+
+# the network
+
+
+def test_it_has_the_parameters_of_the_released_network():
+    model = create("mmnet", 5).build()
+    main = count(model.conv, model.stages, model.head)
+    assert (count(model), count(model.stem), main) == (9_438_841, 5_220, 3_025_429)
+    assert (count(model.head), count(model.position)) == (501_765, 6_408_192)
+
+
+def test_the_head_reads_a_map_of_14_by_14():
+    model = create("mmnet", 5).build().eval()
+    with torch.inference_mode():
+        shapes = [tuple(model.stem(torch.zeros(1, 3, 224, 224)).shape[1:])]
+        fused = model.fused(torch.zeros(1, 3, 224, 224), torch.ones(1, 3, 224, 224))
+    assert shapes == [(180, 112, 112)]
+    assert fused.shape == (1, 512, 14, 14) and model.head.in_features == 100_352
+
+
+@pytest.mark.parametrize("size", [32, 40, 48, 60, 64])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_any_size_fits(size, stride):
+    method = small(image_size=size, stem_stride=stride)
+    model = method.build().eval()
+    assert model(**given(method, clips(2, side=size))).shape == (2, 3)
+    assert model.position.side == -(-size // (8 * stride))
+
+
+def test_widths_are_cut_among_the_heads():
+    for width in (0.01, 0.03, 0.1, 0.37, 1.5):
+        assert small(width=width).build().head.in_features % 16 == 0  # 2 x 2 places, 4 heads
+
+
+def test_the_loss_reaches_every_parameter():
+    method = small(5, drop_path=0.0)
+    torch.manual_seed(0)
+    model = method.build().train()
+    batch = method.augment(given(method, clips(8)), np.random.default_rng(0))
+    method.loss(model(**batch), torch.arange(8) % 5).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_maps_are_products_of_all_before():
+    torch.manual_seed(0)
+    block = ContinuousAttention(4, 8, 2).eval()
+    x, before = torch.randn(2, 4, 8, 8), torch.rand(2, 1, 8, 8)
+    with torch.inference_mode():
+        alone, own = block(x)
+        together, weights = block(x, before)
+        assert not block(x, torch.zeros_like(before))[0].any()
+    torch.testing.assert_close(weights, own * functional.max_pool2d(before, 3, 2, 1))
+    torch.testing.assert_close(together * own, alone * weights)
+    assert (weights <= own).all() and (own > 0).all() and (own < 1).all()
+
+
+def test_maps_only_fall_from_stage_to_stage():
+    model = small().build().eval()
+    with torch.inference_mode():
+        x, weights = model.conv(model.stem(torch.randn(2, 3, 32, 32))), None
+        for stage in model.stages:
+            highest = 1.0 if weights is None else weights.amax()
+            x, weights = stage(x, weights)
+            assert weights.shape[-1] == x.shape[-1] and (weights <= highest).all()
+
+
+def test_position_sees_the_onset_only_and_knows_places():
+    torch.manual_seed(0)
+    branch = small(image_size=64).build().eval().position
+    same = torch.full((1, 3, 64, 64), 0.3)
+    with torch.inference_mode():
+        out = branch(same)[0].flatten(1)
+    assert (out[:, :1] - out[:, 1:]).abs().amax(0).min() > 1e-3
+
+
+def test_initial_weights():
+    torch.manual_seed(0)
+    model = create("mmnet", 5).build()
+    conv = model.conv[0].weight
+    assert conv.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
+    linear = model.position.blocks[0].qkv
+    assert linear.weight.std().item() == pytest.approx(0.02, rel=0.02) and not linear.bias.any()
+    assert model.position.places.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def test_clips_skip_blocks_in_training_only():
+    method = small(3, drop_path=0.9, depth=2)
+    torch.manual_seed(0)
+    last = method.build().position.blocks[1]
+    x = torch.randn(64, 4, last.out.in_features)
+    assert last.drop_path == pytest.approx(0.9) and method.build().position.blocks[0].drop_path == 0
+    kept = (last.train()(x) != x).flatten(1).any(1).float().mean()
+    assert 0.05 < kept < 0.4  # of two parts, each with 1 in 10
+    assert (last.eval()(x) != x).flatten(1).any(1).all()
+
+
+# values by the number of classes
+
+
+@pytest.mark.parametrize(
+    ("classes", "wanted"),
+    [
+        (5, (74, 32, 0.6, 2, 4, 0, 3, 15)),
+        (3, (99, 24, 0.7, 3, 2, 0.3, 4, 4)),
+        (4, (74, 32, 0.7, 3, 2, 0.3, 4, 4)),
+        (2, (74, 32, 0.6, 2, 4, 0, 3, 15)),
+        (7, (74, 32, 0.6, 2, 4, 0, 3, 15)),
+    ],
+)
+def test_values_are_those_of_the_script_for_as_many_classes(classes, wanted):
+    p = create("mmnet", classes).params
+    found = (p.epochs, p.batch_size, p.weight_decay, p.depth, p.mlp_ratio, p.drop_path, p.degrees, p.padding)
+    assert found == wanted and p.learning_rate == 8e-4
+
+
+def test_given_values_win():
+    p = create("mmnet", 3, epochs=7, drop_path=0.0, padding=0).params
+    assert (p.epochs, p.drop_path, p.padding, p.batch_size) == (7, 0.0, 0, 24)
+
+
+def test_the_learning_rate_falls_for_fifty_epochs():
+    method = small(5)
+    optimizer, scheduler = method.optimizer([torch.zeros(1, requires_grad=True)])
+    rates = []
+    for _ in range(method.params.epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    np.testing.assert_allclose(rates[:51], 8e-4 * 0.987 ** np.arange(51))
+    assert len(rates) == 74 and set(rates[50:]) == {rates[50]}
+    assert optimizer.param_groups[0]["weight_decay"] == 0.6
+
+
+# frames near the key frames
+
+
+@pytest.fixture
+def shard(tmp_path):
+    """Clips whose every frame shows its own number."""
+
+    def write(**numbers):
+        tensors, records = {}, {}
+        for name, (frames, onset, apex) in numbers.items():
+            tensors[name] = np.stack([np.full((8, 8, 1), number, np.uint8) for number in frames])
+            records[name] = {"frames": list(frames), "onset": onset, "apex": apex}
+        write_tensors(tmp_path / "shard.safetensors", tensors, {"kind": "clips", "clips": records})
+        return str(tmp_path / "shard.safetensors")
+
+    return write
+
+
+def shown(path, name, **jitter):
+    frames = frames_near_keys(read_tensors(path), name, Jitter(**jitter))
+    assert frames.shape == (2, 4, 8, 8, 1) and (frames == frames[..., :1, :1, :]).all()
+    return frames[..., 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("apex", "jitter", "onsets", "apexes"),
+    [
+        (50, {}, [10] * 4, [50] * 4),
+        (50, {"onset": 0.15, "apex": 0.15}, [10, 10, 11, 11], [50, 50, 49, 49]),  # 1.5 frames
+        (90, {"onset": 0.15, "apex": 0.15}, [10, 11, 12, 13], [90, 89, 88, 87]),
+        (64, {"onset": 0.15, "apex": 0.15}, [10, 11, 11, 12], [64, 63, 63, 62]),
+        (30, {"onset": 0.2, "apex": 0.15, "past_apex": 0.15}, [10, 10, 11, 11], [30, 31, 32, 33]),
+        (110, {"onset": 0.2, "apex": 0.15, "past_apex": 0.15}, [10, 12, 13, 15], [110, 109, 108, 107]),
+        (70, {"apex": 0.2, "past_apex": 0.3}, [10] * 4, [70, 71, 67, 73]),  # of 67, 69, 71, 73 one gives way to 70
+        (10, {"onset": 1, "apex": 1}, [10] * 4, [10] * 4),
+    ],
+)
+def test_four_frames_are_spread_over_the_range(shard, apex, jitter, onsets, apexes):
+    path = shard(clip=(range(10, 111), 10, apex))
+    assert shown(path, "clip", **jitter) == [onsets, apexes]
+
+
+def test_missing_frames_are_replaced_by_their_neighbours(shard):
+    frames = [10, 11, 13, 14, *range(40, 87), 90, 91]  # of 12 and 88, the earlier neighbour is taken
+    path = shard(clip=(frames, 10, 90))
+    assert shown(path, "clip", onset=0.15, apex=0.15) == [
+        [10, 11, 11, 13],
+        [90, 90, 86, 86],
+    ]
+
+
+@pytest.mark.parametrize("jitter", [None, {"onset": 0.15, "apex": 0.15, "past_apex": 0.15}])
+def test_packs(shard, tmp_path, jitter):
+    path = shard(b=(range(10, 101), 10, 50), a=(range(5, 9), 5, 7))
+    recipe = {"flow": None, "frames": "none", "size": 16, "jitter": jitter}
+    pack_frames([path], recipe, str(tmp_path / "pack"))
+    pack = read_pack(tmp_path / "pack")
+    assert pack.ids == ("a", "b") and pack.x.dtype == np.uint8 and pack.meta["frames"] == ["onset", "apex"]
+    assert pack.x.shape == ((2, 2, 3, 16, 16) if jitter is None else (2, 2, 4, 3, 16, 16))
+    keys = pack.x if jitter is None else pack.x[:, :, 0]
+    assert (keys == np.array([[5, 7], [10, 50]], np.uint8).reshape(2, 2, 1, 1, 1)).all()
+    if jitter is None:
+        assert "jitter" not in pack.meta
+        pack_frames([path], {key: value for key, value in recipe.items() if key != "jitter"}, str(tmp_path / "other"))
+        np.testing.assert_array_equal(read_pack(tmp_path / "other").x, pack.x)
+    else:
+        assert pack.meta["jitter"] == jitter
+        assert set(pack.x[1, 1].ravel()) == {49, 50, 51} and set(pack.x[0, 0].ravel()) == {5}
+
+
+# what the model is given
+
+
+def test_tests_see_the_key_frames_as_they_are():
+    method = small(3)
+    torch.manual_seed(0)
+    model = method.build().eval()
+    inputs, others = clips(3), clips(3, seed=1)
+    others["frames"][:, :, 0] = inputs["frames"][:, :, 0]
+    plain = {"frames": inputs["frames"][:, :, 0]}
+    scores = [predict(method, model, given(method, x), 2) for x in (inputs, others, plain)]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    np.testing.assert_array_equal(scores[0], scores[2])
+    onset, apex = normalise(torch.from_numpy(plain["frames"])).unbind(1)
+    with torch.inference_mode():
+        np.testing.assert_allclose(model(onset, apex), scores[0], rtol=1e-4, atol=1e-5)
+
+
+def test_frames_are_normalised_by_imagenet():
+    x = torch.tensor([0, 128, 255], dtype=torch.uint8).view(3, 1, 1)
+    wanted = [-0.485 / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    np.testing.assert_allclose(normalise(x).flatten(), wanted, rtol=1e-6)
+
+
+def picks(method, inputs, seed=0):
+    still = {"onset": inputs["onset"], "apex": inputs["apex"]}
+    return method.augment(still, np.random.default_rng(seed))
+
+
+def test_training_picks_one_of_four_for_each_clip_and_kind():
+    method = small(degrees=0, padding=0, drop_path=0.0)
+    inputs = given(method, clips(200))
+    number = 10 * torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1)
+    inputs = {name: number.expand_as(x) for name, x in inputs.items()}
+    batch = picks(method, inputs)
+    assert {name: tuple(x.shape) for name, x in batch.items()} == dict.fromkeys(inputs, (200, 3, 32, 32))
+    slots = {n: ((x[:, 0, 0, 0] * 0.229 + 0.485) * 25.5).round().int().numpy() for n, x in batch.items()}
+    table = np.zeros((4, 4), int)
+    np.add.at(table, (slots["onset"], slots["apex"]), 1)
+    assert table.sum() == 200 and (table > 0).all() and (table.sum(0) > 30).all() and (table.sum(1) > 30).all()
+
+
+def test_augmentation_is_drawn_from_the_generator_alone():
+    method = small()
+    inputs = given(method, clips(6))
+    first = picks(method, inputs)
+    np.random.random(3)
+    torch.rand(3)
+    again, other = picks(method, inputs), picks(method, inputs, 1)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert all(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_both_frames_move_alike_and_nothing_comes_in_from_outside():
+    frames = clips(6, None, 64)["frames"]
+    frames[:, 1] = frames[:, 0]
+    together = small(image_size=64, padding=50)
+    batch = picks(together, given(together, {"frames": frames}))
+    assert torch.equal(batch["onset"], batch["apex"]) and not together.energy(batch).any()
+    assert (batch["onset"] == 0).all(1).any()  # 0 after the normalisation, which no px of these is
+    apart = small(image_size=64, joint=False)
+    assert apart.energy(picks(apart, given(apart, {"frames": frames}))).any()
+
+
+@pytest.mark.parametrize(("padding", "wanted"), [(15, 2), (4, 1), (0, 0)])
+def test_shifts_shrink_with_the_frames(padding, wanted):
+    method = small(padding=padding, degrees=0)
+    batch = picks(method, given(method, {"frames": np.full((64, 2, 3, 32, 32), 200, np.uint8)}))
+    outside = (batch["apex"] == 0).all(1)
+    assert outside.all(2).sum(1).max() == outside.all(1).sum(1).max() == wanted
+
+
+def test_energy_is_how_much_the_frames_differ():
+    batch = {"onset": torch.zeros(1, 3, 2, 2), "apex": torch.tensor([3.0, -1, 2]).view(1, 3, 1, 1).expand(1, 3, 2, 2)}
+    assert small().energy(batch).tolist() == [[[2.0, 2.0], [2.0, 2.0]]]
+
+
+def test_frames_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="MMNet reads frames of 224 x 224 px; the pack's are 32 x 32"):
+        given(create("mmnet", 3), clips())
+
+
+# the switches
+
+
+def test_each_switch_changes_what_it_says():
+    scores = {}
+    inputs = clips(2)
+    for name, values in {
+        "none": {},
+        "stride": {"stem_stride": 1},
+        "antialias": {"antialias": True},
+        "depth": {"depth": 1},
+        "ratio": {"mlp_ratio": 1.0},
+        "outputs": {"outputs": 5},
+    }.items():
+        method = small(3, **values)
+        torch.manual_seed(0)
+        model = method.build().eval()
+        scores[name] = predict(method, model, given(method, inputs), 2), count(model)
+    assert {name for name, (_, size) in scores.items() if size == scores["none"][1]} == {"none", "antialias"}
+    assert not np.allclose(scores["antialias"][0], scores["none"][0])
+    assert small(frame_jitter=False).tensors(inputs, inputs)["onset"].shape[1] == 1
+    assert given(small(), inputs)["onset"].shape[1] == 4
+
+
+@pytest.mark.parametrize("mixing", ["none", "memix", "manifold-mixup"])
+def test_outputs_without_a_class_are_trained_and_not_scored(mixing):
+    assert mixing in {"none", *FAMILY}
+    method = small(3, outputs=5, epochs=1, batch_size=4, mixing=mixing)
+    assert method.build().train()(**given(method, clips(2))).shape == (2, 5)
+    scores = train_fold(method, clips(8), np.arange(8) % 3, clips(3, seed=1), 0)
+    assert scores.shape == (1, 3, 3)
+    presence = np.eye(3, dtype=int)[np.arange(8) % 3]
+    assert train_fold(method, clips(8), presence, clips(3, seed=1), 0).shape == (1, 3, 3)
+
+
+def test_fewer_outputs_than_classes_are_refused():
+    with pytest.raises(ValueError, match="5 outputs for 7 classes"):
+        small(7, outputs=5)
+
+
+def test_what_moves_where_is_learned():
+    """A bright blob appears in the left, the right or the lower part of otherwise equal noisy faces."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(36) % 3
+    frames = np.repeat(rng.integers(60, 120, (36, 1, 1, 3, 32, 32)), 2, axis=1).repeat(4, axis=2)
+    for clip, label in enumerate(labels):
+        row, column = ((8, 4), (8, 20), (22, 12))[label]
+        frames[clip, 1, :, :, row : row + 8, column : column + 8] += 60
+    frames = frames.astype(np.uint8)
+    method = small(3, epochs=12, batch_size=6, width=0.2)
+    scores = train_fold(method, {"frames": frames[:24]}, labels[:24], {"frames": frames[24:]}, 0)
+    assert (scores[-1].argmax(-1) == labels[24:]).mean() > 0.8
