@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
 from apexbench.tables.table import COLUMNS
+from apexbench.torchvision_shim import ensure_torchvision
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 BIN = Path(sys.executable).parent
+VIT = "vit_base_patch16_224"
 PARTS = ["Snakefile", "rules", "workflow", "apexbench", "config", "profiles", "envs", "README.md"]
 
 
@@ -278,6 +281,31 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     assert "rate-0" not in (folder / "figures/curves-samm-3.svg").read_text()
     assert "(synthetic clips)" in (folder / "figures/curve-rates.svg").read_text()
     assert "train" not in planned(study, *words, 'protocols=["samm-3"]', 'methods=["rate-0.01"]')
+
+
+def test_pretrained_weights_a_file_and_a_tag_and_the_picture_of_what_is_mixed(study, monkeypatch):
+    ensure_torchvision()
+    import timm
+
+    vit = {"embed_dim": 32, "depth": 2, "num_heads": 4}
+    save_file(timm.create_model(VIT, img_size=48, **vit).state_dict(), study / "own.safetensors")
+    tag = f"{VIT}.augreg_in21k_ft_in1k"
+    for name, weights in {"own": "own.safetensors", "tagged": tag}.items():
+        quick = {"vit": vit, "epochs": 2, "weights": weights}
+        card = {"like": "mixmeformer", "title": name, "budgets": {"quick": quick}}
+        (study / f"config/methods/{name}.yaml").write_text(json.dumps(card))
+    words = ["--config", 'protocols=["samm-3"]', "tables=[]", "study=weights"]
+    jobs = planned(study, *words, 'methods=["own","tagged"]')
+    assert jobs["train"] == 2 and jobs["weights"] == 1 and jobs["mixing_picture"] == 2
+    call(study, "snakemake", "--cores", "2", *words, 'methods=["own"]')
+    assert predictions(study, "samm-3", "own", "weights")["epoch"].max() == 2
+    assert (study / "results/weights/figures/mixing-samm-3-own.png").stat().st_size > 10_000
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    call(study, "snakemake", "--cores", "2", *words, 'methods=["tagged"]', code=1)
+    (log,) = (study / "results/logs/weights").glob("*.log")
+    text = log.read_text()
+    assert "ERROR config/methods/tagged.yaml" in text and tag in text and "model.safetensors" in text
+    assert "Traceback" not in text and not (study / "results/weights/runs/samm-3/tagged").exists()
 
 
 @pytest.mark.parametrize(
