@@ -1,9 +1,9 @@
 """Mixing of training clips, for any deep method: what a mixing function gets and returns, and how cards name it.
 
 A mixing function takes a `Batch` and a numpy generator, and returns `Mixed`; a card says `mixing: cutmix` and
-`mixing_options: {probability: 0.5}`. `family.py` has MEMix and the methods that its authors compare it with. One's own is
-a function under `@mixing` in a file of its own in this folder, whose keyword-only arguments are its options
-(docs/add-a-method.md): what other runs depend on stays as it is.
+`mixing_options: {probability: 0.5}`. `family.py` has MEMix and the methods that its authors compare it with. One's own
+is a function under `@mixing` in a file of its own in this folder; its keyword-only arguments are its options
+(docs/add-a-method.md). Other runs do not depend on that file.
 
 Tensors are used by their methods only, so that a card is checked without waiting for torch. Random numbers are drawn on
 the CPU: a GPU sees the same batches.

@@ -109,8 +109,8 @@ def balanced_mixup(batch: Batch, rng: np.random.Generator, *, alpha: Positive = 
     rarity = (batch.all_labels / np.maximum(batch.counts, 1)).sum(1)
     chances = rarity / rarity.sum() if rarity.any() else None
     inputs, labels = batch.more(rng.choice(len(rarity), len(batch), p=chances))
-    blended = {name: blended(inputs[name], x, weight) for name, x in batch.inputs.items()}
-    return Mixed(blended, blended(labels, batch.labels, weight))
+    mixed = {name: blended(inputs[name], x, weight) for name, x in batch.inputs.items()}
+    return Mixed(mixed, blended(labels, batch.labels, weight))
 
 
 @mixing
