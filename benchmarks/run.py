@@ -1,4 +1,4 @@
-"""Run every benchmark and print one Markdown page; `make benchmark`. About ten minutes on two cores.
+"""Run every benchmark and print one Markdown page; `make benchmark`. About twenty minutes on two cores.
 
 .venv/bin/python benchmarks/run.py > page.md
 """
@@ -50,8 +50,9 @@ def pipeline(folder: Path) -> str:
 
 def dry_run() -> str:
     """A study of 20,160 trainings: 6 methods, 56 folds, 60 seeds."""
+    methods = ["majority", "shuffled-labels", "flow-svm", "flow-svm-linear", "resnet-linear", "ststnet"]
     words = ["snakemake", "--cores", "2", "--dry-run", "--quiet", "all", "--config", "study=large"]
-    seconds = sorted(call(*words, f"seeds={list(range(60))}")[1] for _ in range(3))
+    seconds = sorted(call(*words, f"seeds={list(range(60))}", f"methods={methods}")[1] for _ in range(3))
     return (
         "| dry run of 20,160 trainings (6 methods, 56 folds, 60 seeds) | |\n|:--|--:|\n"
         f"| median of three, with start-up | {seconds[1]:.1f} s |"
@@ -71,6 +72,8 @@ def main() -> None:
         f"## Training: `python benchmarks/training.py`\n\n{call(sys.executable, 'benchmarks/training.py')[0]}",
         flush=True,
     )
+    steps = call(sys.executable, "benchmarks/transformers.py", "--steps", "3")[0]
+    print(f"## MixMeFormer: `python benchmarks/transformers.py --steps 3`\n\n{steps}", flush=True)
     scoring = call(sys.executable, "benchmarks/scoring.py")[0]
     print(f"## Scoring: `python benchmarks/scoring.py`\n\n{scoring}", flush=True)
     print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)

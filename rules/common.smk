@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
 from apexbench.methods import Deep, check_card, find
+from apexbench.methods.mixing import find_mixing
 from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import load_project
 from apexbench.protocols import fold_names, planned

@@ -186,7 +186,17 @@ def training_folds(wildcards):
 
 
 def training_code(run):
-    return script_code("train", METHODS[run].__module__) if run in METHODS else script_code("import_log")
+    if run not in METHODS:
+        return script_code("import_log")
+    mixing = run_mixing(run)
+    modules = [find_mixing(mixing).__module__] if mixing != "none" else []
+    return script_code("train", METHODS[run].__module__, *modules)
+
+
+def run_mixing(run):
+    """How a run mixes its clips; "none" if it does not."""
+    values = PROJECT.methods[run].values(SETTINGS.budget)
+    return getattr(METHODS[run].parse(values, run), "mixing", "none")
 
 
 def training_job(wildcards, seed=None):
@@ -412,7 +422,7 @@ def mixing_pictures():
     for run in SHOWN:
         protocols = [name for name in SETTINGS.protocols if run in METHODS and not why_not(name, run)]
         if protocols and getattr(METHODS[run], "attends", False):
-            if METHODS[run].parse(PROJECT.methods[run].values(SETTINGS.budget), run).mixing != "none":
+            if run_mixing(run) != "none":
                 folder = "figures" if synthetic_mark(PROJECT.protocols[protocols[0]].datasets) else "figures-licensed"
                 paths.append(f"results/{STUDY}/{folder}/mixing-{protocols[0]}-{run}.png")
     return paths

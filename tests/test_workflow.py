@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -281,6 +282,20 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     assert "rate-0" not in (folder / "figures/curves-samm-3.svg").read_text()
     assert "(synthetic clips)" in (folder / "figures/curve-rates.svg").read_text()
     assert "train" not in planned(study, *words, 'protocols=["samm-3"]', 'methods=["rate-0.01"]')
+
+
+def test_a_way_of_mixing_of_one_s_own_trains_its_own_run_only(study):
+    page = (ROOT / "docs/add-a-method.md").read_text().split("## Add a way of mixing")[1]
+    code, card = (textwrap.dedent(block) for block in re.findall(r"```(?:python|yaml)\n(.*?)```", page, re.DOTALL)[:2])
+    file = study / "apexbench/methods/mixing/anchored.py"
+    file.write_text(code)
+    (study / "config/methods/ststnet-anchored.yaml").write_text(card + "budgets: {quick: {epochs: 2}}\n")
+    words = ["--config", "methods=[majority,flow-svm,ststnet,ststnet-anchored]", "tables=[leaderboard]"]
+    assert planned(study, *words)["train"] == 2, "one for each protocol"
+    run = "results/small/runs/samm-3/ststnet-anchored/seed0/folds0-2.parquet"
+    call(study, "snakemake", "--cores", "1", run, *words)
+    assert pd.read_parquet(study / run)["epoch"].max() == 2
+    file.unlink()
 
 
 def test_pretrained_weights_a_file_and_a_tag_and_the_picture_of_what_is_mixed(study, monkeypatch):

@@ -92,7 +92,7 @@ class Classic(Method):
 
 
 class DeepParams(Params):
-    """What every deep method has: the loop's parameters, and what any of them may mix (see mixing.py).
+    """What every deep method has: the loop's parameters, and how any of them may mix clips (see mixing/).
 
     `precision` and `compile` are matters of speed: bfloat16 is autocast around the forward pass and the loss.
     """

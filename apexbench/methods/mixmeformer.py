@@ -1,6 +1,6 @@
 """MixMeFormer: Gu et al., "Facial Micro-motion-aware Mixup for Micro-expression Recognition", ICASSP 2024.
 
-A ViT-B/16 reads the onset-to-apex flow (Farnebäck), a ResNet-18 the onset frame; MEMix (mixing.py) mixes the clips.
+A ViT-B/16 reads the onset-to-apex flow (Farnebäck), a ResNet-18 the onset frame; clips are mixed by MEMix (mixing/).
 Pretrained weights are those that the released code takes; `random` is the default here, since they must be fetched.
 
 The released training loop cannot run: its loader gives (onset, apex) to a network that expects (flow, onset). We take

@@ -7,7 +7,7 @@ from tqdm import trange
 
 from apexbench.methods import Deep
 from apexbench.methods.base import Inputs
-from apexbench.methods.mixing import FAMILY, Batch, Mixed
+from apexbench.methods.mixing import Batch, Mixed, find_mixing
 
 
 def train_deep(
@@ -62,7 +62,7 @@ def mix(method: Deep, rows, clips: Callable, presence: np.ndarray, rng: np.rando
     p = method.params
     motion = method.motion or tuple(inputs)
     batch = Batch(inputs, labels, presence.sum(0), presence, clips, motion, method.energy, method.grid, depth)
-    return FAMILY[p.mixing](batch, rng, **p.mixing_options)
+    return find_mixing(p.mixing)(batch, rng, **p.mixing_options)
 
 
 def presence_of(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -1,131 +1,15 @@
-"""Mixing of training clips: MEMix (Gu et al., ICASSP 2024), and the mixup family that its authors compare it with.
+"""The mixup family: MEMix (Gu et al., ICASSP 2024), and the methods that its authors compare it with.
 
-A mixing function takes a `Batch` and a numpy generator, and returns `Mixed`. Any deep method mixes by what its card
-says: `mixing: cutmix`, `mixing_options: {probability: 0.5}`. To add one's own: a function here under `@mixing`, whose
-keyword-only arguments are its options, and a card that names it with `-` for `_` (docs/add-a-method.md).
-
-Tensors are used by their methods only, so that a card is checked without waiting for torch. Random numbers are drawn on
-the CPU: a GPU sees the same batches.
+Written from the papers and from what their repositories do; where these differ, the docstrings say so. The README of
+MEMix links two other methods than it names: both of each pair are here.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from apexbench.errors import nearest
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a mixing function gets: some training clips, augmented, and what is known of the others.
-
-    Attributes
-    ----------
-    inputs : {argument of the model: tensor (B, ...)}.
-    labels : (B, C) float32: 1 for the class, or for every class of a clip that may have several.
-    counts : (C,) training clips of the fold with each class.
-    all_labels : (N, C) labels of all training clips of the fold, numpy.
-    more : gives `inputs` and `labels` of training clips by row number, augmented like the batch.
-    motion : the inputs that show the motion.
-    energy : from inputs, how much moves where, (B, H, W).
-    grid : patches on a side of the model's input.
-    depth : hidden states of the model that can be mixed (0: none).
-    """
-
-    inputs: Mapping[str, Any]
-    labels: Any
-    counts: np.ndarray
-    all_labels: np.ndarray
-    more: Callable[[np.ndarray], tuple[Mapping[str, Any], Any]]
-    motion: tuple[str, ...]
-    energy: Callable[[Mapping[str, Any]], Any]
-    grid: int
-    depth: int = 0
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """Mixing inside the model: after its part number `part` (from 0), h becomes weight h + (1 - weight) h[partner]."""
-
-    part: int
-    partner: np.ndarray
-    weight: float
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """What a mixing function returns.
-
-    Attributes
-    ----------
-    inputs, labels : what the model sees, and soft labels (B, C) of it; a row has the sum that the blended rows had.
-    relabel : gives the labels from the attention of this same forward pass, (B, grid**2), detached; None: as they are.
-    hidden : mixing inside the model, beside or in place of that of the inputs.
-    parts : (rows, weight) of the batch's parts, in order; the loss is the weighted sum of each part's. None: one part.
-    """
-
-    inputs: Mapping[str, Any]
-    labels: Any
-    relabel: Callable[[Any], Any] | None = None
-    hidden: Hidden | None = None
-    parts: tuple[tuple[int, float], ...] | None = None
-
-
-Mixing = Callable[..., Mixed]
-FAMILY: dict[str, Mixing] = {}
-
-
-def mixing(function: Mixing) -> Mixing:
-    """Let cards name a mixing function."""
-    FAMILY[function.__name__.replace("_", "-")] = function
-    return function
-
-
-def check_mixing(name: str, options: Mapping[str, Any]) -> None:
-    """Raise ValueError for an unknown mixing function or option, a value that an option cannot take, or none at all."""
-    if name not in {"none", *FAMILY}:
-        raise ValueError(f"unknown mixing {name!r}; {nearest(name, ['none', *FAMILY])}")
-    known = {} if name == "none" else dict(inspect.signature(FAMILY[name], eval_str=True).parameters)
-    known = {key: given for key, given in known.items() if given.kind is inspect.Parameter.KEYWORD_ONLY}
-    for key, value in options.items():
-        if key not in known:
-            raise ValueError(f"mixing {name!r} has no option {key!r}; {nearest(key, known)}")
-        try:
-            TypeAdapter(_kind(known[key])).validate_python(value, strict=True)
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            raise ValueError(f"mixing {name!r}, option {key!r}: {message}; found {value!r}") from None
-    for key, given in known.items():
-        if given.default is given.empty and key not in options:
-            raise ValueError(f"mixing {name!r} needs the option {key!r}")
-
-
-def _kind(option: inspect.Parameter) -> Any:
-    """What an option takes: its annotation, or else what its default is."""
-    if option.annotation is not option.empty:
-        return option.annotation
-    return Any if option.default in (None, option.empty) else type(option.default)
-
-
-def _blend(first, second, weight):
-    return first.lerp(second, 1 - weight)
-
-
-def blend(batch: Batch, partner: np.ndarray, weight: float) -> Mixed:
-    """Blend every input and the labels: weight of each clip, the rest of its partner."""
-    inputs = {name: _blend(x, x[partner], weight) for name, x in batch.inputs.items()}
-    return Mixed(inputs, _blend(batch.labels, batch.labels[partner], weight))
+from apexbench.methods.mixing import Batch, Hidden, Mixed, Positive, Share, Weight, blend, blended, mixing
 
 
 @mixing
@@ -161,8 +45,8 @@ def mixaugment(
     weight, size = rng.beta(alpha, alpha), len(batch)
     rows = np.tile(np.arange(size), 2)
     partner = np.concatenate([rng.permutation(size), np.arange(size)])  # a blend with oneself is oneself, exactly
-    inputs = {name: _blend(x[rows], x[partner], weight) for name, x in batch.inputs.items()}
-    labels = _blend(batch.labels[rows], batch.labels[partner], weight)
+    inputs = {name: blended(x[rows], x[partner], weight) for name, x in batch.inputs.items()}
+    labels = blended(batch.labels[rows], batch.labels[partner], weight)
     return Mixed(inputs, labels, parts=((size, virtual), (size, 2 * real)))
 
 
@@ -179,7 +63,7 @@ def manifold_mixup(batch: Batch, rng: np.random.Generator, *, alpha: Positive = 
     partner = rng.permutation(len(batch))
     if place == 0:
         return blend(batch, partner, weight)
-    labels = _blend(batch.labels, batch.labels[partner], weight)
+    labels = blended(batch.labels, batch.labels[partner], weight)
     return Mixed(batch.inputs, labels, hidden=Hidden(place - 1, partner, weight))
 
 
@@ -210,7 +94,7 @@ def remix(
         share = share.masked_fill(kappa * count <= count[partner], 1.0)
     if weight < tau:
         share = share.masked_fill(count >= kappa * count[partner], 0.0)
-    return Mixed(mixed.inputs, _blend(labels, labels[partner], share[:, None]))
+    return Mixed(mixed.inputs, blended(labels, labels[partner], share[:, None]))
 
 
 @mixing
@@ -225,8 +109,8 @@ def balanced_mixup(batch: Batch, rng: np.random.Generator, *, alpha: Positive = 
     rarity = (batch.all_labels / np.maximum(batch.counts, 1)).sum(1)
     chances = rarity / rarity.sum() if rarity.any() else None
     inputs, labels = batch.more(rng.choice(len(rarity), len(batch), p=chances))
-    blended = {name: _blend(inputs[name], x, weight) for name, x in batch.inputs.items()}
-    return Mixed(blended, _blend(labels, batch.labels, weight))
+    mixed = {name: blended(inputs[name], x, weight) for name, x in batch.inputs.items()}
+    return Mixed(mixed, blended(labels, batch.labels, weight))
 
 
 @mixing
@@ -242,7 +126,7 @@ def cutmix(batch: Batch, rng: np.random.Generator, *, alpha: Positive = 1.0, pro
     weight = rng.beta(alpha, alpha)
     partner = rng.permutation(len(batch))
     inputs, area, _ = _paste(batch, rng, partner, weight)
-    return Mixed(inputs, _blend(batch.labels, batch.labels[partner], area))
+    return Mixed(inputs, blended(batch.labels, batch.labels[partner], area))
 
 
 @mixing
@@ -273,15 +157,15 @@ def transmix(
     other = anchor[partner]
     if rng.random() >= probability:
         weight = rng.beta(mixup_alpha, mixup_alpha)
-        return Mixed(blend(batch, partner, weight).inputs, _blend(anchor, other, weight))
+        return Mixed(blend(batch, partner, weight).inputs, blended(anchor, other, weight))
     inputs, area, cut = _paste(batch, rng, partner, rng.beta(alpha, alpha))
     kept = anchor.new_tensor(1.0 - cut)
 
     def relabel(attention):
         share = attention_share(attention, kept, 0.0)[:, None]
-        return _blend(anchor, other, (share + area) / 2 if with_area else share)
+        return blended(anchor, other, (share + area) / 2 if with_area else share)
 
-    return Mixed(inputs, _blend(anchor, other, area), relabel)
+    return Mixed(inputs, blended(anchor, other, area), relabel)
 
 
 def _paste(batch: Batch, rng: np.random.Generator, partner: np.ndarray, weight: float):
@@ -375,7 +259,7 @@ def memix(
     anchor, other = batch.labels, batch.labels[partner]
 
     def relabel(attention):
-        return _blend(anchor, other, attention_share(attention, kept, weight)[:, None])
+        return blended(anchor, other, attention_share(attention, kept, weight)[:, None])
 
     return Mixed(inputs, relabel(kept.new_ones(kept.shape)), relabel)
 
