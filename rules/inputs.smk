@@ -223,6 +223,11 @@ def mixing_job(wildcards):
     return training_job(wildcards, seed=SETTINGS.seeds[0])
 
 
+def training_memory(wildcards):
+    """MB of a training job; networks at paper size hold their clips and gradients, on a GPU also the CUDA context."""
+    return 12000 if issubclass(METHODS[wildcards.run], Deep) and SETTINGS.budget == "paper" else 3000
+
+
 def training_gpus(wildcards):
     return int(issubclass(METHODS[wildcards.run], Deep))
 

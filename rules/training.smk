@@ -19,7 +19,7 @@ rule train:
     threads: 1
     resources:
         gpu=training_gpus,
-        mem_mb=3000,
+        mem_mb=training_memory,
     params:
         job=training_job,
         folds=training_folds,
@@ -91,7 +91,7 @@ rule mixing_picture:
         CONDA
     resources:
         gpu=training_gpus,
-        mem_mb=3000,
+        mem_mb=training_memory,
     params:
         job=mixing_job,
         roles=training_roles,
