@@ -7,6 +7,7 @@ alternate. Also: bfloat16 and torch.compile against float32, and what the forwar
     python benchmarks/transformers.py                       # a GPU if there is one; minutes on a CPU
     python benchmarks/transformers.py --batch 8 --steps 3   # a look
     python benchmarks/transformers.py --compile             # with torch.compile, some minutes more
+    python benchmarks/transformers.py --bfloat16            # on a CPU too
 """
 
 import argparse
@@ -122,6 +123,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="on a CPU too; without its instructions, minutes a step"
+    )
     wanted = parser.parse_args()
     device, batch = wanted.device, wanted.batch
     cpu = device == "cpu"
@@ -129,7 +133,7 @@ def main() -> None:
     print(
         f"| MixMeFormer, batch {batch}, {SIDE} px, {name} | step | clips/s | of the bare networks' |\n|:--|--:|--:|--:|"
     )
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16") if not cpu or wanted.bfloat16 else ("float32",):
         half = {"precision": precision}
         variants = {"bare": bare(batch, device, precision), "ours": ours(batch, device, **half)}
         variants["ours, no mixing"] = ours(batch, device, mixing="none", augmentation="none", **half)
