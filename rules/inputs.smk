@@ -193,6 +193,7 @@ def training_code(run):
     return script_code("train", METHODS[run].__module__, *modules)
 
 
+@cache
 def run_mixing(run):
     """How a run mixes its clips; "none" if it does not."""
     values = PROJECT.methods[run].values(SETTINGS.budget)

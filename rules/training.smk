@@ -93,6 +93,7 @@ rule mixing_picture:
         gpu=training_gpus,
         mem_mb=training_memory,
     params:
+        code=script_code("mixing_picture"),
         job=mixing_job,
         roles=training_roles,
         title=mixing_title,

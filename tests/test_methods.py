@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from small_networks import RESNET, VIT
 
 from apexbench import methods
 from apexbench.config import MethodCard
@@ -20,9 +21,12 @@ ROLES = {
 }
 SMALL = {"epochs": 2, "batch_size": 4}
 # a method that is slow at its paper's size: a smaller one
-VIT = {"image_size": 48, "vit": {"embed_dim": 32, "depth": 2, "num_heads": 4}}
-RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4}
-SIZES = {"mmnet": {"image_size": 32, "width": 0.05}, "mixmeformer": VIT | {"resnet": RESNET}, "vit-flow": VIT}
+SMALL_VIT = {"image_size": 48, "vit": VIT}
+SIZES = {
+    "mmnet": {"image_size": 32, "width": 0.05},
+    "mixmeformer": SMALL_VIT | {"resnet": RESNET},
+    "vit-flow": SMALL_VIT,
+}
 LABELS = np.array([0, 1, 2] * 4)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_networks import RESNET, VIT
 
 from apexbench.errors import InputError
 from apexbench.methods import create
@@ -15,8 +16,8 @@ from apexbench.training.run import train_fold
 
 SMALL = {
     "image_size": 48,
-    "vit": {"embed_dim": 32, "depth": 3, "num_heads": 4},
-    "resnet": {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4},
+    "vit": {**VIT, "depth": 3},
+    "resnet": RESNET,
     "statistics": "fold",
     "padding": 1,
 }

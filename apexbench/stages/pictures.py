@@ -16,6 +16,8 @@ def crop_sheet(shards: list[str], output: str, title: str, most: int = 40) -> No
     files = [read_tensors(path, kind="clips") for path in shards]
     queues = [[(file, name) for name in file] for file in files]
     picked = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
+    if not picked:
+        raise InputError(f"{output}: no clip is left to draw; see the logs of the rule 'faces'")
     picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
     crops = [(ClipId.parse(name).label, onset_and_apex(file, name)[0]) for file, name in picked]
     total = sum(map(len, queues))

@@ -20,6 +20,7 @@ from apexbench.config import digest
 from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, find
 from apexbench.methods.base import Inputs
+from apexbench.pretrained import is_file
 from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import Pack, StoreError, atomic, read_pack, read_tensors, write_tensors
 from apexbench.training.loop import train_deep
@@ -175,6 +176,8 @@ def run_folds(
     method, table, inputs, labels = read_clips(job, protocol, packs)
     tasks = _tasks(job, table, folds, inner_folds)
     data = {"protocol": _file_hash(protocol), **{r: [_file_hash(p) for p in packs[r]] for r in sorted(method.reads)}}
+    weights = [getattr(method.params, name) for name in method.pretrained] if isinstance(method, Deep) else []
+    data["weights"] = [_file_hash(path) for path in weights if is_file(path)]
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
     done, seconds = [], 0.0

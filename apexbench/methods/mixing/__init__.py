@@ -14,6 +14,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -95,13 +96,19 @@ def mixing(function: Mixing) -> Mixing:
     return function
 
 
-def find_mixing(name: str) -> Mixing:
-    """Return the mixing function that cards call so; ValueError with the nearest name if there is none."""
+@cache
+def _load() -> None:
+    """Import every file of this folder, once: each batch asks for its function."""
     for module in pkgutil.iter_modules(__path__):
         try:
             importlib.import_module(f"{__name__}.{module.name}")
         except Exception as error:
             raise ValueError(f"apexbench/methods/mixing/{module.name}.py cannot be imported: {error!r}") from error
+
+
+def find_mixing(name: str) -> Mixing:
+    """Return the mixing function that cards call so; ValueError with the nearest name if there is none."""
+    _load()
     if name not in FAMILY:
         raise ValueError(f"unknown mixing {name!r}; {nearest(name, ['none', *FAMILY])}")
     return FAMILY[name]

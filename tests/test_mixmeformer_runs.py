@@ -1,18 +1,24 @@
-"""What a run mixes and where it looks, drawn."""
+"""Runs of MixMeFormer: what they mix and where they look, drawn; folds alone, and with other weights."""
 
 import cv2
 import numpy as np
 import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from small_networks import RESNET, VIT
 
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.stages import mixing
 from apexbench.store import write_pack
-from apexbench.training.run import Job
+from apexbench.torchvision_shim import ensure_torchvision
+from apexbench.training import run
+from apexbench.training.run import Job, train_fold
 
 SIZES = {
     "image_size": 48,
-    "vit": {"embed_dim": 32, "depth": 2, "num_heads": 4},
-    "resnet": {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4},
+    "vit": VIT,
+    "resnet": RESNET,
     "statistics": "fold",
     "epochs": 1,
 }
@@ -60,3 +66,45 @@ def test_the_picture_is_written_with_or_without_an_onset_frame(tmp_path):
         mixing.mixing_picture(job, str(tmp_path / "p.csv"), packs, str(tmp_path / f"{name}.png"), "t")
     wide, narrow = (cv2.imread(str(tmp_path / f"{name}.png")) for name in ("two", "one"))
     assert wide.shape[1] > narrow.shape[1] > 500
+
+
+def test_other_weights_are_no_reason_to_take_up_old_folds(tmp_path, monkeypatch):
+    ensure_torchvision()
+    import timm
+
+    packs, seen = _study(tmp_path), []
+    folds = ["a:1", "a:2"]
+
+    def write(seed):
+        torch.manual_seed(seed)
+        save_file(
+            timm.create_model("vit_base_patch16_224", img_size=48, **VIT).state_dict(), tmp_path / "w.safetensors"
+        )
+
+    def cut_short(*given):
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        seen.append(given[3]["id"][0])
+        return train_fold(*given)
+
+    write(0)
+    job = _job("mixmeformer", weights=str(tmp_path / "w.safetensors"))
+    given = (job, str(tmp_path / "p.csv"), packs, folds, str(tmp_path / "o.parquet"))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "train_fold", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            run.run_folds(*given)
+    write(1)
+    again = []
+    monkeypatch.setattr(run, "train_fold", lambda *rest: again.append(rest[3]["id"][0]) or train_fold(*rest))
+    run.run_folds(*given)
+    assert len(seen) == 1 and len(again) == 2
+
+
+def test_a_fold_of_both_networks_alone_is_the_same_as_in_a_batch(tmp_path):
+    packs, frames = _study(tmp_path), {}
+    for name, folds in {"whole": ["a:1", "a:2", "a:3"], "alone": ["a:2"]}.items():
+        run.run_folds(_job("mixmeformer"), str(tmp_path / "p.csv"), packs, folds, str(tmp_path / f"{name}.parquet"))
+        frames[name] = pd.read_parquet(tmp_path / f"{name}.parquet")
+    whole = frames["whole"][frames["whole"]["fold"] == "a:2"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(frames["alone"], whole)
