@@ -11,7 +11,7 @@ from apexbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from apexbench.config import ProtocolCard
+    from apexbench.config.protocols import ProtocolCard
 
 # kinds of findings, in the order in which check-data prints them
 _FINDINGS = {
@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _check_data(dataset: str, root: Path | None, apex: str | None, strict: bool) -> int:
     """Print what a copy holds beside what it should hold, and all that was found; status 1 on errors, see --strict."""
     from apexbench.clips import sample_hash
-    from apexbench.config import DatasetCard, read_cards, read_repairs
+    from apexbench.config.datasets import DatasetCard
+    from apexbench.config.files import read_cards, read_repairs
     from apexbench.datasets import counted, differences, names, read_release
     from apexbench.errors import nearest
 
@@ -177,7 +178,7 @@ def _audit(files: list[Path]) -> int:
 
 
 def _write_schemas(folder: Path) -> int:
-    from apexbench.config import schemas
+    from apexbench.config.files import schemas
     from apexbench.store import atomic
 
     for name, text in schemas().items():

@@ -11,19 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from apexbench.config import (
-    DatasetCard,
-    MethodCard,
-    Model,
-    ProtocolCard,
-    Recipes,
-    Settings,
-    TableCard,
-    read_entries,
-    read_repairs,
-    read_yaml,
-    validate,
-)
+from apexbench.config.datasets import DatasetCard
+from apexbench.config.files import read_entries, read_repairs
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import Model, read_yaml, validate
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.recipes import Recipes
+from apexbench.config.settings import Settings
+from apexbench.config.tables import TableCard
 from apexbench.errors import InputError, nearest
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apexbench.clips import action_units, clip_ids, read_index
-from apexbench.config import ProtocolCard
+from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.store import atomic
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 # Validation and messages: a new key of some card must not throw away finished trainings.
-_NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs", "apexbench.project", "apexbench.sources"}
+_NOT_SCIENCE = {"apexbench.errors", "apexbench.jobs", "apexbench.project", "apexbench.sources"}
 
 
 def _file(root: Path, module: str) -> Path | None:
@@ -40,7 +40,7 @@ def sources(root: Path, *starts: str) -> list[Path]:
     files = set()
     while waiting:
         name = waiting.pop()
-        if name in seen or name in _NOT_SCIENCE:
+        if name in seen or name in _NOT_SCIENCE or name.startswith("apexbench.config"):
             continue
         seen.add(name)
         file = root / name if name.endswith(".py") else _file(root, name)

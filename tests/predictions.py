@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from apexbench.config import ProtocolCard
+from apexbench.config.protocols import ProtocolCard
 
 CLASSES = ["negative", "positive", "surprise"]
 SUBJECTS = {6: 4, 7: 5, 9: 3, 10: 4, 11: 6}

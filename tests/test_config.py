@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apexbench import config
-from apexbench.config import MethodCard, TableCard, read_yaml, validate
+from apexbench.config.files import schemas
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import read_yaml, validate
+from apexbench.config.tables import TableCard
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
@@ -108,7 +110,7 @@ def test_all_cards_together_are_valid(root):
 
 def test_schemas_are_those_of_the_types():
     written = {path.stem: path.read_text() for path in (ROOT / "config/schemas").glob("*.json")}
-    assert written == config.schemas()  # if this fails: apexbench schemas
+    assert written == schemas()  # if this fails: apexbench schemas
     for text in written.values():
         assert json.loads(text)["type"] == "object"
 

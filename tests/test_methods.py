@@ -8,7 +8,7 @@ import pytest
 from small_networks import RESNET, VIT
 
 from apexbench import methods
-from apexbench.config import MethodCard
+from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
 from apexbench.methods import Deep, check_card, create, find, names
 from apexbench.training.run import train_fold

@@ -14,7 +14,7 @@ import yaml
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from apexbench.config import MethodCard
+from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, mixing
 from apexbench.methods.base import Deep

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from apexbench.config import Jitter
+from apexbench.config.recipes import Jitter
 from apexbench.methods import create
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise

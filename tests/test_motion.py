@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from textures import blobs, end_point_error, pair
 
-from apexbench.config import FlowRecipe
+from apexbench.config.recipes import FlowRecipe
 from apexbench.motion import FLOWS, farneback_flow, optical_strain, tvl1_flow
 from apexbench.stages.flow import flow_subject
 from apexbench.stages.packs import pack

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from apexbench.clips import COLUMNS, write_index
-from apexbench.config import Excluded, ProtocolCard, read_yaml, validate
+from apexbench.config.model import read_yaml, validate
+from apexbench.config.protocols import Excluded, ProtocolCard
 from apexbench.datasets import load_index
 from apexbench.errors import InputError
 from apexbench.protocols import (

@@ -10,7 +10,7 @@ import pytest
 from trees import edited, fingerprint
 
 from apexbench.clips import read_index, sample_hash, write_index
-from apexbench.config import read_cards, read_repairs
+from apexbench.config.files import read_cards, read_repairs
 from apexbench.datasets import MODULES, differences, load_index, names, read_release
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.datasets.synthetic.render import lay_out

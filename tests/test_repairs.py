@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from apexbench.config import Repair, read_repairs
+from apexbench.config.datasets import Repair
+from apexbench.config.files import read_repairs
 from apexbench.datasets import MODULES, read_release
 from apexbench.datasets.annotations import Annotation
 from apexbench.datasets.repairs import DroppedByRepair, repair, select

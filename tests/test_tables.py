@@ -12,19 +12,12 @@ import pytest
 from predictions import predictions, write
 from scored import scored, value
 
-from apexbench.config import (
-    AlsoCard,
-    ColumnCard,
-    DatasetCard,
-    MethodCard,
-    ProtocolCard,
-    Rule,
-    Score,
-    TableCard,
-    read_cards,
-    read_yaml,
-    validate,
-)
+from apexbench.config.datasets import DatasetCard
+from apexbench.config.files import read_cards
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import read_yaml, validate
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.tables import AlsoCard, ColumnCard, Rule, Score, TableCard
 from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
 from apexbench.evaluation.scores import read_scores, score_runs, write_scores

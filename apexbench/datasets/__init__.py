@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config import Apex, Repair
+from apexbench.config.datasets import Apex, Repair
 from apexbench.datasets.annotations import Copy, Finding
 from apexbench.datasets.release import Reading, Release, counted, differences, to_release
 from apexbench.datasets.repairs import select

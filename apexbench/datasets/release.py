@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from apexbench.clips import COLUMNS, find_frames, read_units
-from apexbench.config import Repair
+from apexbench.config.datasets import Repair
 from apexbench.datasets.annotations import Annotation, Annotations, Copy, Finding, number_in
 from apexbench.datasets.repairs import MISSING, DroppedByRepair, repair, whole
 from apexbench.errors import InputError, nearest

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from apexbench.config import Repair
+from apexbench.config.datasets import Repair
 from apexbench.datasets.annotations import Annotation, Finding, number_in
 
 MISSING = ("", "/", "?", "-")  # what sheets have where there is no apex

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from apexbench.config import Model, read_yaml, validate
+from apexbench.config.model import Model, read_yaml, validate
 from apexbench.errors import InputError
 from apexbench.evaluation.metrics import from_confusion
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apexbench.config import ProtocolCard
+from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.evaluation import multilabel
 from apexbench.evaluation.comparisons import compare_runs

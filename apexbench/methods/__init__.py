@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from apexbench.config import Budget, MethodCard
+from apexbench.config.methods import Budget, MethodCard
 from apexbench.errors import InputError, nearest
 from apexbench.methods.base import Classic, Deep, Method, Params
 from apexbench.pretrained import RANDOM, is_file

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from apexbench.clips import write_index
-from apexbench.config import ProtocolCard
+from apexbench.config.protocols import ProtocolCard
 from apexbench.datasets import Finding, differences, read_release
 from apexbench.errors import InputError
 from apexbench.protocols import assemble, counts, unexpected, write_protocol

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from apexbench.clips import clip_ids, find_frames, read_index
-from apexbench.config import FaceCard
+from apexbench.config.datasets import FaceCard
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks

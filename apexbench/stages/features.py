@@ -1,6 +1,6 @@
 """Pack of frames -> pack of ResNet features."""
 
-from apexbench.config import FeatureRecipe
+from apexbench.config.recipes import FeatureRecipe
 from apexbench.features import extract
 from apexbench.store import read_pack, write_pack
 

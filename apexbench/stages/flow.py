@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from apexbench.config import FlowRecipe
+from apexbench.config.recipes import FlowRecipe
 from apexbench.motion import FLOWS, optical_strain
 from apexbench.stages.shards import onset_and_apex
 from apexbench.store import read_tensors, write_tensors

@@ -1,6 +1,6 @@
 """Face crops -> motion-magnified face crops, clip by clip, against the clip's own onset."""
 
-from apexbench.config import MagnificationRecipe
+from apexbench.config.recipes import MagnificationRecipe
 from apexbench.frames.magnification import magnify_clip
 from apexbench.store import read_tensors, write_tensors
 

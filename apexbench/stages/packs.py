@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from apexbench.clips import clip_ids, read_index
-from apexbench.config import PackRecipe
+from apexbench.config.recipes import PackRecipe
 from apexbench.errors import InputError
 from apexbench.stages.faces import read_frame
 from apexbench.stages.shards import frames_near_keys, onset_and_apex

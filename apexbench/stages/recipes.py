@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from apexbench.config import Recipes
+from apexbench.config.recipes import Recipes
 from apexbench.errors import InputError, nearest
 from apexbench.frames.magnification import check_clip_options
 from apexbench.motion import FLOWS

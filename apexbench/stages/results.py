@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config import DatasetCard, MethodCard, ProtocolCard, TableCard
+from apexbench.config.datasets import DatasetCard
+from apexbench.config.methods import MethodCard
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.tables import TableCard
 from apexbench.evaluation.comparisons import Ranking, rank_runs
 from apexbench.evaluation.null_model import null_curves
 from apexbench.evaluation.scores import (

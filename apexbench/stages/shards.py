@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from apexbench.config import Jitter
+from apexbench.config.recipes import Jitter
 from apexbench.store import Tensors
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from apexbench.config import TableCard
+from apexbench.config.tables import TableCard
 from apexbench.errors import InputError
 from apexbench.tables.comparisons import comparisons_table
 from apexbench.tables.data import data_table

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config import TableCard
+from apexbench.config.tables import TableCard
 from apexbench.tables.ours import Ours
 from apexbench.tables.table import Sources, TableData, join, read_csv, row_titles, tidy
 

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from apexbench.config import ColumnCard, TableCard
+from apexbench.config.tables import ColumnCard, TableCard
 from apexbench.errors import InputError
 from apexbench.tables.ours import NULL_ROW
 from apexbench.tables.table import card_file, read_csv

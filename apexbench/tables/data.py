@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apexbench.clips import APEX_SOURCES
-from apexbench.config import DatasetCard, TableCard
+from apexbench.config.datasets import DatasetCard
+from apexbench.config.tables import TableCard
 from apexbench.tables.table import WARNING, Files, Sources, TableData, join, read_csv, tidy
 
 DATA_COLUMNS = ["row", "column", "expected", "found", "status", "note", "group"]

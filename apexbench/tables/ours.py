@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from apexbench.config import MethodCard, ProtocolCard
+from apexbench.config.methods import MethodCard
+from apexbench.config.protocols import ProtocolCard
 from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN
 from apexbench.tables.table import WARNING, Sources
 from apexbench.tables.words import split_words

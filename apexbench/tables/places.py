@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from apexbench.config import ProtocolCard, TableCard
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.tables import TableCard
 
 
 def place(name: str, protocols: Mapping[str, ProtocolCard]) -> tuple[str, str] | None:

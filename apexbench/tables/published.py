@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config import ColumnCard, ProtocolCard, TableCard
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.tables import ColumnCard, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.evaluation.audit import audit_file
 from apexbench.evaluation.selection import LEAKING

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from apexbench.config import ProtocolCard
+from apexbench.config.protocols import ProtocolCard
 
 SCORES = {
     "acc": "accuracy",

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit
 from tqdm import tqdm
 
-from apexbench.config import digest
+from apexbench.config.model import digest
 from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, find
 from apexbench.methods.base import Inputs

@@ -1,0 +1,94 @@
+"""What all cards share: the base model, messages that name file and field, YAML, and a stable hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from apexbench.errors import InputError, nearest
+
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]  # 96 and "96"
+
+
+class Model(BaseModel):
+    """Base of all cards: unknown keys are refused, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _path(value: Any, location: tuple, missing: bool) -> list:
+    """The part of a pydantic location that stands in the file: without the names of the alternatives it tried."""
+    path = []
+    for place, part in enumerate(location, 1):
+        listed = isinstance(value, list | tuple) and isinstance(part, int)
+        if listed or (isinstance(value, Mapping) and part in value):
+            value = value[part]
+        elif not (missing and place == len(location)):
+            continue
+        path.append(part)
+    return path
+
+
+def _keys(model: Any, path: list) -> list[str]:
+    """The keys that the card inside `model` at `path` knows; none where anything goes."""
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
+        else:
+            model = (get_args(model) or (None,))[-1]
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _complaint(error: ValidationError, file: Path, model: type[BaseModel], value: Any) -> InputError:
+    lines: dict[str, list[str]] = {}  # alternatives of one field make one line
+    found = {}
+    for item in error.errors():
+        path = _path(value, item["loc"], item["type"] == "missing")
+        field = f"field {'.'.join(map(str, path))!r}: " if path else ""
+        if item["type"] == "extra_forbidden":
+            text = f"unknown key; {nearest(str(path[-1]), _keys(model, path[:-1]))}"
+        elif item["type"] == "missing":
+            text = "missing"
+        else:
+            text = item["msg"].removeprefix("Value error, ")
+            if path:
+                found[field] = f"; found {item['input']!r}"
+        lines.setdefault(field, []).append(text)
+    return InputError(
+        "\n".join(f"{file}: {field}{', or: '.join(texts)}{found.get(field, '')}" for field, texts in lines.items())
+    )
+
+
+def validate(model: type[Model], value: Any, file: Path) -> Any:
+    """Return `value` as `model`, or raise an InputError with a line for each wrong field of `file`."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{file}: expected keys and values, found {type(value).__name__}")
+    try:
+        return model.model_validate(dict(value))
+    except ValidationError as error:
+        raise _complaint(error, file, model, value) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file; a syntax error names file, line and column."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{path}{place}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 ({error})") from None
+
+
+def digest(value: Any) -> str:
+    """Return a short stable hash of a JSON-able value or a card."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
