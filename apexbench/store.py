@@ -6,6 +6,7 @@ a killed job or a full disk leaves the old file, or none, never half of one.
 """
 
 import json
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,26 +114,112 @@ def read_tensors(path: str | os.PathLike, kind: str | None = None) -> Tensors:
 
 @dataclass(frozen=True)
 class Pack:
-    """What a method reads: one row of `x` for each clip; `ids` are the texts of `apexbench.clips.ClipId`."""
+    """What a method reads: one row of `x` for each clip; `ids` are the texts of `apexbench.clips.ClipId`.
+
+    Attributes
+    ----------
+    x : (N, ...) array of one type, mapped into memory: only what is indexed is read from the disk.
+    axes : what each axis of a row is, such as ("key", "colour", "y", "x"); see docs/design.md.
+    lengths : where rows differ in length along an axis, how much of it holds; an array over the axes before it.
+    """
 
     ids: tuple[str, ...]
     x: np.ndarray
     meta: Mapping
+    lengths: np.ndarray | None = None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(self.meta["axes"])
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:
         """Return the row numbers of clips by identity, never by position; KeyError if one is not in the pack."""
         place = {name: row for row, name in enumerate(self.ids)}
         return np.array([place[name] for name in ids], dtype=np.int64)
 
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Return a copy of some rows; what the mapping read from the disk is given back to the system at once."""
+        copied = self.x[rows]
+        mapped = getattr(self.x, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+        return copied
 
-def write_pack(path: str | os.PathLike, ids: Sequence[str], x: np.ndarray, meta: Mapping) -> None:
+
+_NAMES = {
+    "bool": "BOOL", "uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",
+    "float16": "F16", "float32": "F32", "float64": "F64",
+}  # fmt: skip
+_TYPES = {name: np.dtype(kind) for kind, name in _NAMES.items()}
+
+
+@contextmanager
+def pack_rows(
+    path: str | os.PathLike,
+    ids: Sequence[str],
+    shape: Sequence[int],
+    dtype: np.dtype | str | type,
+    meta: Mapping,
+    lengths: np.ndarray | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield the rows (N, *shape) of a new pack, to be filled one by one: none but the present one is in memory.
+
+    The file is a safetensors file as `write_tensors` makes them. `meta` needs `axes`, a name for each axis of a row.
+
+    Raises ValueError if an id stands twice or the axes do not fit the shape.
+    """
+    dtype, axes = np.dtype(dtype), list(meta["axes"])
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{len(ids)} clip ids, {len(set(ids))} of them different")
+    if len(axes) != len(shape):
+        raise ValueError(f"axes {axes} for rows of shape {tuple(shape)}")
+    shape = (len(ids), *shape)
+    size = int(np.prod(shape)) * dtype.itemsize
+    record = {**meta, "kind": "pack", "ids": list(ids)}
+    header = {"__metadata__": {"meta": json.dumps(record, sort_keys=True)}}
+    header["x"] = {"dtype": _NAMES[dtype.name], "shape": shape, "data_offsets": [0, size]}
+    tail = b""
+    if lengths is not None:
+        tail = np.ascontiguousarray(lengths, dtype=np.int32).tobytes()
+        header["lengths"] = {"dtype": "I32", "shape": np.shape(lengths), "data_offsets": [size, size + len(tail)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic(path) as part:
+        with part.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            start = file.tell()
+            file.truncate(start + size)
+            file.seek(start + size)
+            file.write(tail)
+        if size:
+            rows = np.memmap(part, dtype, "r+", start, shape)
+            yield rows
+            rows.flush()
+            del rows
+        else:
+            yield np.empty(shape, dtype)
+
+
+def write_pack(
+    path: str | os.PathLike, ids: Sequence[str], x: np.ndarray, meta: Mapping, lengths: np.ndarray | None = None
+) -> None:
     """Write a pack; row i of `x` belongs to clip `ids[i]`."""
-    if len(ids) != len(x) or len(set(ids)) != len(ids):
-        raise ValueError(f"{len(ids)} clip ids ({len(set(ids))} different) for {len(x)} rows")
-    write_tensors(path, {"x": x}, {**meta, "kind": "pack", "ids": list(ids)})
+    if len(ids) != len(x):
+        raise ValueError(f"{len(ids)} clip ids for {len(x)} rows")
+    with pack_rows(path, ids, x.shape[1:], x.dtype, meta, lengths) as rows:
+        rows[...] = x
 
 
 def read_pack(path: str | os.PathLike) -> Pack:
-    """Read a pack whole."""
+    """Open a pack; its rows are read when they are asked for.
+
+    Raises StoreError if the file is missing, cut short, or no pack.
+    """
     file = read_tensors(path, kind="pack")
-    return Pack(tuple(file.meta["ids"]), file["x"], file.meta)
+    with file.path.open("rb") as raw:
+        length = int.from_bytes(raw.read(8), "little")
+        header = json.loads(raw.read(length))["x"]
+    shape, dtype = tuple(header["shape"]), _TYPES[header["dtype"]]
+    start = 8 + length + header["data_offsets"][0]
+    x = np.memmap(file.path, dtype, "r", start, shape) if np.prod(shape) else np.empty(shape, dtype)
+    return Pack(tuple(file.meta["ids"]), x, file.meta, file.get("lengths"))

@@ -164,7 +164,7 @@ def test_a_record_says_what_the_file_is(tmp_path):
 
 def test_packs_join_by_identity_not_by_position(tmp_path):
     ids = ["samm/6/b/10", "samm/6/a/10", "samm/6/a/99"]
-    write_pack(tmp_path / "p.safetensors", ids, np.array([[1.0], [2.0], [3.0]]), {"recipe": "r"})
+    write_pack(tmp_path / "p.safetensors", ids, np.array([[1.0], [2.0], [3.0]]), {"recipe": "r", "axes": ["feature"]})
     pack = read_pack(tmp_path / "p.safetensors")
     assert pack.ids == tuple(ids) and pack.meta["recipe"] == "r"
     for order in (ids, ids[::-1], ids[1:]):
@@ -177,7 +177,7 @@ def test_packs_join_by_identity_not_by_position(tmp_path):
 @pytest.mark.parametrize("ids", [["a", "a"], ["a"], ["a", "b", "c"]])
 def test_a_pack_has_one_row_for_each_clip(tmp_path, ids):
     with pytest.raises(ValueError, match=f"{len(ids)} clip ids"):
-        store.write_pack(tmp_path / "p", ids, np.zeros((2, 3)), {})
+        store.write_pack(tmp_path / "p", ids, np.zeros((2, 3)), {"axes": ["feature"]})
     assert list(tmp_path.iterdir()) == []
 
 
