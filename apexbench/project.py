@@ -110,13 +110,14 @@ class Project:
 
     def _check_links(self) -> None:
         recipes = self.recipes
-        for name, flow in recipes.flow.items():
-            self._known("config/recipes.yaml", f"flow.{name}.magnification", flow.magnification, recipes.magnification)
-        for name, pack in recipes.packs.items():
-            self._known("config/recipes.yaml", f"packs.{name}.flow", pack.flow, recipes.flow)
-            self._known("config/recipes.yaml", f"packs.{name}.frames", pack.frames, recipes.magnification)
-        for name, feature in recipes.features.items():
-            self._known("config/recipes.yaml", f"features.{name}.pack", feature.pack, recipes.packs)
+        self._check_recipe_names()
+        for name, frames in recipes.frames.items():
+            self._known("config/recipes.yaml", f"frames.{name}.crop", frames.crop, recipes.crops)
+        below = {"magnification": [*recipes.frames], "flow": [*recipes.frames, *recipes.magnification]}
+        below["features"] = [*below["flow"], *recipes.flow]
+        for section, known in below.items():
+            for name, recipe in getattr(recipes, section).items():
+                self._known("config/recipes.yaml", f"{section}.{name}.of", recipe.of, known)
         for name, protocol in self.protocols.items():
             for dataset in protocol.datasets:
                 self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
@@ -129,11 +130,20 @@ class Project:
             read |= {f"budgets.{budget}.inputs": its.get("inputs", {}) for budget, its in method.budgets.items()}
             for field, inputs in read.items():
                 for role, recipe in inputs.items():
-                    self._known(file, f"{field}.{role}", recipe, {*recipes.packs, *recipes.features})
+                    self._known(file, f"{field}.{role}", recipe, recipes.names())
             for protocol in method.protocols:
                 self._known(file, "protocols", protocol, self.protocols)
         for name, table in self.tables.items():
             self._check_table(f"config/tables/{name}.yaml", table)
+
+    def _check_recipe_names(self) -> None:
+        names = self.recipes.names()
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"config/recipes.yaml: two recipes have the name {name!r}; cards name them without their section, "
+                    f"so rename one"
+                )
 
     def _check_table(self, file: str, table: TableCard) -> None:
         self._known(file, "protocol", table.protocol, self.protocols)
@@ -159,9 +169,9 @@ class Project:
         return bool({run, self.card_of[run]} & set(self.settings.leave_out.get(protocol, ())))
 
     def pack_sizes(self, run: str) -> dict[str, int]:
-        """Return {role: px} of the packs that a run reads."""
-        packs = self.recipes.packs
-        return {role: packs[name].size for role, name in self.methods[run].inputs.items() if name in packs}
+        """Return {role: px} of the pictures and maps that a run reads."""
+        inputs = self.methods[run].inputs
+        return {role: self.recipes.size(name) for role, name in inputs.items() if name not in self.recipes.features}
 
     def loader(self, dataset: str) -> str:
         """Return the release that an entry of datasets.yaml reads."""

@@ -9,14 +9,6 @@ from apexbench.config.model import Model, Text
 Apex = Literal["sheet", "midpoint", "spotted", "drop"]
 
 
-class FaceCard(Model):
-    """How the faces of a data set are found and cropped: one detection per clip, on the onset frame."""
-
-    detector: Literal["mesh", "haar", "provided"] = "mesh"
-    fallback: Literal["haar", "none"] = "haar"
-    size: int = Field(default=192, ge=32, le=1024)
-
-
 class DatasetCard(Model):
     """datasets.yaml: one release, or one reading of it."""
 
@@ -35,7 +27,7 @@ class DatasetCard(Model):
     expected_subjects: int | None = None
     expected_emotions: dict[str, int] = {}
     note: str = ""
-    faces: FaceCard = FaceCard()
+    cropped: bool = False
 
 
 class Repair(Model):

@@ -24,6 +24,7 @@ class Settings(Model):
     inner_folds: int = Field(default=0, ge=0)
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
+    subjects_per_job: int = Field(default=8, ge=1)
     leave_out: dict[str, tuple[MethodName, ...]] = {}
     protocols: tuple[str, ...] = Field(min_length=1)
     methods: tuple[MethodName, ...] = Field(min_length=1)
