@@ -12,16 +12,8 @@ from apexbench.config import FaceCard
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks
+from apexbench.frames.pictures import read_frame
 from apexbench.store import write_tensors
-
-
-def read_frame(path: Path) -> np.ndarray:
-    """Read one picture as uint8, (H, W, 3) RGB or (H, W, 1) gray."""
-    data = np.fromfile(path, np.uint8)  # cv2.imread pads a truncated JPEG with gray, cv2.imdecode refuses it
-    image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR) if data.size else None
-    if image is None:
-        raise InputError(f"{path}: not a readable image; copy it anew from the release")
-    return image[..., None] if image.ndim == 2 else image[..., ::-1]
 
 
 def anchors(image: np.ndarray, card: FaceCard) -> tuple[np.ndarray, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from apexbench.clips import clip_ids, read_index
 from apexbench.config import PackRecipe
 from apexbench.errors import InputError
-from apexbench.stages.faces import read_frame
+from apexbench.frames.pictures import read_frame
 from apexbench.stages.shards import frames_near_keys, onset_and_apex
 from apexbench.store import read_tensors, write_pack
 
