@@ -351,7 +351,7 @@ def table_inputs(wildcards):
 
 
 def sources(name, study_folder):
-    """What `apexbench.stages.results.make_table` needs beside the card."""
+    """What `apexbench.stages.table.make_table` needs beside the card."""
     files = table_files(name, study_folder)
     return {
         "scores": files["scores"],

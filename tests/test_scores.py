@@ -20,7 +20,7 @@ from apexbench.evaluation.scores import (
     write_scores,
 )
 from apexbench.evaluation.selection import LEAKING, RULES, select
-from apexbench.stages.results import score_protocol
+from apexbench.stages.scores import score_protocol
 
 CARD = card()
 FRAME = predictions(epochs=2)
@@ -370,8 +370,9 @@ def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, 
     skill = {"bad": 0.1, "good": 0.4, "best": 9.0}
     runs = {run: [write(tmp_path / run, predictions(run, epochs=1, skill=s))] for run, s in skill.items()}
     TABLE.assign(emotion="", **{"class": ""}).to_csv(tmp_path / "table.csv", index=False)
-    paths = [tmp_path / "scores.csv", tmp_path / "comparisons.csv"]
-    score_protocol(runs, {}, {}, compared, CARD.model_dump(), tmp_path / "table.csv", 0, *paths)
-    assert set(read_scores(paths[0])["run"]) == {*runs, "null-model"}
-    found = pd.read_csv(paths[1])
+    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "comparisons")}
+    known = {"card": CARD.model_dump(), "protocol": tmp_path / "table.csv", "seed": 0}
+    score_protocol(runs=runs, inner={}, skipped={}, compared=compared, **known, **paths)
+    assert set(read_scores(paths["scores"])["run"]) == {*runs, "null-model"}
+    found = pd.read_csv(paths["comparisons"])
     assert list(zip(found["run"], found["reference"], strict=True)) == pairs
