@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from apexbench.code_hash import code_hash
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
 from apexbench.methods import Deep, check_card, find
@@ -12,7 +13,6 @@ from apexbench.methods.mixing import find_mixing
 from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import load_project
 from apexbench.protocols import fold_names, planned
-from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
 from apexbench.tables.places import needed
 from apexbench.tables.readme import differs
@@ -50,7 +50,7 @@ wildcard_constraints:
 
 @cache
 def script_code(rule_name, *modules):
-    """Hash of the sources that a script and modules depend on: a parameter of every rule."""
+    """Hash of the code that a script and modules depend on: a parameter of every rule."""
     return code_hash(ROOT, f"workflow/scripts/{rule_name}.py", *modules)
 
 
