@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 # They check and report: a new key of some card must not retrain anything.
-_NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs", "apexbench.project"}
+_NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs"}
 _LOGGERS = {"logging", "logger"}
 
 

@@ -104,9 +104,9 @@ def test_haar_anchors_are_near_those_of_the_mesh():
 
 def test_alignment_is_the_similarity_that_fits():
     expected = np.array([[0.8, -0.3, 12.0], [0.3, 0.8, -7.0]])
-    target = canonical_anchors(128, margin=0.1)
+    target = canonical_anchors(128)
     anchors = (target - expected[:, 2]) @ np.linalg.inv(expected[:, :2]).T
-    np.testing.assert_allclose(alignment(anchors, 128, margin=0.1), expected, atol=1e-9)
+    np.testing.assert_allclose(alignment(anchors, 128), expected, atol=1e-9)
 
 
 def test_alignment_carries_a_face_to_its_place(portrait):
@@ -123,8 +123,6 @@ def test_alignment_carries_a_face_to_its_place(portrait):
 def test_alignment_refuses_what_it_cannot_use():
     with pytest.raises(ValueError, match="coincide"):
         alignment(np.ones((3, 2)), 128)
-    with pytest.raises(ValueError, match="margin"):
-        alignment(canonical_anchors(128), 128, margin=0.5)
 
 
 def test_crop_with_the_identity_cuts_the_corner():

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from predictions import card, megc2019, predictions, random_predictions, table_of, write
+from predictions import card, every_score, megc2019, predictions, random_predictions, table_of, write
 
 from apexbench.errors import InputError
 from apexbench.evaluation import metrics
-from apexbench.evaluation.conventions import OF_FOLDS, conventions
+from apexbench.evaluation.conventions import OF_FOLDS
 from apexbench.evaluation.intervals import subject_intervals
 from apexbench.evaluation.multilabel import bitmask
 from apexbench.evaluation.predictions import read_predictions
@@ -58,7 +58,7 @@ def test_scores_match_the_metrics(tmp_path):
     assert np.isnan(row["uf1_sd"])
     assert json.loads(row["confusion"]) == metrics.confusion_matrix(final["label"], guess, 3).tolist()
     for rule in scores.index:
-        expected = conventions(select(frame, rule))
+        expected = every_score(select(frame, rule))
         assert {name: scores.loc[rule, name] for name in expected} == pytest.approx(expected), rule
     leaky = scores.loc["fold-oracle"]
     assert leaky["acc"] >= row["acc"] and np.isnan(leaky["uf1_low"])
@@ -70,7 +70,7 @@ def test_folds_count_in_the_order_of_the_table(tmp_path):
     other = of_run(scored({"ststnet": [path]}, table=TABLE[::-1])).loc["last"]
     assert one["cumulative_acc"] != other["cumulative_acc"] and one["uf1"] == other["uf1"]
     folds = [part for _, part in select(FRAME, "last").groupby("subject", sort=False)]
-    assert other["cumulative_acc"] == pytest.approx(conventions(pd.concat(folds[::-1]))["cumulative_acc"])
+    assert other["cumulative_acc"] == pytest.approx(every_score(pd.concat(folds[::-1]))["cumulative_acc"])
 
 
 def test_seeds_are_averaged_never_pooled(tmp_path):
@@ -216,7 +216,7 @@ def test_inner_rows(tmp_path):
     inner = write(tmp_path / "inner.parquet", inner_of(frame, skill_at=2), seconds=10)
     scores = of_run(scored({"ststnet": [path]}, inner_by_run={"ststnet": [inner]}))
     row = scores.loc["inner"]
-    expected = conventions(frame[frame["epoch"] == 2])
+    expected = every_score(frame[frame["epoch"] == 2])
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert not row["leaking"] and row["uf1_low"] <= row["uf1"] <= row["uf1_high"]
     assert row["seconds"] == 12.5 and scores.loc["last", "seconds"] == 2.5

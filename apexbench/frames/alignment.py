@@ -15,18 +15,13 @@ _TOP, _SIDE = -0.65, 2.4
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.96]])
 
 
-def canonical_anchors(size: int, margin: float = 0.0) -> np.ndarray:
-    """Where right eye, left eye and mouth (3, 2) px lie in a size x size crop.
-
-    `margin` is the share of `size` added on each side of the face.
-    """
-    if not 0 <= margin < 0.5:
-        raise ValueError(f"margin is a share of the crop on each side, 0 <= margin < 0.5, got {margin}")
+def canonical_anchors(size: int) -> np.ndarray:
+    """Where right eye, left eye and mouth (3, 2) px lie in a size x size crop."""
     unit = (_ANCHORS - [0, _TOP]) / _SIDE + [0.5, 0]
-    return size * (margin + (1 - 2 * margin) * unit) - 0.5
+    return size * unit - 0.5
 
 
-def alignment(anchors: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray:
+def alignment(anchors: np.ndarray, size: int) -> np.ndarray:
     """The similarity transform (2, 3) float64, frame px to crop px, that best carries the anchors to their places.
 
     Least squares over rotation, scale and shift; no shear and no reflection.
@@ -36,7 +31,7 @@ def alignment(anchors: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray
            [0., 1., 0.]])
     """
     source = np.asarray(anchors, np.float64).reshape(3, 2)
-    target = canonical_anchors(size, margin)
+    target = canonical_anchors(size)
     a, b = source - source.mean(0), target - target.mean(0)
     spread = (a**2).sum()
     if not np.isfinite(spread) or spread < 1e-6:
