@@ -8,6 +8,8 @@ import pyarrow
 import pyarrow.parquet
 
 from apexbench.config.protocols import ProtocolCard
+from apexbench.evaluation.conventions import from_folds, score_columns
+from apexbench.evaluation.metrics import grouped_confusion
 
 CLASSES = ["negative", "positive", "surprise"]
 SUBJECTS = {6: 4, 7: 5, 9: 3, 10: 4, 11: 6}
@@ -73,6 +75,14 @@ def random_predictions(table, epochs, seed=0, run="ststnet", classes=3):
     names = [f"p{number}" for number in range(classes)]
     frame[names] = rng.random((len(frame), classes), dtype=np.float32)
     return frame[[*NAMES, *names]]
+
+
+def every_score(frame):
+    """Return {name: score} of predictions with one row for each clip; folds count in the order in which they appear."""
+    codes, _ = pd.factorize(frame["fold"])
+    scores = frame[score_columns(frame)].to_numpy()
+    folds = grouped_confusion(codes, frame["label"], scores.argmax(axis=1), scores.shape[1])
+    return {name: float(value) for name, value in from_folds(folds).items()}
 
 
 def write(path, frame, **changes):

@@ -17,7 +17,7 @@ from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
 from apexbench.project import load_project
 from apexbench.stages.recipes import check_recipes
-from apexbench.stages.rendering import render_dataset
+from apexbench.stages.render import render_dataset
 
 ROOT = Path(__file__).parent.parent
 METHOD_CARDS = sorted((ROOT / "config/methods").glob("*.yaml"))
@@ -603,10 +603,11 @@ def test_no_plan(root):
 
 
 def test_an_emotion_that_the_release_does_not_have(tmp_path):
+    paths = {"root": tmp_path / "clips", "truth": tmp_path / "truth"}
     with pytest.raises(
         InputError, match=r"^config/synthetic/mini\.csv: samm subject 6, .*'Angry'; did you mean 'Anger'"
     ):
-        render_dataset("samm", "samm", [(6, "Angry", 1, "")], tmp_path / "clips", tmp_path / "truth", 0, "mini")
+        render_dataset(dataset="samm", release="samm", plan=[(6, "Angry", 1, "")], seed=0, scale="mini", **paths)
     assert list(tmp_path.iterdir()) == []
 
 

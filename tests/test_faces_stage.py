@@ -7,7 +7,8 @@ import pytest
 from apexbench.clips import read_index, write_index
 from apexbench.datasets import load_index
 from apexbench.errors import InputError
-from apexbench.stages.faces import crop_subject, read_frame
+from apexbench.frames.pictures import read_frame
+from apexbench.stages.faces import crop_subject
 from apexbench.store import read_tensors
 
 CARD = {"detector": "mesh", "fallback": "haar", "size": 64}

@@ -12,8 +12,8 @@ from textures import blobs, end_point_error, pair
 from apexbench.config.recipes import FlowRecipe
 from apexbench.motion import FLOWS, farneback_flow, optical_strain, tvl1_flow
 from apexbench.stages.flow import flow_subject
+from apexbench.stages.flow_picture import flow_picture
 from apexbench.stages.packs import pack
-from apexbench.stages.pictures import flow_picture
 from apexbench.store import read_pack, read_tensors, write_tensors
 
 
@@ -212,6 +212,6 @@ def test_frames_are_resized_before_the_flow_if_the_recipe_says_so(scene, tmp_pat
     np.testing.assert_array_equal(maps[..., :2], farneback_flow(*small).astype(np.float16))
     pack([tmp_path / "flow"], {"flow": "farneback-48", "frames": None, "size": 48}, tmp_path / "pack")
     np.testing.assert_array_equal(read_pack(tmp_path / "pack").x[0], maps.transpose(2, 0, 1))
-    flow_picture([tmp_path / "clips"], [tmp_path / "flow"], tmp_path / "flow.png", "t")
+    flow_picture(crops=[tmp_path / "clips"], flow=[tmp_path / "flow"], output=tmp_path / "flow.png", title="t")
     flow_subject(tmp_path / "clips", recipe | {"size": None}, tmp_path / "flow")
     assert read_tensors(tmp_path / "flow", kind="flow")["samm/6/006_1_2/4"].shape == (128, 128, 3)

@@ -22,19 +22,19 @@ from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
 from apexbench.evaluation.scores import read_scores, score_runs, write_scores
 from apexbench.evaluation.selection import LEAKING, RULES
-from apexbench.stages.results import make_table
+from apexbench.numbers import DASH, SIZES, digits, fraction
+from apexbench.stages.table import make_table
 from apexbench.tables import published, words
 from apexbench.tables.build import RUNTIME_COLUMNS, build_table
 from apexbench.tables.comparisons import COMPARISON_COLUMNS
 from apexbench.tables.curve import read_curve
 from apexbench.tables.data import DATA_COLUMNS
 from apexbench.tables.layout import grid
-from apexbench.tables.numbers import DASH, SIZES, digits, fraction
-from apexbench.tables.ours import NULL_ROW, NULL_RUN
+from apexbench.tables.ours import NULL_RUN
 from apexbench.tables.places import needed, place
 from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
-from apexbench.tables.table import COLUMNS, WARNING, Sources
+from apexbench.tables.table import COLUMNS, NULL_ROW, WARNING, Sources
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config"
@@ -760,8 +760,8 @@ def test_make_table_from_files(tmp_path):
     outputs = [str(tmp_path / f"t{suffix}") for suffix in FORMATS]
     its = CARDS["leaderboard"].model_dump(mode="json")
     with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):
-        make_table("leaderboard", its, **plain, **paths, **rest, partial=False, outputs=outputs)
-    make_table("leaderboard", its, **plain, **paths, **rest, partial=True, outputs=outputs)
+        make_table(name="leaderboard", card=its, **plain, **paths, **rest, partial=False, outputs=outputs)
+    make_table(name="leaderboard", card=its, **plain, **paths, **rest, partial=True, outputs=outputs)
     frame = pd.read_csv(outputs[1], keep_default_na=False).set_index(["row", "column"])
     assert frame.loc[("STSTNet", "samm-3 uf1"), "status"] == "ok"
     assert float(frame.loc[("STSTNet", "samm-3 uf1"), "honest"]) == value("samm-3", "", "ststnet", "last", "uf1")

@@ -118,7 +118,7 @@ def test_changed_flow_code_reruns_flow_and_below_only(study):
     file = study / "apexbench" / "motion" / "strain.py"
     before = file.read_bytes()
     try:
-        file.write_bytes(before + b"# another strain\n")
+        file.write_bytes(before + b"\nANOTHER = 1\n")
         jobs = planned(study)
     finally:
         file.write_bytes(before)
@@ -131,7 +131,7 @@ def test_changed_method_reruns_that_method_only(study):
     file = study / "apexbench" / "methods" / "networks" / "ststnet.py"
     before = file.read_bytes()
     try:
-        file.write_bytes(before + b"# another network\n")
+        file.write_bytes(before + b"\nANOTHER = 1\n")
         jobs = planned(study)
     finally:
         file.write_bytes(before)

@@ -10,7 +10,7 @@ import pandas as pd
 from apexbench.clips import clip_ids, find_frames, read_index
 from apexbench.errors import InputError
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks
-from apexbench.frames.pictures import read_picture
+from apexbench.frames.pictures import read_frame
 from apexbench.store import atomic
 
 # right eye, left eye and mouth, px of the frame; a clip without a face has none
@@ -51,7 +51,7 @@ def find_faces(
         if path is None:
             raise InputError(f"{folder}: frame {row.onset}, the onset of clip {row['clip']}, is missing")
         try:
-            anchors, found_by = find_anchors(read_picture(path), detector)
+            anchors, found_by = find_anchors(read_frame(path), detector)
             rows.append([str(clip_id), found_by, *anchors.ravel().tolist()])
         except FaceNotFound:
             rows.append([str(clip_id)])

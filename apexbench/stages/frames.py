@@ -10,7 +10,7 @@ from apexbench.clips import clip_ids, find_frames, read_index
 from apexbench.config.recipes import CropRecipe
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop, resize
-from apexbench.frames.pictures import read_picture
+from apexbench.frames.pictures import read_frame
 from apexbench.frames.sampling import CHOICES, resample, rows
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
@@ -76,7 +76,7 @@ def crop_clip(
 
 def _cut(paths: Sequence[Path], card: CropRecipe, face: tuple[np.ndarray, str] | None) -> tuple[np.ndarray, dict]:
     """Read frames and crop them, (T, S, S, C) uint8, and say how."""
-    frames = [read_picture(path) for path in paths]
+    frames = [read_frame(path) for path in paths]
     for path, frame in zip(paths, frames, strict=True):
         if frame.shape != frames[0].shape:
             raise InputError(

@@ -7,7 +7,7 @@ import numpy as np
 from apexbench.clips import clip_ids, read_index
 from apexbench.config.recipes import FlowRecipe
 from apexbench.errors import InputError
-from apexbench.frames.pictures import read_picture
+from apexbench.frames.pictures import read_frame
 from apexbench.stages.pack import resized
 from apexbench.store import pack_rows
 
@@ -29,7 +29,7 @@ def pack_maps(*, index: str, maps: str, recipe: dict, axes: list[str], output: s
     meta = {"recipe": recipe, "axes": list(axes), "given": True}
     with pack_rows(output, [ids[i] for i in order], (3, card.map, card.map), np.float16, meta) as rows:
         for row, i in enumerate(order):
-            image = read_picture(Path(maps) / folders[i])
+            image = read_frame(Path(maps) / folders[i])
             if image.shape[2] != 3:
                 raise InputError(
                     f"{Path(maps) / folders[i]}: a flow map has three channels (u, v, strain), not {image.shape[2]}"

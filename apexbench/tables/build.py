@@ -10,12 +10,13 @@ from apexbench.config.tables import TableCard
 from apexbench.errors import InputError
 from apexbench.tables.comparisons import comparisons_table
 from apexbench.tables.data import data_table
-from apexbench.tables.ours import NULL_ROW, NULL_RUN, Ours
+from apexbench.tables.ours import NULL_RUN, Ours
 from apexbench.tables.published import published_table
 from apexbench.tables.table import (
     COLUMNS,
     COUNTS,
     FRACTIONS,
+    NULL_ROW,
     Column,
     Sources,
     TableData,

@@ -7,8 +7,7 @@ import pandas as pd
 
 from apexbench.config.tables import ColumnCard, TableCard
 from apexbench.errors import InputError
-from apexbench.tables.ours import NULL_ROW
-from apexbench.tables.table import card_file, read_csv
+from apexbench.tables.table import NULL_ROW, card_file, read_csv
 
 SCORES = ["published", "as_published", "honest", "ci_low", "ci_high"]
 

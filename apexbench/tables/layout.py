@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from apexbench.numbers import DASH, SIZES, chance, digits, fraction, interval, number, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
-from apexbench.tables.numbers import DASH, SIZES, chance, digits, fraction, interval, number, spread
-from apexbench.tables.ours import NULL_ROW
-from apexbench.tables.table import Column, TableData
+from apexbench.tables.table import NULL_ROW, Column, TableData
 from apexbench.tables.words import SHORT
 
 ABREAST = 2  # columns of ours that stand side by side; with more of them a row takes three lines

@@ -11,7 +11,6 @@ from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN
 from apexbench.tables.table import WARNING, Sources
 from apexbench.tables.words import split_words
 
-NULL_ROW = "null model (learns nothing)"
 NO_FILES = "no predictions files"  # what the scores say of a run that is there, but has nothing
 NAMED = 4  # incomplete runs that a caption names
 

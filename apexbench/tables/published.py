@@ -12,13 +12,14 @@ from apexbench.config.tables import ColumnCard, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.evaluation.audit import audit_file
 from apexbench.evaluation.selection import LEAKING
-from apexbench.tables.numbers import SIZES
-from apexbench.tables.ours import NULL_ROW, NULL_RUN, Ours
+from apexbench.numbers import PRINTED, SIZES
+from apexbench.tables.ours import NULL_RUN, Ours
 from apexbench.tables.places import place
 from apexbench.tables.table import (
     COLUMNS,
     COUNTS,
     FRACTIONS,
+    NULL_ROW,
     Column,
     Sources,
     TableData,
@@ -27,7 +28,7 @@ from apexbench.tables.table import (
     read_csv,
     tidy,
 )
-from apexbench.tables.words import PRINTED, RULES, SCORES
+from apexbench.tables.words import RULES, SCORES
 
 FIELDS = ("table", "row", "protocol", "metric", "value", "printed", "caveat")
 

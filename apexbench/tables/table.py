@@ -19,6 +19,7 @@ COLUMNS = [
 ]  # fmt: skip
 COUNTS = ("seeds", "n", "k")
 FRACTIONS = ("published", "as_published", "honest", "honest_sd", "ci_low", "ci_high")
+NULL_ROW = "null model (learns nothing)"
 WARNING = "Synthetic clips: these numbers say nothing about real data."
 Files = Mapping[str, str | os.PathLike]
 

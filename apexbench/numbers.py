@@ -1,10 +1,12 @@
-"""How numbers are written in tables."""
+"""How scores and numbers are written in tables and figures."""
 
 import re
 
 import pandas as pd
 
 DASH = "\N{EN DASH}"
+# what printed tables call their columns
+PRINTED = {"acc": "ACC", "f1": "F1", "uf1": "UF1", "uar": "UAR", "war": "WAR", "params": "parameters", "flops": "FLOPs"}
 SIZES = frozenset({"params", "flops"})  # printed columns that hold plain numbers, not fractions
 
 

@@ -1,44 +1,17 @@
-"""Logs of predictions in the submission format of MEGC2019: of a run, and from elsewhere as a run like any other."""
+"""A log of predictions in the submission format of MEGC2019 -> a run like any other."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from apexbench.errors import InputError
-from apexbench.evaluation.megc_log import read_log, write_log
-from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.selection import CLIP, select
+from apexbench.evaluation.megc_log import read_log
 from apexbench.protocols import read_protocol, splits
 from apexbench.training.run import Job, Scored, record_of, write_predictions
 
 
-def export_log(predictions: Sequence[str | os.PathLike], rule: str, seed: int | None, output: str | os.PathLike) -> int:
-    """Write the predictions of one run as a log in the submission format of MEGC2019; return the number of clips.
-
-    Raises InputError if the files hold several runs, or several seeds and none is chosen.
-    """
-    frame, _ = read_predictions(predictions)
-    for column, wish in (("protocol", None), ("run", None), ("seed", seed)):
-        there = sorted(set(frame[column]))
-        if wish is None and len(there) > 1:
-            listed = ", ".join(map(str, there))
-            raise InputError(
-                f"{predictions[0]} and the files with it: several values of {column!r} ({listed}); give one"
-            )
-        if wish is not None and wish not in there:
-            raise InputError(
-                f"{predictions[0]}: no predictions of {column} {wish}; there are {', '.join(map(str, there))}"
-            )
-    if seed is not None:
-        frame = frame[frame["seed"] == seed]
-    chosen = select(frame, rule)
-    write_log(chosen.sort_values(CLIP, kind="stable"), output)
-    return len(chosen)
-
-
-def import_log(job: Mapping, log: str, protocol: str, folds: Sequence[str], output: str) -> None:
+def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], output: str) -> None:
     """Write the predictions of a log in the submission format of MEGC2019, for the clips of the named folds.
 
     Clips that the log lacks are left out and named in the job's log: the run's scores are then `partial`.

@@ -9,7 +9,14 @@ from apexbench.errors import InputError, nearest
 
 
 def render_dataset(
-    dataset: str, release: str, plan: Sequence[tuple[int, str, int, str]], root: str, truth: str, seed: int, scale: str
+    *,
+    dataset: str,
+    release: str,
+    plan: Sequence[tuple[int, str, int, str]],
+    root: str,
+    truth: str,
+    seed: int,
+    scale: str,
 ) -> None:
     """Render the clips of `plan`, rows (subject, emotion, clips, objective class or ""), below `root`.
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from apexbench.clips import ClipId
+from apexbench.figures.mixing import mixing_figure
 from apexbench.protocols import splits
-from apexbench.tables.figures import mixing_figure
 from apexbench.training.loop import attend, epochs, mix, presence_of
 from apexbench.training.run import Job, read_clips
 from apexbench.training.seeds import stream
@@ -16,6 +16,7 @@ DRAWS = 8  # of the mixing; the one that changes most is drawn
 
 
 def mixing_picture(
+    *,
     job: Job,
     protocol: str,
     packs: Mapping[str, Sequence[str]],
