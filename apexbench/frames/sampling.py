@@ -13,6 +13,7 @@ of two. The options of a kind are the keyword-only arguments of its function, wh
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -163,8 +164,9 @@ def near_keys(
 
     With d1 from onset to apex and d2 from apex to offset, in frames, they are onset .. onset + floor(after_onset d1/4)
     and apex - floor(before_apex d1/4) .. apex + floor(after_apex d2/4): the frames from which MMNet's released code
-    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. Each key frame comes first, the others by their distance from it, the earlier of two first; shorter rows
-    repeat their last. A missing frame is left out, but for the key frame itself, which gives way to the nearest.
+    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. Each key
+    frame comes first, the others by their distance from it, the earlier of two first; shorter rows repeat their last.
+    A missing frame is left out, but for the key frame itself, which gives way to the nearest.
 
     Raises ValueError if a part is not in 0..1.
     """
@@ -220,7 +222,7 @@ def most_moving(frames: np.ndarray, *, count: int = 30) -> Resampled:
     if pairs <= _count(count):
         chosen = np.linspace(0, max(pairs - 1, 0), count).astype(np.int64)
     else:
-        changes = np.array([_change(*pair) for pair in zip(frames[:-1], frames[1:], strict=True)])
+        changes = np.array([_change(*pair) for pair in pairwise(frames)])
         chosen = np.sort((-changes).argsort(kind="stable")[:count])
     return Resampled(frames[chosen], chosen.astype(np.float64))
 
