@@ -6,6 +6,7 @@ from typing import Any
 
 from apexbench.config.recipes import Axes, FlowRecipe, FramesRecipe, MagnificationRecipe, Recipes
 from apexbench.errors import InputError, nearest
+from apexbench.features import create as create_extractor
 from apexbench.features import find as find_extractor
 from apexbench.frames.alignment import INTERPOLATIONS
 from apexbench.frames.magnification import check_clip_options
@@ -32,7 +33,7 @@ def shard_axes(recipes: Recipes, name: str) -> Axes:
     if isinstance(recipe, FlowRecipe):
         sequence = () if recipe.pairs == "onset-apex" else ("pair",)
         return (*sequence, *(axis for axis in given if axis == "factor"), "y", "x", "motion")
-    return find_extractor(recipe.extractor).axes_of(given)
+    return create_extractor(recipe.extractor, recipe.options).axes(given)
 
 
 def extractor_module(name: str) -> str:
@@ -68,9 +69,11 @@ def check_recipes(recipes: Recipes) -> None:
             raise _wrong(f"{where}.of", f"{card.of!r} holds frames near the key frames, which have no flow")
     for name, card in recipes.features.items():
         where = f"features.{name}"
-        extractor = _try(f"{where}.extractor", find_extractor, card.extractor)
-        _try(f"{where}.options", extractor.parse, card.options)
-        _try(f"{where}.of", extractor.axes_of, shard_axes(recipes, card.of))
+        _try(f"{where}.extractor", find_extractor, card.extractor)
+        extractor = create_extractor(
+            card.extractor, card.options, where=f"config/recipes.yaml: field '{where}.options'"
+        )
+        _try(f"{where}.of", extractor.axes, shard_axes(recipes, card.of))
 
 
 def _wrong(where: str, text: str) -> InputError:

@@ -6,7 +6,7 @@ that it needs (see `ask` in rules/common.smk). Paths are relative to the working
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.model import digest
 from apexbench.config.recipes import Axes
 from apexbench.datasets import MODULES as LOADERS
-from apexbench.errors import InputError, nearest
+from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.pretrained import RANDOM, is_file
@@ -561,7 +561,7 @@ class Study:
 
 
 def weights_path(network: str, weights: str) -> str:
-    """Return the file that holds pretrained weights, fetched first if they are named by a tag; empty for random ones."""
+    """Return the file that holds pretrained weights, fetched first if a tag names them; empty for random ones."""
     if weights == RANDOM or is_file(weights):
         return "" if weights == RANDOM else weights
     return f"results/weights/{weights if '.' in weights else f'{network}.{weights}'}.safetensors"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from apexbench.stages.recipes import check_recipes
 
 from apexbench.config.files import schemas
 from apexbench.config.methods import MethodCard
@@ -16,7 +17,6 @@ from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
 from apexbench.project import load_project
-from apexbench.stages.recipes import check_recipes
 from apexbench.stages.render import render_dataset
 
 ROOT = Path(__file__).parent.parent

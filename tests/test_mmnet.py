@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from apexbench.stages.packs import pack_frames
 from torch.nn import functional
 
 from apexbench.config.recipes import Jitter
 from apexbench.methods import create
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
-from apexbench.stages.packs import pack_frames
 from apexbench.stages.shards import frames_near_keys
 from apexbench.store import read_pack, read_tensors, write_tensors
 from apexbench.training.loop import predict

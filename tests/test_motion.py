@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+from apexbench.stages.packs import pack
 from textures import blobs, end_point_error, pair
 
 from apexbench.config.recipes import FlowRecipe
 from apexbench.motion import FLOWS, farneback_flow, optical_strain, tvl1_flow
 from apexbench.stages.flow import flow_subject
 from apexbench.stages.flow_picture import flow_picture
-from apexbench.stages.packs import pack
 from apexbench.store import read_pack, read_tensors, write_tensors
 
 

@@ -128,7 +128,7 @@ class Recipes(Model):
         return recipe if isinstance(recipe, FramesRecipe) else self.frames_of(recipe.of)
 
     def size(self, name: str) -> int:
-        """Return the side in px of the pictures or maps that a recipe gives to a method (of features: what they see)."""
+        """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""
         recipe = self[name]
         if isinstance(recipe, FlowRecipe) and recipe.map:
             return recipe.map

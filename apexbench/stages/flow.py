@@ -27,9 +27,9 @@ def flow(*, shard: str, recipe: dict, output: str) -> None:
         record = file.meta["clips"][name]
         frames = file[name] if "factor" in axes else file[name][:, None]
         where = [record["frames"].index(record[key]) if record[key] in record["frames"] else None for key in _KEYS]
-        chosen = pairs(card.pairs, len(frames), *where)
+        chosen = pairs(card.pairs, len(frames), where[0] or 0, where[1])
         maps = [
-            flow_of_pairs([gray(image) for image in of_factor], chosen, card.algorithm, card.strain, **card.options)
+            flow_of_pairs(np.stack([*map(gray, of_factor)]), chosen, card.algorithm, strain=card.strain, **card.options)
             for of_factor in np.moveaxis(frames, 1, 0)
         ]
         x = np.stack(maps, axis=1)  # (P, M, H, W, 3)

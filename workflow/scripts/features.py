@@ -5,6 +5,4 @@ from apexbench.stages.features import features
 from apexbench.training.device import lease
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
-    features(
-        shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device
-    )
+    features(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)
