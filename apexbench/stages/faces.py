@@ -1,11 +1,12 @@
 """Raw clips -> where their faces are: one detection for each clip, on its onset frame."""
 
+import csv
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from apexbench.clips import clip_ids, find_frames, read_index
 from apexbench.errors import InputError
@@ -54,7 +55,7 @@ def find_faces(
             anchors, found_by = find_anchors(read_frame(path), detector)
             rows.append([str(clip_id), found_by, *anchors.ravel().tolist()])
         except FaceNotFound:
-            rows.append([str(clip_id)])
+            rows.append([str(clip_id), *[""] * 7])
             missing.append(str(clip_id))
             logging.warning("no face found in clip %s, frame %d of %s", clip_id, row.onset, row.frames_dir)
     if missing and missing_face == "fail":
@@ -62,16 +63,12 @@ def find_faces(
             f"{index}: no face found on the onset frame of {len(missing)} clip(s): {', '.join(missing)}; look at the "
             f"frames, or set missing_face: skip in config/config.yaml to run without these clips"
         )
-    with atomic(output) as part:
-        pd.DataFrame(rows, columns=COLUMNS[: max(map(len, rows), default=8)]).reindex(columns=COLUMNS).to_csv(
-            part, index=False
-        )
+    with atomic(output) as part, part.open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
 
 
-def read_faces(path: str) -> dict[str, tuple[np.ndarray, str] | None]:
+def read_faces(path: str | os.PathLike) -> dict[str, tuple[np.ndarray, str] | None]:
     """Return {clip id: its anchors (3, 2) px and what found them, or None} of a file that `find_faces` wrote."""
-    frame = pd.read_csv(path, dtype={"id": str, "detector": str}, float_precision="round_trip")
-    return {
-        row[0]: None if pd.isna(row[1]) else (np.array(row[2:], np.float64).reshape(3, 2), row[1])
-        for row in frame[list(COLUMNS)].itertuples(index=False, name=None)
-    }
+    with Path(path).open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return {name: (np.array(xy, np.float64).reshape(3, 2), by) if by else None for name, by, *xy in rows}

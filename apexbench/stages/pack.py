@@ -25,7 +25,8 @@ def pack(*, shards: Sequence[str], recipe: dict, axes: Sequence[str], output: st
     recipe : a flow recipe with `map` has its maps shrunk to that size; pictures stay as they are.
     axes : names of a row's axes. Pictures and maps get their channels before y and x; gray clips repeat theirs.
 
-    Where clips differ in length, shorter ones repeat their last frame, and `lengths` says how many hold.
+    Where clips differ in length, shorter ones repeat their last frame, and `lengths` says how many hold; near
+    key frames it always does.
 
     Raises InputError if there is no clip, or if clips differ in shape elsewhere than along the axes that may.
     """
@@ -44,7 +45,7 @@ def pack(*, shards: Sequence[str], recipe: dict, axes: Sequence[str], output: st
     lengths = None
     if ragged is not None:
         lengths = np.stack([rows_of.lengths(owner[name], name, shapes[name], ragged) for name in ids])
-        if (lengths == shape[ragged]).all():
+        if (lengths == shape[ragged]).all() and axes[ragged] != "near":
             lengths = None
     meta = {"recipe": recipe, "axes": list(axes)}
     dtype = owner[ids[0]].dtype(ids[0])
