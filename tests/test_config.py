@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from apexbench.stages.recipes import check_recipes
 
 from apexbench.config.files import schemas
 from apexbench.config.methods import MethodCard
@@ -17,6 +16,7 @@ from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
 from apexbench.project import load_project
+from apexbench.recipes import check_recipes
 from apexbench.stages.render import render_dataset
 
 ROOT = Path(__file__).parent.parent
@@ -208,9 +208,9 @@ def test_null_without_quotes_is_the_null_model(root):
         ("datasets.yaml", ["samm", "fps"], "fast", "entry 'samm', field 'fps': Input should be a valid number"),
         (
             "datasets.yaml",
-            ["samm", "faces"],
-            {"detecter": "mesh"},
-            "entry 'samm', field 'faces.detecter': unknown key; did you mean 'detector'?",
+            ["samm", "croped"],
+            True,
+            "entry 'samm', field 'croped': unknown key; did you mean 'cropped'?",
         ),
         (
             "protocols.yaml",
@@ -250,33 +250,45 @@ def test_null_without_quotes_is_the_null_model(root):
         ),
         (
             "recipes.yaml",
-            ["flow", "tvl1", "algoritm"],
+            ["crops", "face-192", "detector"],
+            "dlib",
+            "field 'crops.face-192.detector': Input should be 'mesh', 'mesh-only' or 'haar'; found 'dlib'",
+        ),
+        (
+            "recipes.yaml",
+            ["frames", "memix-48", "crop"],
+            "memix48",
+            "field 'frames.memix-48.crop': unknown name 'memix48'; did you mean 'memix-48'?",
+        ),
+        (
+            "recipes.yaml",
+            ["magnification", "evm-4", "of"],
+            "tvl1-28",
+            "field 'magnification.evm-4.of': unknown name 'tvl1-28'",
+        ),
+        (
+            "recipes.yaml",
+            ["flow", "tvl1-28", "algoritm"],
             "x",
-            "field 'flow.tvl1.algoritm': unknown key; did you mean 'algorithm'?",
+            "field 'flow.tvl1-28.algoritm': unknown key; did you mean 'algorithm'?",
         ),
         (
             "recipes.yaml",
-            ["flow", "tvl1", "magnification"],
+            ["flow", "tvl1-28", "of"],
+            "onset-apex",
+            "field 'flow.tvl1-28.of': unknown name 'onset-apex'; did you mean 'onset-apex-192'?",
+        ),
+        (
+            "recipes.yaml",
+            ["features", "resnet18-layer3-evm-4", "of"],
             "evm4",
-            "field 'flow.tvl1.magnification': unknown name 'evm4'; did you mean 'evm-4'?",
+            "field 'features.resnet18-layer3-evm-4.of': unknown name 'evm4'; did you mean 'evm-4'?",
         ),
         (
             "recipes.yaml",
-            ["packs", "tvl1-28", "flow"],
-            "tvl",
-            "field 'packs.tvl1-28.flow': unknown name 'tvl'; did you mean 'tvl1'?",
-        ),
-        (
-            "recipes.yaml",
-            ["packs", "tvl1-28", "frames"],
-            "none",
-            "field 'packs.tvl1-28': give either 'flow' or 'frames'",
-        ),
-        (
-            "recipes.yaml",
-            ["features", "resnet18-layer3-evm-4", "pack"],
-            "evm-4",
-            "field 'features.resnet18-layer3-evm-4.pack': unknown name 'evm-4'; did you mean 'evm-4-112'?",
+            ["flow", "evm-4"],
+            {"of": "all-192"},
+            "two recipes have the name 'evm-4'; cards name them without their section",
         ),
     ],
 )
@@ -290,24 +302,85 @@ def test_wrong_fields(root, file, path, value, message):
     ("path", "value", "message"),
     [
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warpss": 3},
-            "field 'flow.tvl1.options.warpss': unknown option; did you mean 'warps'?",
+            "field 'flow.tvl1-28.options.warpss': unknown option; did you mean 'warps'?",
         ),
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warps": "many"},
-            "field 'flow.tvl1.options.warps': expected int like the default",
+            "field 'flow.tvl1-28.options.warps': expected int like the default",
         ),
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warps": True},
-            "field 'flow.tvl1.options.warps': expected int like the default",
+            "field 'flow.tvl1-28.options.warps': expected int like the default",
         ),
+        (
+            ["flow", "tvl1-28", "algorithm"],
+            "tvl2",
+            "field 'flow.tvl1-28.algorithm': unknown name 'tvl2'; did you mean 'tvl1'?",
+        ),
+        (
+            ["flow", "tvl1-28", "of"],
+            "tim-10-128",
+            "field 'flow.tvl1-28.pairs': 'tim-10-128' need not hold onset and apex",
+        ),
+        (["flow", "tvl1-28", "of"], "mmnet-32", "field 'flow.tvl1-28.of': 'mmnet-32' holds frames near the key frames"),
         (
             ["magnification", "evm-4", "options"],
             {"level": 3},
             "field 'magnification.evm-4.options.level': unknown option; did you mean 'levels'?",
+        ),
+        (
+            ["magnification", "evm-4", "factors"],
+            [],
+            "field 'magnification.evm-4.factors': arm 'evm' needs one factor at least",
+        ),
+        (
+            ["magnification", "evm-4", "factors"],
+            [2, -1],
+            "field 'magnification.evm-4.options': arm 'evm' needs a factor, 0 or more",
+        ),
+        (
+            ["magnification", "evm-4", "arm"],
+            "ebm",
+            "field 'magnification.evm-4.options': unknown magnification arm 'ebm', did you mean 'evm'?",
+        ),
+        (
+            ["crops", "face-192", "interpolation"],
+            "bilinar",
+            "field 'crops.face-192.interpolation': unknown name 'bilinar'; did you mean 'bilinear'?",
+        ),
+        (
+            ["frames", "tim-10-128", "choose"],
+            "timm",
+            "field 'frames.tim-10-128.choose': unknown name 'timm'; did you mean 'tim'?",
+        ),
+        (
+            ["frames", "tim-10-128", "options"],
+            {"cont": 10},
+            "field 'frames.tim-10-128.options.cont': unknown option; did you mean 'count'?",
+        ),
+        (
+            ["frames", "tim-10-128", "options"],
+            {"count": 0},
+            "field 'frames.tim-10-128.options': count: expected a whole number of frames from 1 up",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "extractor"],
+            "resnet18",
+            "field 'features.resnet18-layer3-evm-4.extractor': unknown extractor 'resnet18'; did you mean 'resnet'?",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "options"],
+            {"layr": "layer3"},
+            "field 'features.resnet18-layer3-evm-4.options.layr': unknown option; did you mean 'layer'?",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "extractor"],
+            "lbp-top",
+            "field 'features.resnet18-layer3-evm-4.options",
         ),
     ],
 )

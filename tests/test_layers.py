@@ -28,6 +28,8 @@ MAY = {
     "stages": FLOOR | SIDE | {"training", "tables", "figures"},
     "jobs": FLOOR,
     "code_hash": set(),
+    "recipes": FLOOR | SIDE,
+    "study": FLOOR | SIDE | {"code_hash", "recipes", "tables"},
     "snakemake_cli": set(),
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
 }
@@ -41,9 +43,6 @@ EXCEPTIONS = {
 
 # scripts whose stage has another name than they
 OTHER_STAGES = {
-    "magnify": {"apexbench.stages.magnification"},
-    "pack": {"apexbench.stages.packs"},
-    "pack_maps": {"apexbench.stages.packs"},
     "train": set(),  # training is a floor of its own
 }
 
