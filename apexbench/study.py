@@ -29,6 +29,8 @@ SHARED = {
     "benchmarks", "faces", "features", "flow", "frames", "index", "logs", "magnified", "packs", "pretrained",
     "protocols", "runs", "synthetic", "weights",
 }  # fmt: skip
+# what of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye
+_CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
 _STAGES = {"frames": "frames", "magnification": "magnified", "flow": "flow", "features": "features"}
 
 
@@ -312,11 +314,12 @@ class Study:
     @cache
     def key(self, protocol: str, run: str) -> str:
         """Return the hash by which a run is found: all that its predictions depend on. Studies share what is equal."""
+        card = self.protocol_card(protocol)
         datasets = self.project.protocols[protocol].datasets
         return digest(
             {
                 **self.job(protocol, run),
-                "protocol_card": self.protocol_card(protocol),
+                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS},
                 "inputs": {role: self.recipes.chain(recipe) for role, recipe in self.runs[run].inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in datasets},
                 "log": self.runs[run].log,

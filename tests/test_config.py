@@ -375,12 +375,12 @@ def test_wrong_fields(root, file, path, value, message):
         (
             ["features", "resnet18-layer3-evm-4", "options"],
             {"layr": "layer3"},
-            "field 'features.resnet18-layer3-evm-4.options.layr': unknown option; did you mean 'layer'?",
+            "features.resnet18-layer3-evm-4.options.layr: unknown option; did you mean 'layer'?",
         ),
         (
             ["features", "resnet18-layer3-evm-4", "extractor"],
             "lbp-top",
-            "field 'features.resnet18-layer3-evm-4.options",
+            "features.resnet18-layer3-evm-4.options.",
         ),
     ],
 )

@@ -12,7 +12,7 @@ Axes = tuple[str, ...]
 
 
 class Options(BaseModel):
-    """Options of an extractor, named by a recipe; a wrong name or type is refused, and nothing is converted."""
+    """Options of an extractor, named by a recipe; a wrong name or type is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,13 +23,15 @@ class Extractor:
     Attributes
     ----------
     reads : names of the axes of the clip that it takes, channel last; an Ellipsis in front stands for any others.
+    adds : names of the axes of a row, behind those that the Ellipsis stands for.
     Options : the model of its options, whose defaults are those of its source.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
-    state : tensors of its network by name, for which `options` need not be asked; None: what they say.
+    state : tensors of its network by name, in place of the weights that the options name; None: those.
     """
 
     reads: ClassVar[tuple] = ()
+    adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
 
     def __init__(self, options: Options | None = None, *, device: str = "cpu", state: Mapping[str, Any] | None = None):
@@ -55,20 +57,13 @@ class Extractor:
 
     def axes(self, given: Axes) -> Axes:
         """Return the names of the axes of a row, from those of a clip; InputError if it does not take such clips."""
-        return self.leading(given) + self.adds
-
-    @classmethod
-    def leading(cls, given: Axes) -> Axes:
-        """Return the axes that `reads` has its Ellipsis for; InputError if the others are not those that it names."""
-        free = cls.reads[:1] == (...,)
-        named = cls.reads[1:] if free else cls.reads
-        count = len(given) - len(named)
-        if tuple(given[max(count, 0) :]) != named or (count and not free):
-            wanted = ", ".join("..." if name is ... else name for name in cls.reads)
-            raise InputError(f"{cls.__name__} reads clips of axes ({wanted}), not ({', '.join(given)})")
-        return tuple(given[:count])
-
-    adds: ClassVar[Axes] = ()
+        free = self.reads[:1] == (...,)
+        named = self.reads[1:] if free else self.reads
+        leading = tuple(given[: max(len(given) - len(named), 0)])
+        if tuple(given[len(leading) :]) != named or (leading and not free):
+            wanted = ", ".join("..." if name is ... else name for name in self.reads)
+            raise InputError(f"{type(self).__name__} reads clips of axes ({wanted}), not ({', '.join(given)})")
+        return leading + self.adds
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes."""

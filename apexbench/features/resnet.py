@@ -6,7 +6,7 @@ never leaves training mode, so that BatchNorm sees one frame's factors at a time
 """
 
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from apexbench.features.base import Extractor, Options
 from apexbench.pretrained import RANDOM, load, state_of
 from apexbench.torchvision_shim import ensure_torchvision
 
-_LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
+Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 16
 _WHERE = "config/recipes.yaml"
@@ -42,10 +42,10 @@ def load_network(network: str, weights: str, seed: int, state=None):
 
 
 class ResNetOptions(Options):
-    """`weights`: `random` (from `seed`), a file, or a timm tag (apexbench.pretrained)."""
+    """timm's name of the network, its layer, and `weights`: `random` (from `seed`), a file, or a timm tag."""
 
     network: str = "resnet18"
-    layer: Literal["stem", "layer1", "layer2", "layer3", "layer4"] = "layer3"
+    layer: Layer = "layer3"
     weights: str = RANDOM
     seed: int = 0
 
@@ -80,7 +80,7 @@ class ResNet(Extractor):
                 batch = torch.from_numpy(pictures).to(self.device).expand(-1, 3, -1, -1).float() / 255
                 found = self._network.forward_intermediates(
                     (batch - mean) / std,
-                    indices=[_LAYERS.index(self.options.layer)],
+                    indices=[get_args(Layer).index(self.options.layer)],
                     stop_early=True,
                     intermediates_only=True,
                 )
