@@ -5,11 +5,16 @@ import pytest
 from safetensors.torch import save_file
 
 from apexbench.errors import InputError
-from apexbench.features import Extractor, Options, create, extract, find, names
+from apexbench.features import Extractor, Options, create, find, names
 from apexbench.features.resnet import load_network
 from apexbench.torchvision_shim import ensure_torchvision
 
-FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 64, 64)).astype(np.uint8)
+FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 64, 64, 3)).astype(np.uint8)
+
+
+def extract(clips, **options):
+    """ResNet maps of clips (N, F, H, W, 3), as one clip of so many frames."""
+    return create("resnet", options)(clips)
 
 
 def test_shape_and_type_at_every_layer():

@@ -8,9 +8,8 @@ from typing import Any
 
 from apexbench.errors import InputError, nearest
 from apexbench.features.base import Extractor, Options
-from apexbench.features.resnet import extract
 
-__all__ = ["Extractor", "Options", "create", "extract", "find", "names"]
+__all__ = ["Extractor", "Options", "create", "find", "names"]
 
 _NOT_EXTRACTORS = {"base"}
 

@@ -87,19 +87,3 @@ class ResNet(Extractor):
                 maps.append(found[0].half().cpu().numpy())
         maps = np.concatenate(maps)
         return maps.reshape(*clip.shape[:-3], *maps.shape[1:])
-
-
-def extract(
-    frames: np.ndarray,
-    network: str = "resnet18",
-    layer: str = "layer3",
-    weights: str = RANDOM,
-    seed: int = 0,
-    device: str = "cpu",
-) -> np.ndarray:
-    """Return the maps of `layer` for frames (N, F, 3, H, W) uint8 RGB, as (N, F, C, h, w) float16: a pack at once.
-
-    Batches do not change a row: BatchNorm uses its running statistics.
-    """
-    values = {"network": network, "layer": layer, "weights": weights, "seed": seed}
-    return ResNet(ResNet.parse(values, _WHERE), device=device)(np.moveaxis(frames, -3, -1))
