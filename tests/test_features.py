@@ -9,12 +9,12 @@ from apexbench.features import Extractor, Options, create, find, names
 from apexbench.features.resnet import load_network
 from apexbench.torchvision_shim import ensure_torchvision
 
-FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 64, 64, 3)).astype(np.uint8)
+FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 64, 64)).astype(np.uint8)
 
 
 def extract(clips, **options):
-    """ResNet maps of clips (N, F, H, W, 3), as one clip of so many frames."""
-    return create("resnet", options)(clips)
+    """ResNet maps of clips (N, F, 3, H, W), as of one clip of N x F frames."""
+    return create("resnet", options)(np.moveaxis(clips, -3, -1))
 
 
 def test_shape_and_type_at_every_layer():
