@@ -14,6 +14,7 @@ from apexbench.project import load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
+from apexbench.tables.check import check_scoring
 from apexbench.tables.places import needed
 from apexbench.tables.readme import differs
 
@@ -24,6 +25,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.geten
 try:
     PROJECT = load_project(config, ROOT)
     check_recipes(PROJECT.recipes)
+    check_scoring(PROJECT.conventions, PROJECT.tables)
     FOLDS = {name: fold_names(PROJECT.protocols[name], PROJECT.tested(name)) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
     TRAINED = {name: card for name, card in PROJECT.methods.items() if card.method}

@@ -379,7 +379,9 @@ def table_benchmarks(name):
     if PROJECT.tables[name].kind != "runtime":
         return []
     pattern = "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
-    return [[protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in SHOWN]
+    return [
+        [protocol, run, per_job(pattern, protocol, run)] for protocol in SETTINGS.protocols for run in PROJECT.methods
+    ]
 
 
 def scorable(protocol):

@@ -171,7 +171,7 @@ def test_the_curve_of_a_table(tmp_path):
         "kind": "published",
         "title": "t",
         "curve": "K",
-        "columns": [{"protocol": "p", "metric": "acc", "ours": "acc"}],
+        "columns": [{"protocol": "p", "metric": "acc", "honest": "acc", "rule": "fold-oracle", "as_published": "acc"}],
     }
     curve_figure(tmp_path / "t.csv", "t", card, "by K (synthetic clips)", tmp_path / "c.svg")
     text = (tmp_path / "c.svg").read_text()

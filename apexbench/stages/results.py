@@ -8,7 +8,7 @@ import pandas as pd
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import Table
 from apexbench.evaluation.comparisons import Ranking, rank_runs
 from apexbench.evaluation.null_model import null_curves
 from apexbench.evaluation.scores import (
@@ -25,7 +25,7 @@ from apexbench.tables.curve import read_curve
 from apexbench.tables.numbers import chance
 from apexbench.tables.readme import rewrite
 from apexbench.tables.render import write_table
-from apexbench.tables.table import Sources
+from apexbench.tables.table import TableInputs
 from apexbench.tables.words import PRINTED
 
 
@@ -107,7 +107,7 @@ def curve_figure(table: str, name: str, card: Mapping, title: str, output: str) 
     """Draw a published table, as CSV, over the number in its rows' names; `name` and `card` are the table's."""
     from apexbench.tables.figures import sweep_figure
 
-    card = TableCard(**card)
+    card = Table(**card)
     points, null, column = read_curve(table, name, card)
     score = PRINTED.get(column.metric, column.metric)
     sweep_figure(points, null, output, title, card.curve, score, column.rule in LEAKING)
@@ -139,7 +139,7 @@ def make_table(
     partial : files may be missing; the caption says what is.
     """
     there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
-    sources = Sources(
+    inputs = TableInputs(
         published=published_folder,
         protocols={key: ProtocolCard(**value) for key, value in protocols.items()},
         datasets={key: DatasetCard(**value) for key, value in datasets.items()},
@@ -150,7 +150,7 @@ def make_table(
         partial=partial,
         **data,
     )
-    table = build_table(TableCard(**card), name, sources)
+    table = build_table(Table(**card), name, inputs)
     for path in outputs:
         write_table(table, path)
 

@@ -5,7 +5,6 @@ import re
 import pandas as pd
 
 DASH = "\N{EN DASH}"
-SIZES = frozenset({"params", "flops"})  # printed columns that hold plain numbers, not fractions
 
 
 def digits(value: float, printed: str) -> int:
