@@ -7,7 +7,6 @@ import pandas as pd
 DASH = "\N{EN DASH}"
 # what printed tables call their columns
 PRINTED = {"acc": "ACC", "f1": "F1", "uf1": "UF1", "uar": "UAR", "war": "WAR", "params": "parameters", "flops": "FLOPs"}
-SIZES = frozenset({"params", "flops"})  # printed columns that hold plain numbers, not fractions
 
 
 def digits(value: float, printed: str) -> int:

@@ -16,9 +16,10 @@ from apexbench.config.files import read_entries, read_repairs
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import Model, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
+from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import PUBLISHED_ONLY, Convention, Table, TableCard
 from apexbench.errors import InputError, nearest
 
 
@@ -32,20 +33,22 @@ class Project:
         self.datasets: dict[str, DatasetCard] = read_entries(self.folder, "datasets.yaml", DatasetCard)
         self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
         self.repairs = read_repairs(self.root)
+        self.conventions: dict[str, Convention] = read_entries(self.folder, "conventions.yaml", Convention)
         self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
+        self._stems: dict[str, list[str]] = {}
         self._method_cards: dict[str, MethodCard] = {}
         self._check_settings()
         self.methods: dict[str, MethodCard] = {}  # by run, as under the budget
         self.card_of: dict[str, str] = {}  # {run: name of its card}
         for name in self.settings.methods:
             self._add_runs(name)
-        self.tables: dict[str, TableCard] = {
-            name: self._card("tables", name, TableCard) for name in self.settings.tables
-        }
+        self.tables: dict[str, Table] = {name: self._table(name) for name in self.settings.tables}
         self._check_links()
 
     def _names(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+        if folder not in self._stems:
+            self._stems[folder] = sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+        return self._stems[folder]
 
     def _card(self, folder: str, name: str, model: type[Model]) -> Any:
         return validate(
@@ -65,20 +68,55 @@ class Project:
             self._method_cards[name] = validate(MethodCard, card, file)
         return self._method_cards[name]
 
+    def _made(self, name: str) -> dict[str, tuple[str, MethodCard]]:
+        """Return {run: (its card's name, its card)} of each card that `name`, or its start up to a hyphen, names."""
+        cards = [card for card in self._names("methods") if f"{name}-".startswith(f"{card}-")]
+        budget = self.settings.budget
+        return {run: (card, its) for card in cards for run, its in self._method(card).runs(card, budget).items()}
+
     def _runs(self, file: str, field: str, name: str) -> tuple[str, dict[str, MethodCard]]:
         """Return a card's name and {run: its card}: all runs of the card of that name, or one run of a sweep."""
-        cards, budget = self._names("methods"), self.settings.budget
+        cards = self._names("methods")
         if name in cards:
-            return name, self._method(name).runs(name, budget)
-        swept = {
-            run: (card, its)
-            for card in cards
-            if name.startswith(f"{card}-")
-            for run, its in self._method(card).runs(card, budget).items()
-        }
-        self._known(file, field, name, {*cards, *swept})
-        card, its = swept[name]
+            return name, self._method(name).runs(name, self.settings.budget)
+        made = self._made(name)
+        self._known(file, field, name, {*cards, *made})
+        card, its = made[name]
         return card, {name: its}
+
+    def _run(self, file: str, field: str, name: str) -> str:
+        """Return the name of one run, or raise an InputError: if it is unknown, or a sweep."""
+        _, runs = self._runs(file, field, name)
+        if name not in runs:
+            raise InputError(f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}")
+        return name
+
+    def _run_of(self, method: str) -> str | None:
+        """Return the run of that name, whether or not it is in the study; None if no card makes it."""
+        return method if method in self._made(method) else None
+
+    def _table(self, name: str) -> Table:
+        """Return a table with all that its card names looked up; raise an InputError for what is not there."""
+        card, file = self._card("tables", name, TableCard), f"config/tables/{name}.yaml"
+        self._known(file, "protocol", card.protocol, self.protocols)
+        rows: dict[str, None] = {}
+        for number, row in enumerate(card.rows):
+            for run, its in self._runs(file, f"rows.{number}", row)[1].items():
+                if card.kind == "comparisons" and not its.leaderboard:
+                    raise InputError(
+                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared"
+                    )
+                rows[run] = None
+        for row, run in card.runs.items():
+            if run != PUBLISHED_ONLY:
+                self._run(file, f"runs.{row}", run)
+        for row, also in card.also.items():
+            self._run(file, f"also.{row}.run", also.run)
+        looked_up: dict[str, Any] = {"rows": list(rows)}
+        if card.kind == "published":
+            places = {place for protocol, its in self.protocols.items() for place in (protocol, *its.slices)}
+            looked_up |= look_up(card, name, self.folder / "published", self.conventions, places, self._run_of)
+        return Table(**card.model_dump(exclude={"convention", "columns"}) | looked_up)
 
     def _add_runs(self, name: str) -> None:
         card, runs = self._runs("config/config.yaml", "methods", name)
@@ -133,8 +171,6 @@ class Project:
                     self._known(file, f"{field}.{role}", recipe, recipes.names())
             for protocol in method.protocols:
                 self._known(file, "protocols", protocol, self.protocols)
-        for name, table in self.tables.items():
-            self._check_table(f"config/tables/{name}.yaml", table)
 
     def _check_recipe_names(self) -> None:
         names = self.recipes.names()
@@ -144,25 +180,6 @@ class Project:
                     f"config/recipes.yaml: two recipes have the name {name!r}; cards name them without their section, "
                     f"so rename one"
                 )
-
-    def _check_table(self, file: str, table: TableCard) -> None:
-        self._known(file, "protocol", table.protocol, self.protocols)
-        named = {f"ours.{row}": run for row, run in table.ours.items()}
-        named |= {f"also.{row}.run": also.run for row, also in table.also.items()}
-        for field, name in named.items():
-            _, runs = self._runs(file, field, name)
-            if name not in runs:
-                raise InputError(
-                    f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}"
-                )
-        if table.kind == "published":
-            if not (table.published and table.columns):
-                raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'columns'")
-            if table.curve and not any(column.ours for column in table.columns):
-                raise InputError(f"{file}: field 'curve': no column has 'ours', the score to draw")
-        for field in ("ours", "also", "curve"):
-            if getattr(table, field) and table.kind != "published":
-                raise InputError(f"{file}: field {field!r}: goes with kind: published, and only with it")
 
     def left_out(self, protocol: str, run: str) -> bool:
         """Tell whether the study leaves a run, or its card, out of a protocol."""

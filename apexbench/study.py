@@ -22,6 +22,7 @@ from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.recipes import axes_of, check_recipes, extractor_module
+from apexbench.tables.check import check_scoring
 from apexbench.tables.places import needed
 
 # first folders of paths under results/; a study of such a name would lie among the files of all studies
@@ -49,6 +50,7 @@ class Study:
                 f"name than {', '.join(sorted(SHARED))}"
             )
         check_recipes(self.recipes)
+        check_scoring(self.project.conventions, self.project.tables)
         self.runs: dict[str, MethodCard] = self.project.methods
         self.protocols = self.settings.protocols
         self.datasets = self.project.used_datasets()
@@ -496,7 +498,7 @@ class Study:
         if self.project.tables[table].kind != "runtime":
             return []
         pattern = "results/benchmarks/train/{run}/seed{seed}/folds{folds}.tsv"
-        return [[p, run, self._per_job(pattern, p, run)] for p in self.protocols for run in self.shown]
+        return [[p, run, self._per_job(pattern, p, run)] for p in self.protocols for run in self.runs]
 
     def readme_tables(self) -> list[str]:
         return [f"results/{self.name}/tables/{name}.md" for name, card in self.project.tables.items() if card.readme]

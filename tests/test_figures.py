@@ -178,7 +178,7 @@ def test_the_curve_of_a_table(tmp_path):
         "kind": "published",
         "title": "t",
         "curve": "K",
-        "columns": [{"protocol": "p", "metric": "acc", "ours": "acc"}],
+        "columns": [{"protocol": "p", "metric": "acc", "honest": "acc", "rule": "fold-oracle", "as_published": "acc"}],
     }
     files = {"table": tmp_path / "t.csv", "output": tmp_path / "c.svg"}
     curve_figure(name="t", card=card, title="by K (synthetic clips)", **files)

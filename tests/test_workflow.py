@@ -264,7 +264,7 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     )
     (config / "tables/rates.yaml").write_text(
         "kind: published\ntitle: rates\npublished: rates.csv\nreadme: false\ncurve: learning rate\n"
-        "columns: [{protocol: samm-3, metric: acc, ours: acc}]\nours: {rate=0.001: rate-0.001}\n"
+        "convention: memix\ncolumns: {samm-3: [acc]}\nruns: {rate=0.001: rate-0.001}\n"
         "also: {rate=0.01: {run: rate-0.01, note: ours alone}}\n"
     )
     head = "table,row,method,dataset,protocol,metric,value,printed,n,k,consistent,caveat"

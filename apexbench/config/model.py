@@ -15,9 +15,12 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(val
 
 
 class Model(BaseModel):
-    """Base of all cards: unknown keys are refused, values cannot change afterwards."""
+    """Base of all cards: unknown keys are refused, values cannot change afterwards.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The string below a field is what editors show of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def _path(value: Any, location: tuple, missing: bool) -> list:

@@ -28,10 +28,9 @@ from apexbench.evaluation.selection import (
     trace,
     validation_trace,
 )
-from apexbench.evaluation.tasks import SingleLabel
+from apexbench.evaluation.tasks import SCORES, SingleLabel
 from apexbench.store import atomic
 
-SCORES = (*SingleLabel.names, *multilabel.METRICS)
 INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
 NULL_RUN = "null-model"
 NULL_REPEATS = 40

@@ -96,6 +96,7 @@ class MultiLabel:
 
 
 Task = SingleLabel | MultiLabel
+SCORES = (*SingleLabel.names, *MultiLabel.names)
 
 
 def task_of(frame: pd.DataFrame, multilabel: bool = False) -> Task:

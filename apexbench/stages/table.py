@@ -8,11 +8,11 @@ import pandas as pd
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import Table
 from apexbench.evaluation.scores import read_scores
 from apexbench.tables.build import build_table
 from apexbench.tables.render import write_table
-from apexbench.tables.table import Sources
+from apexbench.tables.table import TableInputs
 
 
 def make_table(
@@ -42,7 +42,7 @@ def make_table(
     partial : files may be missing; the caption says what is.
     """
     there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
-    sources = Sources(
+    inputs = TableInputs(
         published=published_folder,
         protocols={key: ProtocolCard(**value) for key, value in protocols.items()},
         datasets={key: DatasetCard(**value) for key, value in datasets.items()},
@@ -53,6 +53,6 @@ def make_table(
         partial=partial,
         **data,
     )
-    table = build_table(TableCard(**card), name, sources)
+    table = build_table(Table(**card), name, inputs)
     for path in outputs:
         write_table(table, path)

@@ -8,23 +8,23 @@ import pandas as pd
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
 from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN
-from apexbench.tables.table import WARNING, Sources
+from apexbench.tables.table import WARNING, TableInputs
 from apexbench.tables.words import split_words
 
 NO_FILES = "no predictions files"  # what the scores say of a run that is there, but has nothing
 NAMED = 4  # incomplete runs that a caption names
 
 
-class Ours:
+class RunScores:
     """Scores of the study's runs by protocol, slice, run and rule."""
 
-    def __init__(self, sources: Sources):
-        self.protocols: Mapping[str, ProtocolCard] = sources.protocols
-        self.methods: Mapping[str, MethodCard] = sources.methods
-        self.study = list(sources.scores)
-        self.absent = "has no scores yet" if sources.partial else "left no scores: see its log"
+    def __init__(self, inputs: TableInputs):
+        self.protocols: Mapping[str, ProtocolCard] = inputs.protocols
+        self.methods: Mapping[str, MethodCard] = inputs.methods
+        self.study = list(inputs.scores)
+        self.absent = "has no scores yet" if inputs.partial else "left no scores: see its log"
         self.frames = {
-            name: frame.assign(slice=frame["slice"].fillna("")) for name, frame in sources.scores.items() if len(frame)
+            name: frame.assign(slice=frame["slice"].fillna("")) for name, frame in inputs.scores.items() if len(frame)
         }
         self.rules = {
             (name, *key): part.set_index("rule")
@@ -46,16 +46,16 @@ class Ours:
             return none, "skipped", f"protocol {protocol!r} is not part of this study"
         if run not in self.methods and run != NULL_RUN:
             return none, "skipped", f"method {run!r} is not part of this study"
-        mine = self.rules.get((protocol, part, run), none)
-        if "last" not in mine.index or mine.loc["last", "note"] == NO_FILES:
+        rows = self.rules.get((protocol, part, run), none)
+        if "last" not in rows.index or rows.loc["last", "note"] == NO_FILES:
             return none, "failed", f"run {run!r} on {part or protocol!r} {self.absent}"
-        honest = mine.loc["last"]
+        honest = rows.loc["last"]
         if honest["status"] == "partial":
             expected = "all" if pd.isna(honest["expected"]) else honest["expected"]
-            return mine, "partial", f"only {honest['n']} of {expected} clips in every seed"
+            return rows, "partial", f"only {honest['n']} of {expected} clips in every seed"
         if honest["status"] != "ok":
             return none, honest["status"], f"run {run!r} on {protocol!r} was {honest['status']}: {honest['note']}"
-        return mine, "ok", ""
+        return rows, "ok", ""
 
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:
         """Return our part of a cell: `score` under `rule`, `metric` under `last` with its interval, counts, status."""
