@@ -7,15 +7,16 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
-from apexbench.methods import Deep, check_card, find
+from apexbench.methods import check_card, find
+from apexbench.methods.base import ProtocolFacts
 from apexbench.methods.mixing import find_mixing
-from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
 from apexbench.tables.places import needed
 from apexbench.tables.readme import differs
+from apexbench.weights import tag_path
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
@@ -27,8 +28,16 @@ try:
     FOLDS = {name: fold_names(PROJECT.protocols[name], PROJECT.tested(name)) for name in PROJECT.settings.protocols}
     SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
     TRAINED = {name: card for name, card in PROJECT.methods.items() if card.method}
-    for run, card in TRAINED.items():
-        check_card(PROJECT.card_of[run], card, PROJECT.settings.budget, PROJECT.pack_sizes(run))
+    for name in dict.fromkeys(PROJECT.card_of[run] for run in TRAINED):
+        check_card(
+            name,
+            PROJECT.card(name),
+            PROJECT.settings.budget,
+            {protocol: len(PROJECT.protocols[protocol].classes) for protocol in PROJECT.settings.protocols},
+            PROJECT.axes_of,
+            PROJECT.size_of,
+            [*PROJECT.recipes.packs, *PROJECT.recipes.features],
+        )
     METHODS = {name: find(card.method) for name, card in TRAINED.items()}
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -92,11 +101,23 @@ def why_not(protocol, run):
     wanted = PROJECT.methods[run].protocols
     if wanted and protocol not in wanted:
         return f"its card is for {', '.join(wanted)} only"
-    for recipe in PROJECT.methods[run].inputs.values():
+    for recipe in PROJECT.card_on(run, protocol).inputs.values():
         if recipe in RECIPES.features or RECIPES.packs[recipe].flow is None:
             for dataset in filter(holds_maps, PROJECT.protocols[protocol].datasets):
                 return f"reads frames ({recipe}), but {dataset} holds flow maps only"
-    return ""
+    if run not in METHODS:
+        return ""
+    return METHODS[run].skip(run_params(run, protocol), protocol_facts(protocol))
+
+
+def run_params(run, protocol):
+    """A run's hyper-parameters under a protocol, checked."""
+    return METHODS[run].parse(PROJECT.card_on(run, protocol).params, run)
+
+
+def protocol_facts(protocol):
+    card = PROJECT.protocols[protocol]
+    return ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
 
 
 def fold_ranges(protocol):

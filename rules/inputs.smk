@@ -122,41 +122,45 @@ def feature_pack_input(wildcards):
 
 def feature_recipe(wildcards):
     recipe = RECIPES.features[wildcards.recipe]
-    return dumped(recipe) | {"weights": weights_path(recipe.network, recipe.weights) or recipe.weights}
+    return dumped(recipe) | {"weights": {"file": path} for path in feature_weights(wildcards)}
 
 
 def feature_weights(wildcards):
-    recipe = RECIPES.features[wildcards.recipe]
-    return list(filter(None, [weights_path(recipe.network, recipe.weights)]))
+    return weights_files(RECIPES.features[wildcards.recipe].weights)
 
 
 # weights
 
 
-def weights_path(network, weights):
-    """The file that holds pretrained weights, fetched first if they are named by a tag; empty for random ones."""
-    if weights == RANDOM or is_file(weights):
-        return weights.removeprefix(RANDOM)
-    return f"results/weights/{weights if '.' in weights else f'{network}.{weights}'}.safetensors"
+def weights_files(weights):
+    """The file that holds some weights, none for random ones; a timm tag is fetched first."""
+    return list(filter(None, [weights.file or (weights.timm and tag_path(weights.timm))]))
 
 
-def run_weights(run):
-    """{hyper-parameter: file} of the pretrained weights of a run."""
-    if run not in METHODS or not issubclass(METHODS[run], Deep):
+def run_weights(run, protocol):
+    """{hyper-parameter: file} of what a run does not initialise at random."""
+    if run not in METHODS:
         return {}
-    values = PROJECT.methods[run].values(SETTINGS.budget)
-    paths = {name: weights_path("", values.get(name, RANDOM)) for name in METHODS[run].pretrained}
-    return {name: path for name, path in paths.items() if path}
+    return {
+        name: path
+        for name, weights in run_params(run, protocol).weights_named().items()
+        for path in weights_files(weights)
+    }
 
 
 def training_weights(wildcards):
-    return list(run_weights(wildcards.run).values())
+    return list(run_weights(wildcards.run, wildcards.protocol).values())
+
+
+def training_weights_by_name(wildcards):
+    return run_weights(wildcards.run, wildcards.protocol)
 
 
 def wanting_weights(wildcards):
     """The cards that name a tag, for messages."""
-    path = f"results/weights/{wildcards.tag}.safetensors"
-    cards = [f"config/methods/{PROJECT.card_of[run]}.yaml" for run in METHODS if path in run_weights(run).values()]
+    path = tag_path(wildcards.tag)
+    wanting = [run for run in METHODS for name in SETTINGS.protocols if path in run_weights(run, name).values()]
+    cards = [f"config/methods/{PROJECT.card_of[run]}.yaml" for run in wanting]
     return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
 
 
@@ -170,14 +174,14 @@ def log_file(wildcards):
 def training_packs(wildcards):
     """{role: packs of the protocol's data sets} by the method card's inputs."""
     card, datasets = (
-        PROJECT.methods[wildcards.run],
+        PROJECT.card_on(wildcards.run, wildcards.protocol),
         PROJECT.protocols[wildcards.protocol].datasets,
     )
     return {role: [input_pack(dataset, recipe) for dataset in datasets] for role, recipe in card.inputs.items()}
 
 
 def training_roles(wildcards):
-    return list(PROJECT.methods[wildcards.run].inputs)
+    return list(PROJECT.card_on(wildcards.run, wildcards.protocol).inputs)
 
 
 def training_folds(wildcards):
@@ -185,24 +189,23 @@ def training_folds(wildcards):
     return FOLDS[wildcards.protocol][first : last + 1]
 
 
-def training_code(run):
+def training_code(run, protocol):
     if run not in METHODS:
         return script_code("import_log")
-    mixing = run_mixing(run)
+    mixing = run_mixing(run, protocol)
     modules = [find_mixing(mixing).__module__] if mixing != "none" else []
     return script_code("train", METHODS[run].__module__, *modules)
 
 
 @cache
-def run_mixing(run):
+def run_mixing(run, protocol):
     """How a run mixes its clips; "none" if it does not."""
-    values = PROJECT.methods[run].values(SETTINGS.budget)
-    return getattr(METHODS[run].parse(values, run), "mixing", "none")
+    return getattr(run_params(run, protocol), "mixing", "none")
 
 
 def training_job(wildcards, seed=None):
     """What `apexbench.training.run.Job` holds."""
-    card = PROJECT.methods[wildcards.run]
+    card = PROJECT.card_on(wildcards.run, wildcards.protocol)
     protocol = PROJECT.protocols[wildcards.protocol]
     return {
         "study": wildcards.study,
@@ -211,11 +214,11 @@ def training_job(wildcards, seed=None):
         "classes": list(protocol.classes),
         "run": wildcards.run,
         "method": card.method or "imported",
-        "params": card.values(SETTINGS.budget) | run_weights(wildcards.run),
+        "params": card.params,
         "seed": int(wildcards.seed) if seed is None else seed,
         "budget": SETTINGS.budget,
         "data_source": "synthetic" if synthetic_mark(protocol.datasets) else "licensed",
-        "code": training_code(wildcards.run),
+        "code": training_code(wildcards.run, wildcards.protocol),
         "multilabel": protocol.multilabel,
     }
 
@@ -226,11 +229,16 @@ def mixing_job(wildcards):
 
 def training_memory(wildcards):
     """MB of a training job; networks at paper size hold their clips and gradients, on a GPU also the CUDA context."""
-    return 12000 if issubclass(METHODS[wildcards.run], Deep) and SETTINGS.budget == "paper" else 3000
+    return 12000 if METHODS[wildcards.run].uses_gpu and SETTINGS.budget == "paper" else 3000
 
 
 def training_gpus(wildcards):
-    return int(issubclass(METHODS[wildcards.run], Deep))
+    return int(METHODS[wildcards.run].uses_gpu)
+
+
+def people_of(wildcards):
+    """{data set: the release whose people it shows} of a protocol."""
+    return {dataset: PROJECT.people(dataset) for dataset in PROJECT.protocols[wildcards.protocol].datasets}
 
 
 # scores
@@ -428,14 +436,15 @@ def mixing_pictures():
     for run in SHOWN:
         protocols = [name for name in SETTINGS.protocols if run in METHODS and not why_not(name, run)]
         if protocols and getattr(METHODS[run], "attends", False):
-            if run_mixing(run) != "none":
+            if run_mixing(run, protocols[0]) != "none":
                 folder = "figures" if synthetic_mark(PROJECT.protocols[protocols[0]].datasets) else "figures-licensed"
                 paths.append(f"results/{STUDY}/{folder}/mixing-{protocols[0]}-{run}.png")
     return paths
 
 
 def flow_recipes_in_use():
-    inputs = {recipe for card in PROJECT.methods.values() for recipe in card.inputs.values()}
+    cards = [PROJECT.card_on(run, protocol) for run in PROJECT.methods for protocol in SETTINGS.protocols]
+    inputs = {recipe for card in cards for recipe in card.inputs.values()}
     packs = {RECIPES.features[name].pack if name in RECIPES.features else name for name in inputs}
     return sorted({RECIPES.packs[name].flow for name in packs} - {None})
 

@@ -25,6 +25,8 @@ rule train:
         folds=training_folds,
         inner_folds=0,
         roles=training_roles,
+        weights=training_weights_by_name,
+        people_of=people_of,
     script:
         "../workflow/scripts/train.py"
 
@@ -42,6 +44,8 @@ use rule train as train_inner with:
         folds=training_folds,
         inner_folds=SETTINGS.inner_folds,
         roles=training_roles,
+        weights=training_weights_by_name,
+        people_of=people_of,
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
@@ -96,6 +100,7 @@ rule mixing_picture:
         code=script_code("mixing_picture"),
         job=mixing_job,
         roles=training_roles,
+        weights=training_weights_by_name,
         title=mixing_title,
     script:
         "../workflow/scripts/mixing_picture.py"

@@ -23,6 +23,8 @@ class DatasetCard(Model):
     title: str
     loader: str = ""
     folder: str = ""
+    people: str = ""
+    """Whose subjects these are, if not those of its loader's release: smic-hs for smic-vis."""
     label_set: str
     fps: float = Field(gt=0)
     apex: Apex = "sheet"

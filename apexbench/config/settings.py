@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from apexbench.config.methods import Budget, MethodName
+from apexbench.config.methods import Budget
 from apexbench.config.model import Model
 
 Source = Literal["auto", "licensed", "synthetic"]
@@ -24,9 +24,9 @@ class Settings(Model):
     inner_folds: int = Field(default=0, ge=0)
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
-    leave_out: dict[str, tuple[MethodName, ...]] = {}
+    leave_out: dict[str, tuple[str, ...]] = {}
     protocols: tuple[str, ...] = Field(min_length=1)
-    methods: tuple[MethodName, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
     tables: tuple[str, ...]
 
     @field_validator("folds_per_job")

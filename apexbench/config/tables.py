@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from apexbench.config.methods import MethodName
 from apexbench.config.model import Model
 
 Score = Literal[
@@ -34,7 +33,7 @@ class ColumnCard(Model):
 class AlsoCard(Model):
     """A row of ours below the printed ones of a published table, and what a footnote says of it."""
 
-    run: MethodName
+    run: str
     note: str
 
 
@@ -54,6 +53,6 @@ class TableCard(Model):
     published: str | None = None
     table: str | None = None
     columns: tuple[ColumnCard, ...] = ()
-    ours: dict[str, MethodName] = {}
+    ours: dict[str, str] = {}
     also: dict[str, AlsoCard] = {}
     curve: str = ""

@@ -6,15 +6,15 @@ Weights are `random` (He initialisation from a seed: a fixed random projection, 
 import numpy as np
 
 from apexbench.errors import InputError, nearest
-from apexbench.pretrained import RANDOM, load, state_of
 from apexbench.torchvision_shim import ensure_torchvision
+from apexbench.weights import RANDOM, Weights, load, state_of
 
 _LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 16
 
 
-def load_network(network: str, weights: str, seed: int):
+def load_network(network: str, weights: Weights, seed: int):
     """Return a timm model without its head, in eval mode.
 
     Raises InputError if the network or the tag is unknown, or the file is missing or does not fit.
@@ -27,8 +27,8 @@ def load_network(network: str, weights: str, seed: int):
         raise InputError(f"config/recipes.yaml: network {network!r}; {nearest(network, timm.list_models('resnet*'))}")
     torch.manual_seed(seed)
     model = timm.create_model(network, num_classes=0).eval()
-    if weights != RANDOM:
-        load(model, state_of(network, weights, "config/recipes.yaml"), weights)
+    if not weights.random:
+        load(model, state_of(weights, "config/recipes.yaml"), weights.file or weights.timm)
     return model
 
 
@@ -36,7 +36,7 @@ def extract(
     frames: np.ndarray,
     network: str = "resnet18",
     layer: str = "layer3",
-    weights: str = "random",
+    weights: Weights = RANDOM,
     seed: int = 0,
     device: str = "cpu",
 ) -> np.ndarray:

@@ -13,4 +13,5 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         snakemake.output[0],
         snakemake.params.title,
         device,
+        weights=snakemake.params.weights,
     )
