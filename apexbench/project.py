@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.files import read_entries, read_repairs
-from apexbench.config.methods import MethodCard
+from apexbench.config.methods import COUNTED, MethodCard
 from apexbench.config.model import Model, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
@@ -156,19 +156,20 @@ class Project:
         for section, known in below.items():
             for name, recipe in getattr(recipes, section).items():
                 self._known("config/recipes.yaml", f"{section}.{name}.of", recipe.of, known)
+        for name in self.datasets:
+            self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases)
         for name, protocol in self.protocols.items():
             for dataset in protocol.datasets:
                 self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
-        releases = {self.loader(dataset) for dataset in self.datasets}
         for number, repair in enumerate(self.repairs, 1):
-            self._known("config/repairs.yaml", f"record {number}, dataset", repair.dataset, releases)
+            self._known("config/repairs.yaml", f"record {number}, dataset", repair.dataset, self._releases)
         for name in dict.fromkeys(self.card_of.values()):
             method, file = self._method(name), f"config/methods/{name}.yaml"
-            read = {"inputs": method.inputs}
-            read |= {f"budgets.{budget}.inputs": its.get("inputs", {}) for budget, its in method.budgets.items()}
-            for field, inputs in read.items():
-                for role, recipe in inputs.items():
-                    self._known(file, f"{field}.{role}", recipe, recipes.names())
+            for field, recipe in method.recipes().items():
+                self._known(file, field, recipe, recipes.names())
+            for key in method.on:
+                if not COUNTED.fullmatch(key):
+                    self._known(file, "on", key, {"3 classes", *self.protocols})
             for protocol in method.protocols:
                 self._known(file, "protocols", protocol, self.protocols)
 
@@ -185,14 +186,30 @@ class Project:
         """Tell whether the study leaves a run, or its card, out of a protocol."""
         return bool({run, self.card_of[run]} & set(self.settings.leave_out.get(protocol, ())))
 
-    def pack_sizes(self, run: str) -> dict[str, int]:
-        """Return {role: px} of the pictures and maps that a run reads."""
-        inputs = self.methods[run].inputs
-        return {role: self.recipes.size(name) for role, name in inputs.items() if name not in self.recipes.features}
+    def card(self, name: str) -> MethodCard:
+        """Return a card of config/methods as it stands there, what it is like included."""
+        return self._method(name)
+
+    def card_on(self, run: str, protocol: str) -> MethodCard:
+        """Return a run's card as it is under the budget and a protocol."""
+        name, classes = self.card_of[run], len(self.protocols[protocol].classes)
+        return self._method(name).runs(name, self.settings.budget, protocol, classes)[run]
+
+    def size_of(self, recipe: str) -> int | None:
+        """Return the side in px of the pictures or maps that a recipe gives; None for features."""
+        return None if recipe in self.recipes.features else self.recipes.size(recipe)
 
     def loader(self, dataset: str) -> str:
         """Return the release that an entry of datasets.yaml reads."""
         return self.datasets[dataset].loader or dataset
+
+    @property
+    def _releases(self) -> set[str]:
+        return {self.loader(dataset) for dataset in self.datasets}
+
+    def people(self, dataset: str) -> str:
+        """Return the release whose people a data set shows: subjects of one number are then one person."""
+        return self.datasets[dataset].people or self.loader(dataset)
 
     def folder_of(self, dataset: str) -> Path:
         """Return where the user's copy of a data set lies."""

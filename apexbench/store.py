@@ -152,14 +152,23 @@ class Pack:
         place = {name: row for row, name in enumerate(self.ids)}
         return np.array([place[name] for name in ids], dtype=np.int64)
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        """Return a copy of some rows; what the mapping read from the disk is given back to the system at once."""
-        copied = self.x[rows]
-        mapped = getattr(self.x, "_mmap", None)
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
-        return copied
+    def read(self, rows: np.ndarray, into: np.ndarray | None = None, places: np.ndarray | None = None) -> np.ndarray:
+        """Return a copy of some rows, or put them at `places` of another array.
 
+        What the mapping read from the disk is given back to the system on the way: no second copy is ever in memory.
+        """
+        into = np.empty((len(rows), *self.x.shape[1:]), self.x.dtype) if into is None else into
+        mapped = getattr(self.x, "_mmap", None)
+        step = max(1, _RELEASED // max(1, self.x[:1].nbytes))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            into[part if places is None else places[part]] = self.x[rows[part]]
+            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
+        return into
+
+
+_RELEASED = 2**23  # bytes that are read before they are given back
 
 _NAMES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",

@@ -16,14 +16,15 @@ from apexbench.config.model import digest
 from apexbench.config.recipes import Axes
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
-from apexbench.methods import Deep, Method, check_card, find
+from apexbench.features import find as find_extractor
+from apexbench.methods import Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
-from apexbench.pretrained import RANDOM, is_file
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.recipes import axes_of, check_recipes, extractor_module
 from apexbench.tables.check import check_scoring
 from apexbench.tables.places import needed
+from apexbench.weights import Weights, tag_path
 
 # first folders of paths under results/; a study of such a name would lie among the files of all studies
 SHARED = {
@@ -56,11 +57,24 @@ class Study:
         self.datasets = self.project.used_datasets()
         self.folds = {p: fold_names(self.project.protocols[p], self.project.tested(p)) for p in self.protocols}
         self.licensed = {dataset: self.project.source(dataset) == "licensed" for dataset in self.datasets}
-        for run, card in self.runs.items():
-            if card.method:
-                check_card(self.project.card_of[run], card, self.settings.budget, self.project.pack_sizes(run))
+        self._check_cards()
         self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
         self.shown = [run for run, card in self.runs.items() if card.leaderboard]
+
+    def _check_cards(self) -> None:
+        classes = {protocol: len(self.project.protocols[protocol].classes) for protocol in self.protocols}
+        trained = [self.project.card_of[run] for run, card in self.runs.items() if card.method]
+        for name in dict.fromkeys(trained):
+            card = self.project.card(name)
+            check_card(
+                name,
+                card,
+                self.settings.budget,
+                protocols={p: n for p, n in classes.items() if not card.protocols or p in card.protocols},
+                axes_of=self.pack_axes,
+                size_of=self.project.size_of,
+                recipes=self.recipes.names(),
+            )
 
     # what is common
 
@@ -197,17 +211,18 @@ class Study:
         return self.code("features", extractor_module(self.recipes.features[recipe].extractor))
 
     def feature_weights(self, recipe: str) -> list[str]:
-        options = self.recipes.features[recipe].options
-        path = weights_path(options.get("network", ""), options.get("weights", RANDOM))
-        return [path] if path else []
+        """Return the file of an extractor's weights, if they are not random."""
+        card = self.recipes.features[recipe]
+        options = find_extractor(card.extractor).parse(card.options, f"config/recipes.yaml: features.{recipe}.options")
+        return _files(getattr(options, "weights", Weights()))
 
     def feature_card(self, recipe: str) -> dict:
         """Return a feature recipe's card, with the file of its weights in place of their tag."""
-        card, weights = self.recipe(recipe), self.feature_weights(recipe)
-        return card | {"options": card["options"] | {"weights": weights[0]}} if weights else card
+        card, files = self.recipe(recipe), self.feature_weights(recipe)
+        return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
 
     def feature_gpus(self, recipe: str) -> int:
-        return int(self.recipes.features[recipe].extractor == "resnet")
+        return int(find_extractor(self.recipes.features[recipe].extractor).uses_gpu)
 
     def pack(self, dataset: str, recipe: str) -> str:
         return f"results/packs/{dataset}/{recipe}.safetensors"
@@ -224,7 +239,8 @@ class Study:
     def recipes_in_use(self) -> list[str]:
         """Return the recipes that a configured method reads, and all that they are made of, in the file's order."""
         used: set[str] = set()
-        waiting = [recipe for card in self.runs.values() for recipe in card.inputs.values()]
+        cards = [self.card(protocol, run) for run in self.runs for protocol in self.trained_on(run)]
+        waiting = [recipe for card in cards for recipe in card.inputs.values()]
         while waiting:
             name = waiting.pop()
             used.add(name)
@@ -246,26 +262,39 @@ class Study:
     # weights
 
     @cache
-    def run_weights(self, run: str) -> dict[str, str]:
-        """Return {hyper-parameter: file} of the pretrained weights of a run."""
-        if run not in self.methods or not issubclass(self.methods[run], Deep):
+    def weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} of what a run does not initialise at random."""
+        if run not in self.methods:
             return {}
-        values = self.params(run)
-        paths = {name: weights_path("", values.get(name, RANDOM)) for name in self.methods[run].pretrained}
-        return {name: path for name, path in paths.items() if path}
+        named = self.params(protocol, run).weights_named()
+        return {name: path for name, weights in named.items() for path in _files(weights)}
 
     def wanting_weights(self, tag: str) -> str:
         """Return the cards that name a tag, for messages."""
-        path = f"results/weights/{tag}.safetensors"
-        runs = [run for run in self.methods if path in self.run_weights(run).values()]
+        path = tag_path(tag)
+        runs = [r for r in self.methods for p in self.trained_on(r) if path in self.weights_by_name(p, r).values()]
         cards = [f"config/methods/{self.project.card_of[run]}.yaml" for run in runs]
         return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
+
+    def people_of(self, protocol: str) -> dict[str, str]:
+        """Return {data set: the release whose people it shows} of a protocol."""
+        return {dataset: self.project.people(dataset) for dataset in self.project.protocols[protocol].datasets}
 
     # training
 
     @cache
-    def params(self, run: str) -> dict[str, Any]:
-        return self.runs[run].values(self.settings.budget)
+    def card(self, protocol: str, run: str) -> MethodCard:
+        """Return a run's card as it is under the budget and a protocol."""
+        return self.project.card_on(run, protocol)
+
+    @cache
+    def params(self, protocol: str, run: str) -> Params:
+        """Return a run's hyper-parameters under a protocol, checked."""
+        return self.methods[run].parse(self.card(protocol, run).params, f"run {run!r}")
+
+    def trained_on(self, run: str) -> list[str]:
+        """Return the protocols that a run is trained under."""
+        return [protocol for protocol in self.protocols if not self.why_not(protocol, run)]
 
     @cache
     def why_not(self, protocol: str, run: str) -> str:
@@ -275,11 +304,15 @@ class Study:
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"
-        for recipe in self.runs[run].inputs.values():
+        for recipe in self.card(protocol, run).inputs.values():
             if recipe not in self.recipes.flow or self.recipes[recipe].pairs != "onset-apex":
                 for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
                     return f"reads {recipe}, but {dataset} holds flow maps of onset and apex only"
-        return ""
+        if run not in self.methods:
+            return ""
+        card = self.project.protocols[protocol]
+        facts = ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
+        return self.methods[run].skip(self.params(protocol, run), facts)
 
     @cache
     def fold_ranges(self, protocol: str) -> list[str]:
@@ -291,17 +324,17 @@ class Study:
     @cache
     def job(self, protocol: str, run: str) -> dict[str, Any]:
         """Return what `apexbench.training.run.Job` holds, but the seed."""
-        card, of_protocol = self.runs[run], self.project.protocols[protocol]
+        card, of_protocol = self.card(protocol, run), self.project.protocols[protocol]
         return {
             "study_seed": self.settings.study_seed,
             "protocol": protocol,
             "classes": list(of_protocol.classes),
             "run": run,
             "method": card.method or "imported",
-            "params": self.params(run) | self.run_weights(run),
+            "params": card.params,
             "budget": self.settings.budget,
             "data_source": "licensed" if self.real(of_protocol.datasets) else "synthetic",
-            "code": self.training_code(run),
+            "code": self.training_code(protocol, run),
             "multilabel": of_protocol.multilabel,
         }
 
@@ -322,7 +355,7 @@ class Study:
             {
                 **self.job(protocol, run),
                 "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS},
-                "inputs": {role: self.recipes.chain(recipe) for role, recipe in self.runs[run].inputs.items()},
+                "inputs": {role: self.recipes.chain(name) for role, name in self.card(protocol, run).inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in datasets},
                 "log": self.runs[run].log,
             }
@@ -361,37 +394,37 @@ class Study:
     def training_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
         """Return {role: packs of the protocol's data sets} by the method card's inputs."""
         datasets = self.project.protocols[protocol].datasets
-        return {role: [self.pack(d, recipe) for d in datasets] for role, recipe in self.runs[run].inputs.items()}
+        inputs = self.card(protocol, run).inputs
+        return {role: [self.pack(dataset, recipe) for dataset in datasets] for role, recipe in inputs.items()}
 
-    def training_weights(self, run: str) -> list[str]:
-        return list(self.run_weights(run).values())
+    def training_weights(self, protocol: str, run: str) -> list[str]:
+        return list(self.weights_by_name(protocol, run).values())
 
-    def training_roles(self, run: str) -> list[str]:
-        return list(self.runs[run].inputs)
+    def training_roles(self, protocol: str, run: str) -> list[str]:
+        return list(self.card(protocol, run).inputs)
 
     def training_folds(self, protocol: str, folds: str) -> list[str]:
         first, last = map(int, folds.split("-"))
         return self.folds[protocol][first : last + 1]
 
     @cache
-    def training_code(self, run: str) -> str:
+    def training_code(self, protocol: str, run: str) -> str:
         if run not in self.methods:
             return self.code("import_log")
-        mixing = self.mixing(run)
+        mixing = self.mixing(protocol, run)
         modules = [find_mixing(mixing).__module__] if mixing != "none" else []
         return self.code("train", self.methods[run].__module__, *modules)
 
-    @cache
-    def mixing(self, run: str) -> str:
+    def mixing(self, protocol: str, run: str) -> str:
         """Return how a run mixes its clips; "none" if it does not."""
-        return getattr(self.methods[run].parse(self.params(run), run), "mixing", "none")
+        return getattr(self.params(protocol, run), "mixing", "none")
 
     def training_memory(self, run: str) -> int:
         """Return MB: networks at paper size hold their clips and gradients, on a GPU also the CUDA context."""
-        return 12000 if issubclass(self.methods[run], Deep) and self.settings.budget == "paper" else 3000
+        return 12000 if self.methods[run].uses_gpu and self.settings.budget == "paper" else 3000
 
     def training_gpus(self, run: str) -> int:
-        return int(issubclass(self.methods[run], Deep))
+        return int(self.methods[run].uses_gpu)
 
     def log_file(self, run: str) -> str:
         return self.runs[run].log
@@ -552,10 +585,11 @@ class Study:
         """A picture of each shown run that mixes and attends, on the first protocol that it is trained on."""
         paths = []
         for run in self.shown:
-            protocols = [name for name in self.protocols if run in self.methods and not self.why_not(name, run)]
-            if protocols and getattr(self.methods[run], "attends", False) and self.mixing(run) != "none":
-                folder = self._picture_folder(self.project.protocols[protocols[0]].datasets)
-                paths.append(f"{folder}/mixing-{protocols[0]}-{run}.png")
+            if run in self.methods and getattr(self.methods[run], "attends", False):
+                for protocol in self.trained_on(run)[:1]:
+                    if self.mixing(protocol, run) != "none":
+                        folder = self._picture_folder(self.project.protocols[protocol].datasets)
+                        paths.append(f"{folder}/mixing-{protocol}-{run}.png")
         return paths
 
     def mixing_job(self, protocol: str, run: str) -> dict[str, Any]:
@@ -565,11 +599,9 @@ class Study:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
 
 
-def weights_path(network: str, weights: str) -> str:
-    """Return the file that holds pretrained weights, fetched first if a tag names them; empty for random ones."""
-    if weights == RANDOM or is_file(weights):
-        return "" if weights == RANDOM else weights
-    return f"results/weights/{weights if '.' in weights else f'{network}.{weights}'}.safetensors"
+def _files(weights: Weights) -> list[str]:
+    """The file that holds some weights, none for random ones; a timm tag is fetched first."""
+    return list(filter(None, [weights.file or (weights.timm and tag_path(weights.timm))]))
 
 
 def _dumped(card) -> dict:

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from apexbench.methods import create
+from apexbench.methods import Fold, create
+from apexbench.methods.loop import Clips, epochs
 from apexbench.torchvision_shim import ensure_torchvision
-from apexbench.training.loop import epochs
 from apexbench.training.run import train_fold
 
 CLASSES, SIDE = 5, 224
@@ -59,7 +59,7 @@ def ours(batch: int, device: str, **options) -> Callable[[], None]:
     """Return a function that runs one step of the loop: an epoch of as many clips as a batch has."""
     inputs, labels = _clips(batch)
     method = create("mixmeformer", CLASSES, epochs=10**6, batch_size=batch, **options)
-    steps: Iterator = epochs(method, inputs, labels, 0, device)
+    steps: Iterator = epochs(method, inputs, labels, Fold(0, device))
     return lambda: next(steps)
 
 
@@ -88,7 +88,8 @@ def kept(batch: int, device: str, **options) -> float:
     model = method.build().to(device)
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     inputs, _ = _clips(batch)
-    tensors = {name: x.to(device) for name, x in method.tensors(inputs, inputs).items()}
+    method.fit(inputs)
+    tensors = Clips(method, inputs, device=device).batch(np.arange(batch))
     sizes: dict[int, int] = {}
 
     def pack(x):
@@ -97,8 +98,7 @@ def kept(batch: int, device: str, **options) -> float:
             sizes[storage.data_ptr()] = storage.nbytes()
         return x
 
-    half = torch.autocast(device, dtype=torch.bfloat16, enabled=method.params.precision == "bfloat16")
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x), half:
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x), method.autocast(device):
         output = model(**tensors, attention=True)
     assert output is not None
     return sum(sizes.values()) / 2**20

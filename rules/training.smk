@@ -23,6 +23,8 @@ rule train:
         folds=ask("training_folds"),
         inner_folds=0,
         roles=ask("training_roles"),
+        weights=ask("weights_by_name"),
+        people_of=ask("people_of"),
     script:
         "../workflow/scripts/train.py"
 
@@ -40,6 +42,8 @@ use rule train as train_inner with:
         folds=ask("training_folds"),
         inner_folds=SETTINGS.inner_folds,
         roles=ask("training_roles"),
+        weights=ask("weights_by_name"),
+        people_of=ask("people_of"),
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
@@ -92,6 +96,7 @@ rule mixing_picture:
         code=STUDY.code("mixing_picture"),
         job=ask("mixing_job"),
         roles=ask("training_roles"),
+        weights=ask("weights_by_name"),
         title=ask("mixing_title"),
     script:
         "../workflow/scripts/mixing_picture.py"

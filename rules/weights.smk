@@ -1,4 +1,4 @@
-# Pretrained weights by timm tag, fetched once: jobs on other machines need no network.
+# Weights by timm tag, fetched once: jobs on other machines need no network.
 
 
 rule weights:

@@ -76,24 +76,34 @@ def test_the_shipped_config_loads(root):
         assert emotion in LAYOUTS[dataset].emotions
 
 
+def _check(project, name, protocols=("samm-3", "mmew-4", "casme2-5")):
+    facts = {protocol: len(project.protocols[protocol].classes) for protocol in protocols}
+    recipes = [*project.recipes.packs, *project.recipes.features]
+    check_card(name, project.card(name), project.settings.budget, facts, project.axes_of, project.size_of, recipes)
+
+
 @pytest.mark.parametrize("budget", ["paper", "quick"])
 @pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
 def test_method_cards(path, budget):
     project = load_project(_settings(methods=[path.stem], tables=["data"], budget=budget), ROOT)
-    for run, card in project.methods.items():
-        check_card(path.stem, card, budget, project.pack_sizes(run))
-        assert create(card.method, 3, **card.values(budget)).num_classes == 3
+    _check(project, path.stem)
+    for run in project.methods:
+        card = project.card_on(run, "samm-3")
+        assert create(card.method, 3, **card.params).num_classes == 3
         known = {*find(card.method).Parameters.model_fields, *MethodCard.model_fields, "schedule"}
         assert {key.partition(".")[0] for key in card.certainty} <= known
 
 
 @pytest.mark.parametrize("path", METHOD_CARDS, ids=_stem)
-def test_a_budget_changes_size_and_length_only(path):
-    budgets = read_yaml(path).get("budgets", {})
-    assert not budgets.get("paper")
-    size = {"batch_size", "image_size", "inputs", "padding", "resnet", "vit", "width"}
-    anew = {"weights", "semantic_weights", "learning_rate"}  # what a smaller network cannot take over
-    assert set(budgets.get("quick", {})) <= {"epochs", "max_iter", *size, *anew}
+def test_a_budget_leaves_alone_what_the_method_is(path):
+    """Size and length may differ, and what a smaller network cannot take over; not what is mixed, lost or read."""
+    card = load_project(_settings(methods=[path.stem], tables=["data"]), ROOT).card(path.stem)
+    assert "paper" not in card.budgets
+    if "quick" in card.budgets:
+        quick = card.budgets["quick"]
+        assert not {name for name in quick.params if name.startswith("mixing")} and set(quick.inputs) <= set(
+            card.inputs
+        )
 
 
 @pytest.mark.parametrize("path", TABLE_CARDS, ids=_stem)
@@ -201,16 +211,9 @@ def test_several_wrong_settings_are_told_together(root):
     assert len(_refusal(root, budget="fast", seeds=0, study="absent").splitlines()) == 3
 
 
-def test_null_without_quotes_is_the_null_model(root):
-    settings = _settings() | yaml.safe_load("methods: [majority, null]")
-    assert settings["methods"] == ["majority", None]
-    project = load_project(settings, root)
-    assert project.settings.methods == ("majority", "null") and project.methods["null"].method == "null"
-    _edit(root, "methods/null.yaml", "method", value=None)
-    assert load_project(settings, root).methods["null"].method == "null"
-    assert _refusal(root, methods=[None, "null"]).startswith(
-        "config/config.yaml: field 'methods': 'null' is listed twice"
-    )
+def test_on_and_off_are_words_not_booleans(tmp_path):
+    (tmp_path / "a.yaml").write_text("on: {no: yes}\noff: [true, False, null]\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"on": {"no": "yes"}, "off": [True, False, None]}
 
 
 # the other files
@@ -449,7 +452,10 @@ def test_options_of_recipes(root, path, value, message):
         ({"method": "stsnet"}, "field 'method': unknown method 'stsnet'; did you mean 'ststnet'?"),
         ({"params": {"epoch": 3}}, "unknown hyper-parameter 'epoch'; did you mean 'epochs'?"),
         ({"params": {"epochs": "many"}}, "hyper-parameter 'epochs': Input should be a valid integer"),
-        ({"budgets": {"quick": {"batchsize": 4}}}, "unknown hyper-parameter 'batchsize'; did you mean 'batch_size'?"),
+        (
+            {"budgets": {"quick": {"params": {"batchsize": 4}}}},
+            "unknown hyper-parameter 'batchsize'; did you mean 'batch_",
+        ),
         ({"inputs": {}}, "field 'inputs': no 'flow', which ststnet reads"),
         ({"inputs": {"flow": "tvl1-28", "frames": "x"}}, "field 'inputs.frames': ststnet does not read it"),
     ],
@@ -469,7 +475,7 @@ SWEEP = {
     "inputs": {"flow": "tvl1-28"},
     "params": {"epochs": 500, "mixing": "memix", "mixing_options": {"alpha_m": 0.5}},
     "sweep": {"learning_rate": [1.0e-5, 0.001]},
-    "budgets": {"quick": {"epochs": 5, "inputs": {"flow": "farneback-28"}}},
+    "budgets": {"quick": {"params": {"epochs": 5}, "inputs": {"flow": "farneback-28"}}},
 }
 
 
@@ -483,10 +489,9 @@ def test_a_sweep_makes_a_run_of_each_value(root):
     assert project.card_of == {"majority": "majority", "rate-1e-05": "rate", "rate-0.001": "rate"}
     for run, value in {"rate-1e-05": 1e-5, "rate-0.001": 0.001}.items():
         card = project.methods[run]
-        check_card("rate", card, "quick", project.pack_sizes(run))
         assert card.title == f"STSTNet, rate {value}" and card.inputs == {"flow": "farneback-28"}
         assert card.values("quick") == {**SWEEP["params"], "epochs": 5, "learning_rate": value}
-        assert project.pack_sizes(run) == {"flow": 28}
+    _check(project, "rate")
     (run,) = load_project(_settings(methods=["rate-0.001"]), root).methods
     assert run == "rate-0.001"
     paper = load_project(_settings(methods=["rate"], budget="paper"), root).methods["rate-0.001"]
@@ -515,7 +520,8 @@ def test_a_sweep_inside_an_option_and_one_that_a_budget_sets_too(root):
         ({"sweep": {"learning_rate": [[1]]}}, "field 'sweep.learning_rate.0': Input should be"),
         ({"sweep": {"mixing": ["a/b"]}}, "field 'sweep.mixing': 'a/b' names a run, which has letters"),
         ({"sweep": {"epochs.last": [1]}}, "field 'sweep.epochs.last': 'epochs' is 500, which has no keys"),
-        ({"budgets": {"quick": {"inputs": "tvl1-28"}}}, "field 'budgets.quick.inputs': expected {role: recipe}"),
+        ({"budgets": {"quick": {"inputs": "tvl1-28"}}}, "field 'budgets.quick.inputs': Input should be a valid dict"),
+        ({"budgets": {"quick": {"epochs": 5}}}, "field 'budgets.quick.epochs': unknown key"),
         ({"budgets": {"quick": {"inputs": {"flow": "tvl-28"}}}}, "field 'budgets.quick.inputs.flow': unknown name"),
         ({"method": "", "log": "x.txt"}, "field 'sweep': goes with 'method', and only with it"),
     ],
@@ -537,9 +543,8 @@ def test_a_bad_sweep(root, changes, message):
 def test_a_sweep_against_its_method(root, sweep, message):
     _sweep(root, sweep=sweep)
     project = load_project(_settings(methods=["rate"]), root)
-    ((run, card),) = project.methods.items()
     with pytest.raises(InputError) as caught:
-        check_card(project.card_of[run], card, "quick")
+        _check(project, "rate")
     assert str(caught.value).startswith("config/methods/rate.yaml: ") and message in str(caught.value)
 
 
@@ -555,16 +560,57 @@ def test_two_runs_of_one_name(root):
     assert found.startswith("config/config.yaml: field 'methods': unknown name 'rate-0.01'; did you mean 'rate-0.001'?")
 
 
-def test_a_pack_of_another_size_than_the_method_takes(monkeypatch):
-    monkeypatch.setattr(find("ststnet"), "image_size", 32)
-    card = MethodCard(method="ststnet", title="t", inputs={"flow": "tvl1-28"})
-    check_card("mine", card, "quick", {"flow": 32})
-    with pytest.raises(InputError) as caught:
-        check_card("mine", card, "quick", {"flow": 28})
-    assert str(caught.value) == (
-        "config/methods/mine.yaml: field 'inputs.flow': under budget 'quick' the pack 'tvl1-28' has 28 px, but ststnet "
-        "takes 32 (image_size); name a pack of 32 px, or set image_size: 28"
-    )
+# values by protocol
+
+
+def test_what_differs_by_protocol(root):
+    """The name outdoes the number of classes, a budget outdoes both, and a sweep's value all."""
+    on = {
+        "3 classes": {"params": {"epochs": 30, "dropout": 0.3}, "inputs": {"flow": "tvl1-28"}},
+        "smic-3": {"params": {"dropout": 0.1}, "budgets": {"quick": {"params": {"epochs": 2}}}},
+    }
+    budgets = {"quick": {"params": {"epochs": 5}, "inputs": {"flow": "farneback-28"}}}
+    _sweep(root, on=on, budgets=budgets, sweep={"learning_rate": [0.1, 0.2]})
+    found = {}
+    for budget in ("paper", "quick"):
+        project = load_project(_settings(methods=["rate"], budget=budget), root)
+        for protocol in ("samm-3", "smic-3", "casme2-5"):
+            card = project.card_on("rate-0.2", protocol)
+            assert card.params["learning_rate"] == 0.2 and not card.on and not card.budgets
+            values = card.params["epochs"], card.params.get("dropout"), card.inputs["flow"]
+            found[budget, protocol] = values
+    assert found == {
+        ("paper", "samm-3"): (30, 0.3, "tvl1-28"),
+        ("paper", "smic-3"): (30, 0.1, "tvl1-28"),
+        ("paper", "casme2-5"): (500, None, "tvl1-28"),
+        ("quick", "samm-3"): (5, 0.3, "farneback-28"),
+        ("quick", "smic-3"): (2, 0.1, "farneback-28"),
+        ("quick", "casme2-5"): (5, None, "farneback-28"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ({"sam-3": {}}, "field 'on': unknown name 'sam-3'; did you mean 'samm-3'?"),
+        ({"3 clases": {}}, "field 'on': unknown name '3 clases'; did you mean '3 classes'?"),
+        ({"samm-3": {"epochs": 3}}, "field 'on.samm-3.epochs': unknown key"),
+        ({"samm-3": {"inputs": {"flow": "tvl-28"}}}, "field 'on.samm-3.inputs.flow': unknown name 'tvl-28'"),
+    ],
+)
+def test_a_bad_value_by_protocol(root, on, message):
+    _sweep(root, on=on, sweep={})
+    assert _refusal(root, methods=["rate"]).startswith(f"config/methods/rate.yaml: {message}")
+
+
+def test_a_card_like_another_keeps_its_values_by_protocol(root):
+    on = {"samm-3": {"params": {"epochs": 7, "dropout": 0.1}, "budgets": {"quick": {"params": {"epochs": 2}}}}}
+    _sweep(root, on=on, sweep={}, budgets={})
+    card = {"like": "rate", "title": "mine", "on": {"samm-3": {"params": {"epochs": 9}}, "smic-3": {}}}
+    (root / "config/methods/mine.yaml").write_text(yaml.safe_dump(card))
+    card = load_project(_settings(methods=["mine"]), root).card("mine")
+    assert card.on["samm-3"].params == {"epochs": 9, "dropout": 0.1} and "smic-3" in card.on
+    assert card.values("quick", "samm-3", 3)["epochs"] == 2
 
 
 @pytest.mark.parametrize(
@@ -900,7 +946,7 @@ def _like(root, **changes):
 
 
 def test_a_card_like_another_says_only_what_differs(root):
-    _like(root, budgets={"quick": {"batch_size": 2}}, certainty={"epochs": "ours"})
+    _like(root, budgets={"quick": {"params": {"batch_size": 2}}}, certainty={"epochs": "ours"})
     card = load_project(_settings(methods=["mine"]), root).methods["mine"]
     assert (card.method, card.title, card.inputs) == ("ststnet", "mine", {"flow": "farneback-28"})
     assert card.certainty == {"epochs": "ours"}
@@ -915,7 +961,10 @@ def test_a_card_like_another_says_only_what_differs(root):
         ({"like": "rat"}, "field 'like': unknown name 'rat'; did you mean 'rate'?"),
         ({"like": "mine"}, "field 'like': 'mine' is like another card; name that one"),
         ({"params": "epochs"}, "field 'params': Input should be a valid dictionary; found 'epochs'"),
-        ({"budgets": {"quick": 3}}, "field 'budgets.quick': Input should be a valid dictionary; found 3"),
+        (
+            {"budgets": {"quick": 3}},
+            "field 'budgets.quick': Input should be a valid dictionary or instance of Values; found 3",
+        ),
         ({"titel": "x"}, "field 'titel': unknown key; did you mean 'title'?"),
     ],
 )
@@ -950,23 +999,3 @@ def test_leave_out_names_what_there_is(root):
     assert found.startswith("config/config.yaml: field 'leave_out': unknown name 'samm-33'; did you mean 'samm-3'")
     found = _refusal(root, leave_out={"samm-3": ["majorty"]})
     assert found.startswith("config/config.yaml: field 'leave_out.samm-3': unknown name 'majorty'; did you mean 'maj")
-
-
-# pretrained weights
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ("nowhere/vit.safetensors", "field 'params.weights': nowhere/vit.safetensors: no such file"),
-        (
-            "augreg_in21k",
-            "field 'params.weights': 'augreg_in21k' is neither 'random', a .safetensors or .pth file, nor",
-        ),
-    ],
-)
-def test_weights_that_cannot_be_are_refused_before_anything_runs(weights, message):
-    card = MethodCard(method="vit-flow", title="t", inputs={"flow": "farneback-224"}, params={"weights": weights})
-    with pytest.raises(InputError) as caught:
-        check_card("mine", card, "paper")
-    assert str(caught.value).startswith(f"config/methods/mine.yaml: {message}")

@@ -8,8 +8,13 @@ from apexbench.errors import InputError
 from apexbench.features import Extractor, Options, create, find, names
 from apexbench.features.resnet import load_network
 from apexbench.torchvision_shim import ensure_torchvision
+from apexbench.weights import RANDOM, Weights
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 64, 64)).astype(np.uint8)
+
+
+def _file(path):
+    return Weights(file=str(path))
 
 
 def extract(clips, **options):
@@ -36,22 +41,22 @@ def test_random_weights_derive_from_the_seed():
 
 
 def test_weights_from_a_file(tmp_path):
-    model = load_network("resnet18", "random", seed=3)
+    model = load_network("resnet18", RANDOM, seed=3)
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
-    own = extract(FRAMES[:1], layer="layer1", weights=str(tmp_path / "weights.safetensors"), seed=0)
+    own = extract(FRAMES[:1], layer="layer1", weights=_file(tmp_path / "weights.safetensors"), seed=0)
     assert (own == extract(FRAMES[:1], layer="layer1", seed=3)).all()
 
 
 def test_files_that_are_no_weights(tmp_path):
     with pytest.raises(InputError, match=r"none\.safetensors: no such file"):
-        extract(FRAMES[:1], weights=str(tmp_path / "none.safetensors"))
+        extract(FRAMES[:1], weights=_file(tmp_path / "none.safetensors"))
     (tmp_path / "text.pth").write_text("not weights")
     with pytest.raises(InputError, match=r"text\.pth: not a state dict"):
-        extract(FRAMES[:1], weights=str(tmp_path / "text.pth"))
-    state = load_network("resnet18", "random", seed=3).state_dict()
+        extract(FRAMES[:1], weights=_file(tmp_path / "text.pth"))
+    state = load_network("resnet18", RANDOM, seed=3).state_dict()
     save_file({name: x for name, x in state.items() if "layer3" not in name}, tmp_path / "part.safetensors")
     with pytest.raises(InputError, match=r"part\.safetensors: does not fit the network; missing \['layer3"):
-        extract(FRAMES[:1], weights=str(tmp_path / "part.safetensors"))
+        extract(FRAMES[:1], weights=_file(tmp_path / "part.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,10 @@ def test_files_that_are_no_weights(tmp_path):
     [
         ({"layer": "layer5"}, "layer: Input should be 'stem', .* or 'layer4'; found 'layer5'"),
         ({"network": "resnet81"}, "network 'resnet81'; did you mean 'resnet18'"),
-        ({"weights": "a1_in2k"}, "weights 'a1_in2k' is not 'random', a .*; did you mean 'resnet18.a1_in1k'"),
+        (
+            {"weights": Weights(timm="resnet18.a1_in2k")},
+            "'resnet18.a1_in2k' is not a timm tag; did you mean 'resnet18.a1",
+        ),
     ],
 )
 def test_unknown_names(options, message):
@@ -81,7 +89,7 @@ def test_a_tag_that_cannot_be_fetched(monkeypatch):
     with pytest.raises(
         InputError, match=r"resnet18\.a1_in1k' could not be fetched \(no network\); download timm/resnet18"
     ):
-        load_network("resnet18", "resnet18.a1_in1k", seed=0)
+        load_network("resnet18", Weights(timm="resnet18.a1_in1k"), seed=0)
 
 
 def test_torchvision_imports_beside_this_torch_and_again():
@@ -167,7 +175,7 @@ def test_the_network_is_loaded_once_and_only_when_needed(monkeypatch):
 
 
 def test_given_tensors_go_before_the_weights_of_the_options():
-    clip, state = np.moveaxis(FRAMES[0], 1, -1), load_network("resnet18", "random", seed=3).state_dict()
+    clip, state = np.moveaxis(FRAMES[0], 1, -1), load_network("resnet18", RANDOM, seed=3).state_dict()
     options = {"layer": "layer1", "weights": "none.safetensors"}
     given = create("resnet", options, state=state)(clip)
     np.testing.assert_array_equal(given, create("resnet", {"layer": "layer1", "seed": 3})(clip))

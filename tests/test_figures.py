@@ -133,7 +133,9 @@ def test_a_subject_without_clips_is_passed_over(tmp_path):
         meta = {"subject": number, "clips": dict.fromkeys(names, record)}
         crops = {name: np.full((2, 32, 32, 1), 99, np.uint8) for name in names}
         maps = {name: np.ones((32, 32, 3), np.float16) for name in names}
-        write_tensors(tmp_path / f"crops{number}", crops, {"kind": "shard", "axes": ["key", "y", "x", "colour"], **meta})
+        write_tensors(
+            tmp_path / f"crops{number}", crops, {"kind": "shard", "axes": ["key", "y", "x", "colour"], **meta}
+        )
         write_tensors(tmp_path / f"flow{number}", maps, {"kind": "shard", "axes": ["y", "x", "motion"], **meta})
     crops, flow = ([str(tmp_path / f"{kind}{number}") for number in (1, 2)] for kind in ("crops", "flow"))
     flow_picture(crops=crops, flow=flow, output=tmp_path / "flow.png", title="t")

@@ -17,10 +17,9 @@ from torch.nn.functional import cross_entropy
 from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, mixing
-from apexbench.methods.base import Deep
 from apexbench.methods.mixing import FAMILY, Batch, Hidden, Mixed, check_mixing
 from apexbench.methods.mixing.family import attention_share, patch_counts
-from apexbench.training import loop
+from apexbench.methods.mixing.mixable import mixed_loss
 from apexbench.training.run import train_fold
 
 ROOT = Path(__file__).parent.parent
@@ -626,8 +625,7 @@ def _tiny(size=6):
 
 
 def _loss(model, mixed):
-    method = Deep(3)
-    return loop._loss(method, model, [model.first, model.second], mixed, method.loss)
+    return mixed_loss(model, mixed, cross_entropy, [model.first, model.second])
 
 
 @pytest.mark.parametrize(("virtual", "real"), [(1.0, 1.0), (0.5, 2.0), (0.0, 1.0)])
@@ -784,7 +782,7 @@ def test_one_s_own(family):
 
 def test_the_example_of_the_docs(family):
     """docs/add-a-method.md, as it stands: its function, its card, its line in config.yaml."""
-    page = (ROOT / "docs/add-a-method.md").read_text().split("## Add a way of mixing")[1].split("\n## ")[0]
+    page = (ROOT / "docs/add-a-method.md").read_text().split("## A way of mixing")[1].split("\n## ")[0]
     code, *cards = map(dedent, re.findall(r"```(?:python|yaml)\n(.*?)```", page, re.DOTALL))
     before = set(family)
     exec(code, {"__name__": "apexbench.methods.mixing.anchored"})

@@ -9,10 +9,12 @@ from small_networks import RESNET, VIT
 from apexbench.errors import InputError
 from apexbench.methods import create
 from apexbench.methods.augmentation import flip_rotate_crop
+from apexbench.methods.loop import Clips
 from apexbench.methods.mixing import Mixed
+from apexbench.methods.mixing.mixable import mixed_loss
 from apexbench.torchvision_shim import ensure_torchvision
-from apexbench.training.loop import _loss
 from apexbench.training.run import train_fold
+from apexbench.weights import Weights, state_of
 
 SMALL = {
     "image_size": 48,
@@ -32,6 +34,12 @@ def _clips(count, seed=0, side=48):
     flow = rng.normal(0.3, 2, (count, 3, side, side)).astype(np.float16)
     frames = rng.integers(0, 256, (count, 2, 3, side, side), dtype=np.uint8)
     return {"flow": flow, "frames": frames, "id": np.array([f"samm/{i}/c/{seed}" for i in range(count)], dtype=object)}
+
+
+def _given(method, clips, train=None):
+    """What the model is given in the test."""
+    method.fit(clips if train is None else train)
+    return Clips(method, clips).batch(np.arange(len(clips["flow"])))
 
 
 def _method(name="mixmeformer", classes=3, **options):
@@ -102,7 +110,7 @@ def test_the_onset_frame_reaches_every_patch_and_not_the_class_token():
 def test_gradients_reach_vit_resnet_and_head_but_not_through_the_labels():
     method = _method(mixing="memix")
     model = method.build()
-    inputs = method.tensors(_clips(4), _clips(4))
+    inputs = _given(method, _clips(4))
     seen = []
 
     def relabel(attention):
@@ -110,7 +118,7 @@ def test_gradients_reach_vit_resnet_and_head_but_not_through_the_labels():
         seen.append(attention)
         return torch.eye(3)[[0, 1, 2, 0]]
 
-    _loss(method, model, [], Mixed(inputs, torch.eye(3)[[0, 1, 2, 0]], relabel), method.loss).backward()
+    mixed_loss(model, Mixed(inputs, torch.eye(3)[[0, 1, 2, 0]], relabel), method.loss, [], attends=True).backward()
     assert len(seen) == 1
     still = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert still == {"norm.weight", "norm.bias"}  # the released network's unused batch norm
@@ -132,21 +140,21 @@ def test_a_fold_is_the_same_again_and_differs_by_seed(name, mixing):
 def test_statistics_of_a_fold_are_of_its_training_clips():
     train, test = _clips(6), _clips(3, 1)
     test["flow"] = test["flow"] * 5
-    tensors = _method().tensors(train, train)
+    tensors = _given(_method(), train)
     for x in tensors.values():
         torch.testing.assert_close(x.mean(dim=(0, 2, 3)), torch.zeros(x.shape[1]), rtol=0, atol=1e-4)
         torch.testing.assert_close(x.std(dim=(0, 2, 3)), torch.ones(x.shape[1]), rtol=0, atol=1e-4)
-    assert _method().tensors(test, train)["flow"].std() > 3
+    assert _given(_method(), test, train)["flow"].std() > 3
 
 
 def test_global_statistics_are_the_released_constants_and_bgr_the_released_order():
     clips = _clips(2)
-    tensors = _method(statistics="global").tensors(clips, clips)
+    tensors = _given(_method(statistics="global"), clips)
     u = clips["flow"][:, 0].astype(np.float32)
     np.testing.assert_allclose(tensors["flow"][:, 0], (u - 0.006) / 0.956, rtol=1e-5, atol=1e-5)
     blue = clips["frames"][:, 0, 2].astype(np.float32) / 255
     np.testing.assert_allclose(tensors["onset"][:, 0], (blue - 0.296) / 0.123, rtol=1e-4, atol=1e-5)
-    red_first = _method(statistics="global", channels="rgb").tensors(clips, clips)["onset"]
+    red_first = _given(_method(statistics="global", channels="rgb"), clips)["onset"]
     torch.testing.assert_close(red_first, tensors["onset"].flip(1))
 
 
@@ -180,15 +188,17 @@ def test_augmentation_joint_or_independent():
 
 
 def test_flow_s_sign_under_a_flip():
-    u = torch.ones(32, 2, 48, 48)
-    kept = _method("vit-flow", degrees=0, padding=0).augment({"flow": u.clone()}, np.random.default_rng(0))["flow"]
-    turned = _method("vit-flow", degrees=0, padding=0, flip_sign=True).augment(
-        {"flow": u.clone()}, np.random.default_rng(0)
-    )["flow"]
+    constants = {"degrees": 0, "padding": 0, "statistics": "global", "flow_mean": (0, 0), "flow_std": (1, 1)}
+    batches = []
+    for flip_sign in (False, True):
+        method = _method("vit-flow", flip_sign=flip_sign, **constants)
+        method.fit({})
+        batches.append(method.transform({"flow": torch.ones(32, 2, 48, 48)}, np.random.default_rng(0))["flow"])
+    kept, turned = batches
     assert (kept == 1).all() and (turned[:, 1] == 1).all()
     assert set(turned[:, 0].unique().tolist()) == {-1.0, 1.0}
     clips = _clips(4)
-    x = _method("vit-flow", flip_sign=True).tensors(clips, clips)["flow"]
+    x = _given(_method("vit-flow", flip_sign=True), clips)["flow"]
     assert (np.sign(x[:, 0].numpy()) == np.sign(clips["flow"][:, 0].astype(np.float32))).all()  # 0 px stays 0
 
 
@@ -205,42 +215,26 @@ def _pretrained(tmp_path):
 
 
 def test_weights_from_a_file_and_the_patch_embedding_of_two_channels(tmp_path):
-    state = _pretrained(tmp_path)
-    model = _method("vit-flow", weights=str(tmp_path / "vit.safetensors")).build()
+    state, weights = _pretrained(tmp_path), {"file": str(tmp_path / "vit.safetensors")}
+    method = _method("vit-flow", weights=weights)
+    model = method.build({"weights": state_of(Weights(**weights), "")})
     first = model.vit.patch_embed.proj.weight
     mean = state["patch_embed.proj.weight"].mean(1)
     torch.testing.assert_close(first[:, 0], mean)
     torch.testing.assert_close(first[:, 1], mean)
     torch.testing.assert_close(model.vit.blocks[2].mlp.fc1.weight, state["blocks.2.mlp.fc1.weight"])
+    with pytest.raises(ValueError, match="'weights' names weights, but none were handed to build"):
+        method.build()
 
 
 def test_weights_that_do_not_fit_or_are_not_there(tmp_path):
-    _pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"vit\.safetensors: does not fit the network; missing \['blocks\.3"):
-        _method("vit-flow", vit={**SMALL["vit"], "depth": 4}, weights=str(tmp_path / "vit.safetensors")).build()
-    with pytest.raises(InputError, match=r"none\.safetensors: no such file; .*'weights' names it"):
-        _method("vit-flow", weights=str(tmp_path / "none.safetensors")).build()
+    state, weights = _pretrained(tmp_path), {"file": str(tmp_path / "vit.safetensors")}
+    with pytest.raises(InputError, match=r"'weights': does not fit the network; missing \['blocks\.3"):
+        _method("vit-flow", vit={**SMALL["vit"], "depth": 4}, weights=weights).build({"weights": state})
+    with pytest.raises(InputError, match=r"none\.safetensors: no such file; here names it"):
+        state_of(Weights(file=str(tmp_path / "none.safetensors")), "here")
     with pytest.raises(InputError, match=r"did you mean 'vit_base_patch16_224\.augreg_in21k_ft_in1k'"):
-        _method("vit-flow", weights="vit_base_patch16_224.augreg_in21k_ft_in2k").build()
-
-
-def test_a_tag_that_cannot_be_fetched_names_itself_and_the_file(monkeypatch):
-    ensure_torchvision()
-    import timm
-
-    create_model = timm.create_model
-
-    def refuse(*names, pretrained=False, **options):
-        if pretrained:
-            raise OSError("no network")
-        return create_model(*names, **options)
-
-    monkeypatch.setattr(timm, "create_model", refuse)
-    message = (
-        r"'vit_base_patch16_224\.augreg_in21k_ft_in1k' could not be fetched \(no network\); download timm/vit_base.*"
-    )
-    with pytest.raises(InputError, match=message + r"model\.safetensors.* or use 'random'"):
-        _method("vit-flow", weights="vit_base_patch16_224.augreg_in21k_ft_in1k").build()
+        state_of(Weights(timm="vit_base_patch16_224.augreg_in21k_ft_in2k"), "here")
 
 
 def test_patches_that_do_not_meet_the_features():

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from small_networks import RESNET, VIT
 
+from apexbench.methods.base import FLOW, KEY_FRAMES
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.stages import mixing_picture as stage
 from apexbench.store import write_pack
@@ -29,8 +30,9 @@ def _study(folder):
     pd.DataFrame(clips, columns=list(COLUMNS)).to_csv(folder / "p.csv", index=False)
     ids = read_protocol(folder / "p.csv")["id"].tolist()
     rng = np.random.default_rng(0)
-    write_pack(folder / "flow.safetensors", ids, rng.normal(size=(9, 3, 48, 48)).astype("f2"), {})
-    write_pack(folder / "frames.safetensors", ids, rng.integers(0, 256, (9, 2, 3, 48, 48), dtype="u1"), {})
+    write_pack(folder / "flow.safetensors", ids, rng.normal(size=(9, 3, 48, 48)).astype("f2"), {"axes": FLOW})
+    frames = rng.integers(0, 256, (9, 2, 3, 48, 48), dtype="u1")
+    write_pack(folder / "frames.safetensors", ids, frames, {"axes": KEY_FRAMES})
     return {role: [str(folder / f"{role}.safetensors")] for role in ("flow", "frames")}
 
 
@@ -90,16 +92,18 @@ def test_other_weights_are_no_reason_to_take_up_old_folds(tmp_path, monkeypatch)
         return train_fold(*given)
 
     write(0)
-    job = _job("mixmeformer", weights=str(tmp_path / "w.safetensors"))
+    path = str(tmp_path / "w.safetensors")
+    job = _job("mixmeformer", weights={"file": path})
     given = (job, str(tmp_path / "p.csv"), packs, folds, str(tmp_path / "o.parquet"))
+    named = {"weights": {"weights": path}}
     with monkeypatch.context() as patch:
         patch.setattr(run, "train_fold", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            run.run_folds(*given)
+            run.run_folds(*given, **named)
     write(1)
     again = []
     monkeypatch.setattr(run, "train_fold", lambda *rest: again.append(rest[3]["id"][0]) or train_fold(*rest))
-    run.run_folds(*given)
+    run.run_folds(*given, **named)
     assert len(seen) == 1 and len(again) == 2
 
 

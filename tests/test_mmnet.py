@@ -1,20 +1,25 @@
 """MMNet: the released network's size and parts, the scripts' values, frames near the key frames, and what it learns."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from apexbench.stages.packs import pack_frames
 from torch.nn import functional
 
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import read_yaml
 from apexbench.config.recipes import Jitter
 from apexbench.methods import create
+from apexbench.methods.loop import Clips, predict
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
 from apexbench.stages.shards import frames_near_keys
 from apexbench.store import read_pack, read_tensors, write_tensors
-from apexbench.training.loop import predict
 from apexbench.training.run import train_fold
 
+ROOT = Path(__file__).parent.parent
 SMALL = {"image_size": 32, "width": 0.1}
 
 
@@ -40,7 +45,12 @@ def clips(number=4, slots=4, side=32, seed=0):
 
 
 def given(method, inputs):
-    return method.tensors(inputs, inputs)
+    """What the model is given in the test."""
+    return Clips(method, inputs).batch(np.arange(len(inputs["frames"])))
+
+
+def scored(method, model, inputs):
+    return predict(method, model, Clips(method, inputs))
 
 
 # the network
@@ -80,7 +90,7 @@ def test_the_loss_reaches_every_parameter():
     method = small(5, drop_path=0.0)
     torch.manual_seed(0)
     model = method.build().train()
-    batch = method.augment(given(method, clips(8)), np.random.default_rng(0))
+    batch = Clips(method, clips(8)).batch(np.arange(8), np.random.default_rng(0))
     method.loss(model(**batch), torch.arange(8) % 5).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
@@ -125,6 +135,11 @@ def test_initial_weights():
     linear = model.position.blocks[0].qkv
     assert linear.weight.std().item() == pytest.approx(0.02, rel=0.02) and not linear.bias.any()
     assert model.position.places.std().item() == pytest.approx(0.02, rel=0.02)
+    stage = model.stages[2].residual.body[0].weight
+    assert stage.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
+    # as PyTorch makes them: the released code leaves the stem and the patch embedding as they are
+    assert model.stem[0].weight.std().item() == pytest.approx(0.110, abs=0.004)
+    assert model.position.embed.weight.std().item() == pytest.approx(0.332, abs=0.015)
 
 
 def test_clips_skip_blocks_in_training_only():
@@ -142,29 +157,30 @@ def test_clips_skip_blocks_in_training_only():
 
 
 @pytest.mark.parametrize(
-    ("classes", "wanted"),
+    ("protocol", "wanted", "frames"),
     [
-        (5, (74, 32, 0.6, 2, 4, 0, 3, 15)),
-        (3, (99, 24, 0.7, 3, 2, 0.3, 4, 4)),
-        (4, (74, 32, 0.7, 3, 2, 0.3, 4, 4)),
-        (2, (74, 32, 0.6, 2, 4, 0, 3, 15)),
-        (7, (74, 32, 0.6, 2, 4, 0, 3, 15)),
+        ("casme2-5", (74, 32, 0.6, 2, 4, 0, 3, 15), "key-frames-224"),
+        ("samm-3", (99, 24, 0.7, 3, 2, 0.3, 4, 4), "key-frames-3-224"),
+        ("mmew-4", (74, 32, 0.7, 3, 2, 0.3, 4, 4), "key-frames-224"),
+        ("casme2-7", (74, 32, 0.6, 2, 4, 0, 3, 15), "key-frames-224"),
     ],
 )
-def test_values_are_those_of_the_script_for_as_many_classes(classes, wanted):
-    p = create("mmnet", classes).params
+def test_values_are_those_of_the_script_for_as_many_classes(protocol, wanted, frames):
+    card = MethodCard(**read_yaml(ROOT / "config/methods/mmnet.yaml"))
+    classes = int(protocol[-1])
+    assert card.under("paper", protocol, classes).inputs == {"frames": frames}
+    assert card.under("quick", protocol, classes).inputs == {"frames": "key-frames-32"}
+    p = create("mmnet", classes, **card.values("paper", protocol, classes)).params
     found = (p.epochs, p.batch_size, p.weight_decay, p.depth, p.mlp_ratio, p.drop_path, p.degrees, p.padding)
     assert found == wanted and p.learning_rate == 8e-4
-
-
-def test_given_values_win():
-    p = create("mmnet", 3, epochs=7, drop_path=0.0, padding=0).params
-    assert (p.epochs, p.drop_path, p.padding, p.batch_size) == (7, 0.0, 0, 24)
+    quick = card.values("quick", protocol, classes)
+    assert (quick["epochs"], quick["batch_size"], quick["image_size"]) == (20, 8, 32)
+    assert create("mmnet", classes, **quick).params.depth == p.depth
 
 
 def test_the_learning_rate_falls_for_fifty_epochs():
     method = small(5)
-    optimizer, scheduler = method.optimizer([torch.zeros(1, requires_grad=True)])
+    optimizer, scheduler = method.optimizer(torch.nn.Linear(1, 1))
     rates = []
     for _ in range(method.params.epochs):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -255,7 +271,7 @@ def test_tests_see_the_key_frames_as_they_are():
     inputs, others = clips(3), clips(3, seed=1)
     others["frames"][:, :, 0] = inputs["frames"][:, :, 0]
     plain = {"frames": inputs["frames"][:, :, 0]}
-    scores = [predict(method, model, given(method, x), 2) for x in (inputs, others, plain)]
+    scores = [scored(method, model, x) for x in (inputs, others, plain)]
     np.testing.assert_array_equal(scores[0], scores[1])
     np.testing.assert_array_equal(scores[0], scores[2])
     onset, apex = normalise(torch.from_numpy(plain["frames"])).unbind(1)
@@ -270,26 +286,43 @@ def test_frames_are_normalised_by_imagenet():
 
 
 def picks(method, inputs, seed=0):
-    still = {"onset": inputs["onset"], "apex": inputs["apex"]}
-    return method.augment(still, np.random.default_rng(seed))
+    """What the model is given in training."""
+    return Clips(method, inputs).batch(np.arange(len(inputs["frames"])), np.random.default_rng(seed))
 
 
-def test_training_picks_one_of_four_for_each_clip_and_kind():
+def numbered(number, lengths=None):
+    """Clips whose frame k of a key frame is all 10 k."""
+    shown = 10 * np.arange(4, dtype=np.uint8)[None, None, :, None, None, None]
+    inputs = {"frames": np.broadcast_to(shown, (number, 2, 4, 3, 32, 32)).copy()}
+    return inputs | ({"frames_lengths": np.array(lengths)} if lengths else {})
+
+
+def chosen(batch):
+    return {n: ((x[:, 0, 0, 0] * 0.229 + 0.485) * 25.5).round().int().numpy() for n, x in batch.items()}
+
+
+def test_training_picks_any_frame_that_the_jitter_allows_for_each_clip_and_kind():
     method = small(degrees=0, padding=0, drop_path=0.0)
-    inputs = given(method, clips(200))
-    number = 10 * torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1)
-    inputs = {name: number.expand_as(x) for name, x in inputs.items()}
-    batch = picks(method, inputs)
-    assert {name: tuple(x.shape) for name, x in batch.items()} == dict.fromkeys(inputs, (200, 3, 32, 32))
-    slots = {n: ((x[:, 0, 0, 0] * 0.229 + 0.485) * 25.5).round().int().numpy() for n, x in batch.items()}
+    batch = picks(method, numbered(200))
+    assert {name: tuple(x.shape) for name, x in batch.items()} == dict.fromkeys(("onset", "apex"), (200, 3, 32, 32))
+    slots = chosen(batch)
     table = np.zeros((4, 4), int)
     np.add.at(table, (slots["onset"], slots["apex"]), 1)
     assert table.sum() == 200 and (table > 0).all() and (table.sum(0) > 30).all() and (table.sum(1) > 30).all()
+    slots = chosen(picks(method, numbered(400, [(1, 3)] * 200 + [(2, 4)] * 200)))
+    assert not slots["onset"][:200].any() and set(slots["onset"][200:]) == {0, 1}
+    counts = np.bincount(slots["apex"][:200]), np.bincount(slots["apex"][200:])
+    assert [len(count) for count in counts] == [3, 4] and min(map(min, counts)) > 30
+    for held in (
+        chosen(given(method, numbered(9, [(4, 4)] * 9))),
+        chosen(picks(small(frame_jitter=False, degrees=0, padding=0), numbered(9))),
+    ):
+        assert not held["onset"].any() and not held["apex"].any()
 
 
 def test_augmentation_is_drawn_from_the_generator_alone():
     method = small()
-    inputs = given(method, clips(6))
+    inputs = clips(6)
     first = picks(method, inputs)
     np.random.random(3)
     torch.rand(3)
@@ -302,17 +335,17 @@ def test_both_frames_move_alike_and_nothing_comes_in_from_outside():
     frames = clips(6, None, 64)["frames"]
     frames[:, 1] = frames[:, 0]
     together = small(image_size=64, padding=50)
-    batch = picks(together, given(together, {"frames": frames}))
+    batch = picks(together, {"frames": frames})
     assert torch.equal(batch["onset"], batch["apex"]) and not together.energy(batch).any()
     assert (batch["onset"] == 0).all(1).any()  # 0 after the normalisation, which no px of these is
     apart = small(image_size=64, joint=False)
-    assert apart.energy(picks(apart, given(apart, {"frames": frames}))).any()
+    assert apart.energy(picks(apart, {"frames": frames})).any()
 
 
 @pytest.mark.parametrize(("padding", "wanted"), [(15, 2), (4, 1), (0, 0)])
 def test_shifts_shrink_with_the_frames(padding, wanted):
     method = small(padding=padding, degrees=0)
-    batch = picks(method, given(method, {"frames": np.full((64, 2, 3, 32, 32), 200, np.uint8)}))
+    batch = picks(method, {"frames": np.full((64, 2, 3, 32, 32), 200, np.uint8)})
     outside = (batch["apex"] == 0).all(1)
     assert outside.all(2).sum(1).max() == outside.all(1).sum(1).max() == wanted
 
@@ -344,11 +377,9 @@ def test_each_switch_changes_what_it_says():
         method = small(3, **values)
         torch.manual_seed(0)
         model = method.build().eval()
-        scores[name] = predict(method, model, given(method, inputs), 2), count(model)
+        scores[name] = scored(method, model, inputs), count(model)
     assert {name for name, (_, size) in scores.items() if size == scores["none"][1]} == {"none", "antialias"}
     assert not np.allclose(scores["antialias"][0], scores["none"][0])
-    assert small(frame_jitter=False).tensors(inputs, inputs)["onset"].shape[1] == 1
-    assert given(small(), inputs)["onset"].shape[1] == 4
 
 
 @pytest.mark.parametrize("mixing", ["none", "memix", "manifold-mixup"])
@@ -376,6 +407,7 @@ def test_what_moves_where_is_learned():
         row, column = ((8, 4), (8, 20), (22, 12))[label]
         frames[clip, 1, :, :, row : row + 8, column : column + 8] += 60
     frames = frames.astype(np.uint8)
-    method = small(3, epochs=12, batch_size=6, width=0.2)
+    script = {"weight_decay": 0.7, "depth": 3, "mlp_ratio": 2.0, "drop_path": 0.3, "degrees": 4.0, "padding": 4}
+    method = small(3, epochs=12, batch_size=6, width=0.2, **script)  # for 3 classes
     scores = train_fold(method, {"frames": frames[:24]}, labels[:24], {"frames": frames[24:]}, 0)
     assert (scores[-1].argmax(-1) == labels[24:]).mean() > 0.8

@@ -264,12 +264,12 @@ def test_same_bits_with_a_cold_and_a_warm_cache(tmp_path):
 import hashlib, numpy, torch
 from apexbench.methods import create
 from apexbench.motion import tvl1_flow
-from apexbench.training.loop import train_deep
+from apexbench.training.run import train_fold
 rng = numpy.random.default_rng(0)
 flow = rng.standard_normal((12, 3, 28, 28)).astype(numpy.float16)
 method = create("ststnet", 3, epochs=3, batch_size=6)
 sides = [{"flow": part, "id": numpy.arange(len(part))} for part in (flow[:9], flow[9:])]
-scores = train_deep(method, sides[0], numpy.arange(9) % 3, sides[1], seed=1)
+scores = train_fold(method, sides[0], numpy.arange(9) % 3, sides[1], seed=1)
 images = rng.integers(0, 256, (2, 48, 48)).astype(numpy.uint8)
 print(hashlib.sha256(scores.tobytes() + tvl1_flow(*images).tobytes()).hexdigest())
 """

@@ -18,6 +18,8 @@ class DatasetCard(Model):
     """The release that is read; left out: the name of the entry."""
     folder: str = ""
     """Its folder below `data` of config.yaml; left out: the name of the entry."""
+    people: str = ""
+    """Whose subjects these are, if not those of its loader's release: smic-hs for smic-vis."""
     label_set: str
     """Name and version of the annotation; stands in the index and in the table of the data."""
     fps: float = Field(gt=0)

@@ -2,65 +2,85 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from apexbench.config.model import Model
 
 Budget = Literal["paper", "quick"]
+COUNTED = re.compile(r"(\d+) classes")
+_PLAIN = ("inputs", "params", "certainty")  # their values are taken whole
 
 
-def _unquoted(value: Any) -> Any:
-    """YAML reads the method's name null as nothing unless it is quoted; nothing else can be meant."""
-    return "null" if value is None else value
-
-
-MethodName = Annotated[str, BeforeValidator(_unquoted)]
-
-
-def _merged(theirs: Any, own: Any, deep: bool) -> Any:
-    """Their keys and one's own, of values that are mappings too if `deep`; what is no mapping is left to be refused."""
+def _merged(theirs: Any, own: Any) -> Any:
+    """Their keys and one's own, at each level above plain values; what is no mapping is left to be refused."""
     theirs, own = (value if value is not None else {} for value in (theirs, own))
     if not isinstance(theirs, Mapping) or not isinstance(own, Mapping):
         return own if not isinstance(own, Mapping) else theirs
     both = {**theirs, **own}
-    return {key: _merged(theirs.get(key), own.get(key), deep=False) for key in both} if deep else both
+    for key in set(theirs) & set(own):
+        plain = key in _PLAIN and isinstance(theirs[key], Mapping) and isinstance(own[key], Mapping)
+        both[key] = {**theirs[key], **own[key]} if plain else _merged(theirs[key], own[key])
+    return both
+
+
+class Values(Model):
+    """Packs and hyper-parameters that differ from those of the card."""
+
+    inputs: dict[str, str] = {}
+    """{role: recipe of config/recipes.yaml}."""
+    params: dict[str, Any] = {}
+    """Hyper-parameters of the method; a value replaces the other whole."""
+
+
+class ProtocolValues(Values):
+    """What differs under some protocols."""
+
+    budgets: dict[Budget, Values] = {}
+    """What differs under a budget as well."""
 
 
 class MethodCard(Model):
-    """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length.
-
-    With `log` in place of `method` the run is not trained here: its predictions are read from a log in the submission
-    format of MEGC2019, wherever they come from. `protocols` names those that the run is for; none: all. With
-    `leaderboard: false` it stands only in tables that name it. `sweep` makes one run of each value of one
-    hyper-parameter (`mixing_options.patches` is a key inside one); they are named <card>-<value>, and `{value}` in
-    the title is the value, which outdoes a budget's. Under a budget, `inputs` names packs of another size. `like` names
-    a card whose method, inputs, hyper-parameters and budgets hold where this one says nothing else.
-    """
+    """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length."""
 
     like: str = ""
-    method: MethodName = ""
+    """Another card, whose method, inputs, params, on and budgets hold where this one says nothing else."""
+    method: str = ""
+    """A method of apexbench/methods, by its file's name with - for _."""
     log: str = ""
+    """In place of `method`: a log of predictions in the submission format of MEGC2019, wherever it comes from."""
     title: str
+    """What tables call the run; {value} is the value of a sweep."""
     year: int | None = None
+    """Of the paper."""
     source: str = ""
+    """Paper and code that the card follows."""
     note: str = ""
+    """What a reader of the table must know."""
     protocols: tuple[str, ...] = ()
+    """Protocols that the run is for; none: all."""
     leaderboard: bool = True
+    """false: the run stands only in tables that name it."""
     inputs: dict[str, str] = {}
+    """{role: recipe of config/recipes.yaml}; which roles there are, and their axes, the method says."""
     params: dict[str, Any] = {}
+    """Hyper-parameters that differ from the method's defaults."""
+    on: dict[str, ProtocolValues] = {}
+    """{protocol's name, or `3 classes`: inputs, params, budgets} where they differ; the name outdoes the number."""
     sweep: dict[str, tuple[bool | int | float | str, ...]] = Field(default={}, max_length=1)
+    """{hyper-parameter: values}: one run of each, <card>-<value>; `mixing_options.patches` is a key inside a value."""
     certainty: dict[str, str] = {}
-    budgets: dict[Budget, dict[str, Any]] = {}
+    """{field: why its value is not certain}."""
+    budgets: dict[Budget, Values] = {}
+    """What differs under a budget; it outdoes `on`, unless that has the same budget."""
 
     @staticmethod
     def inherit(card: Mapping, other: Mapping) -> dict:
         """Return the keys of `card`, and of `other`, the card that it is like, what `card` leaves open."""
         both = {"method": other.get("method"), **card}
-        for field in ("inputs", "params", "certainty", "budgets"):
-            both[field] = _merged(other.get(field), card.get(field), deep=field == "budgets")
-        return both
+        fields = ("inputs", "params", "certainty", "budgets", "on")
+        return both | {field: _merged({field: other.get(field)}, {field: card.get(field)})[field] for field in fields}
 
     @model_validator(mode="after")
     def _either(self):
@@ -68,10 +88,6 @@ class MethodCard(Model):
             raise ValueError("give either 'method', a method of apexbench/methods, or 'log', a file of predictions")
         if self.log and self.sweep:
             raise ValueError("field 'sweep': goes with 'method', and only with it: a log has no hyper-parameters")
-        for budget, values in self.budgets.items():
-            inputs = values.get("inputs", {})
-            if not isinstance(inputs, dict) or not all(isinstance(recipe, str) for recipe in inputs.values()):
-                raise ValueError(f"field 'budgets.{budget}.inputs': expected {{role: recipe}}, found {inputs!r}")
         for parameter, values in self.sweep.items():
             field, (key, _, inner) = f"field 'sweep.{parameter}'", parameter.partition(".")
             if not values or len(set(values)) < len(values):
@@ -79,26 +95,52 @@ class MethodCard(Model):
             for value in values:
                 if not re.fullmatch(r"[\w.+-]+", str(value)):
                     raise ValueError(f"{field}: {value!r} names a run, which has letters, digits and _ . + - only")
-            for params in (self.params, *self.budgets.values()):
+            for params in (part.params for part in self._parts()):
                 if inner and not isinstance(params.get(key, {}), dict):
                     raise ValueError(f"{field}: {key!r} is {params[key]!r}, which has no keys")
         return self
 
-    def values(self, budget: Budget) -> dict[str, Any]:
-        """Return the hyper-parameters under a budget."""
-        return {**self.params, **{k: v for k, v in self.budgets.get(budget, {}).items() if k != "inputs"}}
+    def _parts(self) -> list:
+        on = [part for values in self.on.values() for part in (values, *values.budgets.values())]
+        return [self, *self.budgets.values(), *on]
 
-    def runs(self, name: str, budget: Budget) -> dict[str, "MethodCard"]:
-        """Return {run: its card} of the card named `name`: as under the budget, a sweep's values set."""
-        params = self.values(budget)
-        inputs = {**self.inputs, **self.budgets.get(budget, {}).get("inputs", {})}
-        card = self.model_copy(update={"inputs": inputs, "params": params, "budgets": {}})
+    def on_keys(self, protocol: str, classes: int) -> list[str]:
+        """Return the entries of `on` that hold for a protocol, the general one first."""
+        return [key for key in (f"{classes} classes", protocol) if key in self.on]
+
+    def recipes(self) -> dict[str, str]:
+        """Return {field: recipe} of all inputs, wherever they stand on the card."""
+        places = {"": self, **{f"budgets.{budget}.": part for budget, part in self.budgets.items()}}
+        for key, values in self.on.items():
+            places[f"on.{key}."] = values
+            places |= {f"on.{key}.budgets.{budget}.": part for budget, part in values.budgets.items()}
+        return {f"{where}inputs.{role}": name for where, part in places.items() for role, name in part.inputs.items()}
+
+    def under(self, budget: Budget, protocol: str = "", classes: int = 0) -> "MethodCard":
+        """Return the card as it is under a budget and a protocol of so many classes, without `budgets` and `on`.
+
+        The later outdoes the earlier: the card, `on` the number of classes, `on` the protocol, the budget, the budget
+        of `on` the number, of `on` the protocol.
+        """
+        on = [self.on[key] for key in self.on_keys(protocol, classes)]
+        parts = [self, *on, *(part.budgets[budget] for part in (self, *on) if budget in part.budgets)]
+        inputs = {role: recipe for part in parts for role, recipe in part.inputs.items()}
+        params = {name: value for part in parts for name, value in part.params.items()}
+        return self.model_copy(update={"inputs": inputs, "params": params, "budgets": {}, "on": {}})
+
+    def values(self, budget: Budget, protocol: str = "", classes: int = 0) -> dict[str, Any]:
+        """Return the hyper-parameters under a budget and a protocol."""
+        return self.under(budget, protocol, classes).params
+
+    def runs(self, name: str, budget: Budget, protocol: str = "", classes: int = 0) -> dict[str, "MethodCard"]:
+        """Return {run: its card} of the card named `name`, as under a budget and a protocol, a sweep's values set."""
+        card = self.under(budget, protocol, classes)
         runs = {}
         for parameter, values in self.sweep.items():
             key, _, inner = parameter.partition(".")
             for value in values:
-                set_to = {**params.get(key, {}), inner: value} if inner else value
-                update = {"params": {**params, key: set_to}, "sweep": {}}
+                set_to = {**card.params.get(key, {}), inner: value} if inner else value
+                update = {"params": {**card.params, key: set_to}, "sweep": {}}
                 update["title"] = card.title.replace("{value}", str(value))
                 runs[f"{name}-{value}"] = card.model_copy(update=update)
         return runs or {name: card}

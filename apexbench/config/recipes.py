@@ -6,9 +6,11 @@ names any recipe but a crop; what no configured method reads is not computed.
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from apexbench.config.methods import Budget, Values
 from apexbench.config.model import Model
+from apexbench.weights import Weights
 
 Axes = tuple[str, ...]
 
@@ -79,6 +81,45 @@ class FeatureRecipe(Model):
     """What the extractor takes."""
 
 
+class PretrainingClips(Model):
+    """Which clips a pre-training sees."""
+
+    scope: Literal["fold", "all"]
+    """fold: the training side of each fold, once for each fold; all: whole data sets, once for all folds."""
+    datasets: tuple[str, ...] = ()
+    """With scope all: data sets that share no subject with any protocol where the weights are used."""
+
+    @model_validator(mode="after")
+    def _scoped(self):
+        if (self.scope == "all") != bool(self.datasets):
+            raise ValueError("field 'datasets': goes with scope: all, and scope: all needs it")
+        return self
+
+
+class PretrainingRecipe(Model):
+    """recipes.yaml, pretraining: weights that cards name as {pretraining: <name>}."""
+
+    task: str
+    """What is trained: a module of apexbench/methods/pretraining, by its file's name with - for _."""
+    inputs: dict[str, str] = {}
+    """{role: recipe}; which roles there are, and their axes, the task says."""
+    params: dict[str, Any] = {}
+    """Hyper-parameters of the task that differ from its defaults."""
+    clips: PretrainingClips
+    start: dict[str, Weights] = {}
+    """{hyper-parameter of the task: weights that it begins with}; another pre-training makes a chain."""
+    budgets: dict[Budget, Values] = {}
+    """What differs under a budget."""
+
+    def under(self, budget: Budget) -> Values:
+        """Return inputs and hyper-parameters, `start` among them, under a budget."""
+        parts = [self, *([self.budgets[budget]] if budget in self.budgets else [])]
+        inputs = {role: recipe for part in parts for role, recipe in part.inputs.items()}
+        params = {name: value for part in parts for name, value in part.params.items()}
+        start = {name: weights.model_dump() for name, weights in self.start.items()}
+        return Values(inputs=inputs, params={**start, **params})
+
+
 class Recipes(Model):
     """recipes.yaml. Names are unique over all sections but `crops`."""
 
@@ -92,6 +133,8 @@ class Recipes(Model):
     """Flow and strain."""
     features: dict[str, FeatureRecipe] = {}
     """Features of frames or flow."""
+    pretraining: dict[str, PretrainingRecipe] = {}
+    """Weights that are trained here, which cards name as {pretraining: <name>}."""
 
     def section(self, name: str) -> str:
         """Return the section that a recipe stands in; KeyError for a name that none has."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from apexbench.config.methods import Budget, MethodName
+from apexbench.config.methods import Budget
 from apexbench.config.model import Model
 
 Source = Literal["auto", "licensed", "synthetic"]
@@ -37,11 +37,11 @@ class Settings(Model):
     """How many folds one training job runs one after another."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
-    leave_out: dict[str, tuple[MethodName, ...]] = {}
+    leave_out: dict[str, tuple[str, ...]] = {}
     """{protocol: runs, or cards for all of their runs} that are not trained there."""
     protocols: tuple[str, ...] = Field(min_length=1)
     """Entries of protocols.yaml."""
-    methods: tuple[MethodName, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
     """Cards of config/methods, or single runs of a sweep."""
     tables: tuple[str, ...]
     """Cards of config/tables."""

@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from apexbench.config.methods import MethodName
 from apexbench.config.model import Model
 
 PRINTED_ONLY = "printed-only"  # of a metric
@@ -70,7 +69,7 @@ class ProtocolColumns(Model):
 class AlsoCard(Model):
     """A row of ours below the printed ones."""
 
-    run: MethodName
+    run: str
     """The run that fills the row."""
     note: str
     """What a footnote says of it."""
@@ -91,13 +90,13 @@ class _Fields(Model):
     """Of a leaderboard: {name of the column: score}, e.g. {uf1: uf1}; those that fit a protocol are shown."""
     protocol: str | None = None
     """The one protocol to show; left out: all of the study."""
-    rows: tuple[MethodName, ...] = ()
+    rows: tuple[str, ...] = ()
     """The runs to show, in this order, or cards, for all of their runs; left out: those on the leaderboard."""
     published: str | None = None
     """The file of config/published that holds the printed numbers."""
     table: str | None = None
     """The name of the table in that file; left out: the name of this card."""
-    runs: dict[str, MethodName] = {}
+    runs: dict[str, str] = {}
     """{printed row: run} where `method` in config/published names another one; `published-only`: no run at all."""
     also: dict[str, AlsoCard] = {}
     """Rows of ours below the printed ones."""

@@ -25,12 +25,14 @@ class Extractor:
     reads : names of the axes of the clip that it takes, channel last; an Ellipsis in front stands for any others.
     adds : names of the axes of a row, behind those that the Ellipsis stands for.
     Options : the model of its options, whose defaults are those of its source.
+    uses_gpu : whether a job asks for a GPU.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
     state : tensors of its network by name, in place of the weights that the options name; None: those.
     """
 
     reads: ClassVar[tuple] = ()
+    uses_gpu: ClassVar[bool] = False
     adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
 

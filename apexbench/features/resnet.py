@@ -12,8 +12,8 @@ import numpy as np
 
 from apexbench.errors import InputError, nearest
 from apexbench.features.base import Extractor, Options
-from apexbench.pretrained import RANDOM, load, state_of
 from apexbench.torchvision_shim import ensure_torchvision
+from apexbench.weights import RANDOM, Weights, load, state_of
 
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -21,7 +21,7 @@ _BATCH = 16
 _WHERE = "config/recipes.yaml"
 
 
-def load_network(network: str, weights: str, seed: int, state=None):
+def load_network(network: str, weights: Weights, seed: int, state=None):
     """Return a timm model without its head, in eval mode; `state`, {name: tensor}, goes before `weights`.
 
     Raises InputError if the network or the tag is unknown, or the file or the state is missing or does not fit.
@@ -36,8 +36,8 @@ def load_network(network: str, weights: str, seed: int, state=None):
     model = timm.create_model(network, num_classes=0).eval()
     if state is not None:
         load(model, dict(state), f"the given weights of {network}")
-    elif weights != RANDOM:
-        load(model, state_of(network, weights, _WHERE), weights)
+    elif not weights.random:
+        load(model, state_of(weights, _WHERE), weights.file or weights.timm)
     return model
 
 
@@ -46,7 +46,7 @@ class ResNetOptions(Options):
 
     network: str = "resnet18"
     layer: Layer = "layer3"
-    weights: str = RANDOM
+    weights: Weights = RANDOM
     seed: int = 0
 
 
@@ -59,6 +59,7 @@ class ResNet(Extractor):
 
     reads = (..., "y", "x", "colour")
     adds = ("feature", "y", "x")
+    uses_gpu = True
     Options = ResNetOptions
 
     @cached_property

@@ -3,18 +3,19 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from apexbench.config.methods import Budget, MethodCard
 from apexbench.errors import InputError, nearest
-from apexbench.methods.base import Classic, Deep, Method, Params
-from apexbench.pretrained import RANDOM, is_file
+from apexbench.methods.base import Axes, Classic, Deep, Fold, Method, Params, ProtocolFacts, alternatives
 
-__all__ = ["Classic", "Deep", "Method", "Params", "check_card", "create", "find", "names"]
+__all__ = [
+    "Classic", "Deep", "Fold", "Method", "Params", "ProtocolFacts", "check_card", "class_of", "create", "find", "names",
+]  # fmt: skip
 
-_NOT_METHODS = {"augmentation", "base", "mixing", "networks"}
+_NOT_METHODS = {"augmentation", "base", "loop", "mixing", "networks", "pretraining"}
 
 
 def names() -> list[str]:
@@ -27,51 +28,97 @@ def find(name: str) -> type[Method]:
     """Return the class of a method; InputError with the nearest name if there is none."""
     if name not in names():
         raise InputError(f"unknown method {name!r}; {nearest(name, names())}")
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    return class_of(f"{__name__}.{name.replace('-', '_')}", Method)
+
+
+def class_of(module_name: str, base: type) -> type:
+    """Return the one class of a module that derives from `base`; InputError if there is none, or another."""
+    module = importlib.import_module(module_name)
     found = [
         member
         for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Method) and member.__module__ == module.__name__ and not member.__name__.startswith("_")
+        if issubclass(member, base) and member.__module__ == module.__name__ and not member.__name__.startswith("_")
     ]
     if len(found) != 1:
-        raise InputError(f"{module.__file__}: expected one Method class, found {len(found)}")
+        raise InputError(f"{module.__file__}: expected one {base.__name__} class, found {len(found)}")
     return found[0]
 
 
-def check_card(name: str, card: MethodCard, budget: Budget, sizes: Mapping[str, int] | None = None) -> None:
-    """Raise an InputError, which names the card's file, for an unknown method, hyper-parameter or input.
+def check_card(
+    name: str,
+    card: MethodCard,
+    budget: Budget,
+    protocols: Mapping[str, int] | None = None,
+    axes_of: Callable[[str], Axes] | None = None,
+    size_of: Callable[[str], int | None] | None = None,
+    recipes: Iterable[str] = (),
+) -> None:
+    """Raise an InputError, which names the card's file and field, for what its method cannot take.
 
-    With `sizes`, {role: px of its pack}, also for a pack of another size than the method takes.
+    Parameters
+    ----------
+    protocols : {protocol: number of classes}: the card is checked as it is under each.
+    axes_of, size_of : what each axis of a recipe's clips is, and the side of its maps in px (None: it has none).
+    recipes : names of all recipes, to propose one that fits.
     """
     file = f"config/methods/{name}.yaml"
     if card.method not in names():
         raise InputError(f"{file}: field 'method': unknown method {card.method!r}; {nearest(card.method, names())}")
-    kind = find(card.method)
-    params = kind.parse(card.values(budget), file)
+    for protocol, classes in {"": 0, **(protocols or {})}.items():
+        where = f"{file}, protocol {protocol}" if protocol and card.on_keys(protocol, classes) else file
+        for run in card.runs(name, budget, protocol, classes).values():
+            _check_run(where, find(card.method), run, budget, axes_of, size_of, sorted(recipes))
+
+
+def _check_run(file, kind: type[Method], card: MethodCard, budget: Budget, axes_of, size_of, recipes) -> None:
+    _check_mixing(file, kind, card)
+    params = kind.parse(card.params, file)
     for role in kind.reads:
         if role not in card.inputs:
             raise InputError(f"{file}: field 'inputs': no {role!r}, which {card.method} reads; name a pack for it")
-    for role in card.inputs:
+    for field, weights in params.weights_named().items():
+        if weights.file and not Path(weights.file).is_file():
+            raise InputError(f"{file}: field 'params.{field}': {weights.file}: no such file; correct the path")
+    side = kind.image_size(params)
+    for role, recipe in card.inputs.items():
+        field = f"{file}: field 'inputs.{role}'"
         if role not in kind.reads:
-            raise InputError(f"{file}: field 'inputs.{role}': {card.method} does not read it; remove it, or correct it")
-    for field in kind.pretrained if issubclass(kind, Deep) else ():
-        weights = getattr(params, field)
-        if is_file(weights) and not Path(weights).is_file():
+            raise InputError(f"{field}: {card.method} does not read it; remove it, or correct it")
+        wanted = alternatives(kind.reads[role])
+        if axes_of and axes_of(recipe) not in wanted:
+            fit = [name for name in recipes if axes_of(name) in wanted and _fits(size_of, name, side)]
             raise InputError(
-                f"{file}: field 'params.{field}': {weights}: no such file; give a path, a timm tag or random"
+                f"{field}: {card.method} reads {_shown(wanted)}; under budget {budget!r} {recipe!r} has "
+                f"{_shown([axes_of(recipe)])}; {_proposal(fit)}"
             )
-        if weights != RANDOM and not is_file(weights) and "." not in weights:
+        if not _fits(size_of, recipe, side):
+            fit = [name for name in recipes if axes_of and axes_of(name) in wanted and _fits(size_of, name, side)]
             raise InputError(
-                f"{file}: field 'params.{field}': {weights!r} is neither 'random', a .safetensors or .pth file, nor a "
-                f"timm tag, which has a dot: vit_base_patch16_224.augreg_in21k_ft_in1k"
+                f"{field}: under budget {budget!r} {recipe!r} has {size_of(recipe)} px, but {card.method} takes {side} "
+                f"(image_size); {_proposal(fit)}, or set image_size: {size_of(recipe)}"
             )
-    side = kind(2, params).image_size if issubclass(kind, Deep) else None
-    for role, size in (sizes or {}).items():
-        if side not in (None, size):
+
+
+def _check_mixing(file: str, kind: type[Method], card: MethodCard) -> None:
+    """Only a `Mixable` method has these hyper-parameters; say so instead of not knowing them."""
+    for key in ("mixing", "mixing_options"):
+        if key in card.params and key not in kind.Parameters.model_fields:
             raise InputError(
-                f"{file}: field 'inputs.{role}': under budget {budget!r} the pack {card.inputs[role]!r} has {size} px, "
-                f"but {card.method} takes {side} (image_size); name a pack of {side} px, or set image_size: {size}"
+                f"{file}: field 'params.{key}': {card.method} does not mix clips; remove it, or take a method that "
+                f"derives from Mixable, such as ststnet"
             )
+
+
+def _fits(size_of, recipe: str, side: int | None) -> bool:
+    return side is None or size_of is None or size_of(recipe) in (None, side)
+
+
+def _shown(axes: Iterable[Axes]) -> str:
+    return " or ".join(f"({', '.join(one)})" for one in axes)
+
+
+def _proposal(fit: list[str]) -> str:
+    return f"name one that fits: {', '.join(fit)}" if fit else "add a recipe that fits to config/recipes.yaml"
 
 
 def create(name: str, num_classes: int, **overrides: Any) -> Method:

@@ -1,63 +1,155 @@
 """What a method is: it turns training clips, test clips and a seed into class scores of the test clips.
 
-Two thin kinds. A `Classic` gives a scikit-learn estimator and a feature matrix; a `Deep` gives a torch model, tensors,
-and, if it wants, a batch transform and a loss of its own. The plumbing (folds, seeds, epochs, device) is in training/.
+Two thin kinds. A `Classic` gives features and a scikit-learn estimator; a `Deep` gives a torch model, tensors and what
+is done with them, and is trained by the loop in `loop`. What neither knows, a method does by `scores` of its own.
+docs/add-a-method.md has an example of each part.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apexbench.errors import InputError, nearest
-from apexbench.methods.mixing import check_mixing
+from apexbench.weights import Weights
 
-# The rows of a method's packs by role, and `id`, the clips' identities (N,): so a method without packs knows N too.
+# What a method gets of some clips: the rows of its packs by role, `<role>_lengths` where a pack has lengths, and `id`
+# and `subject` of each clip, texts (N,): so a method without packs knows N too.
 Inputs = dict[str, np.ndarray]
+Axes = tuple[str, ...]
 
+# axes of one clip, as packs name them
+FLOW: Axes = ("motion", "y", "x")
+KEY_FRAMES: Axes = ("key", "colour", "y", "x")
+NEAR_KEYS: Axes = ("key", "near", "colour", "y", "x")
+FRAMES: Axes = ("frame", "colour", "y", "x")
+KEY_MAPS: Axes = ("key", "feature", "y", "x")
 
 _NEVER = -1e9  # score of a class that the training clips do not have
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one training is given beside its clips: all that is random in it derives from the seed.
+
+    Attributes
+    ----------
+    weights : {hyper-parameter: state dict} of what is not initialised at random.
+    """
+
+    seed: int | tuple[int, ...]
+    device: str = "cpu"
+    weights: Mapping[str, Mapping] = field(default_factory=dict)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator, new at each access."""
+        return np.random.default_rng(self.seed)
+
+    @property
+    def torch_seed(self) -> int:
+        if isinstance(self.seed, tuple):
+            return int(np.random.SeedSequence(self.seed).generate_state(1, np.uint64)[0] >> 1)
+        return self.seed
+
+
+@dataclass(frozen=True)
+class ProtocolFacts:
+    """What is known of a protocol before any clip is read."""
+
+    name: str
+    classes: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
+    multilabel: bool = False
+
+
+def alternatives(axes: Axes | tuple[Axes, ...]) -> tuple[Axes, ...]:
+    """Return the axes that a role may have, each a tuple of names.
+
+    >>> alternatives(FLOW), alternatives((KEY_FRAMES, FRAMES))[1]
+    ((('motion', 'y', 'x'),), ('frame', 'colour', 'y', 'x'))
+    """
+    return (axes,) if isinstance(axes[0], str) else axes
 
 
 class Params(BaseModel):
     """Hyper-parameters of a method. Defaults are the paper's; cards override them, a wrong key or type is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def weights_named(self) -> dict[str, Weights]:
+        """Return {hyper-parameter: weights} of all that are not random."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, Weights) and not value.random}
 
 
 class Method:
-    """Base of both kinds.
+    """Base of all. An object is made for each fold, so that what it learns may lie on it.
 
     Attributes
     ----------
-    reads : roles of the packs that the method needs, such as `flow`; a card says which pack plays each role.
+    reads : {role: axes of a clip in the packs of that role}, or a tuple of such; a card says which pack plays the role.
+    multilabel : takes presence (N, C) itself where a clip may have several classes; else it is asked class by class.
+    uses_gpu : whether a job asks for a GPU.
+    test_params, test_sizes : hyper-parameters and sizes of axes with which the tests run the method in a second.
     params : its hyper-parameters.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[Mapping[str, Axes | tuple[Axes, ...]]] = {}
+    multilabel: ClassVar[bool] = False
+    uses_gpu: ClassVar[bool] = False
+    test_params: ClassVar[Mapping[str, Any]] = {}
+    test_sizes: ClassVar[Mapping[str, int]] = {}
     Parameters: ClassVar[type[Params]] = Params
 
     def __init__(self, num_classes: int, params: Params | None = None):
         self.num_classes = num_classes
         self.params = params if params is not None else self.Parameters()
 
+    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
+        """Train on the training clips and return the class scores of the test clips, (epochs, N, C) float32.
+
+        Labels are classes (N,), or presence (N, C) if the method is `multilabel` and clips may have several.
+        """
+        raise NotImplementedError
+
+    def one_by_one(self, train: Inputs, presence: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
+        """Return scores of presence (epochs, N, C), one class after the other (binary relevance)."""
+        parts = []
+        for number, column in enumerate(presence.T):
+            own = replace(fold, seed=(*np.atleast_1d(fold.seed).tolist(), number))
+            parts.append(type(self)(2, self.params).scores(train, column, test, own))
+        return np.stack([part[..., 1] - part[..., 0] for part in parts], axis=-1)
+
     @classmethod
-    def parse(cls, values: dict[str, Any], where: str) -> Params:
+    def skip(cls, params: Params, protocol: ProtocolFacts) -> str:
+        """Return the reason for which a protocol is left out; empty if the method runs."""
+        return ""
+
+    @classmethod
+    def image_size(cls, params: Params) -> int | None:
+        """Return the side in px of the maps or frames that the method takes; None: any."""
+        return getattr(params, "image_size", None)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str) -> Params:
         """Validate hyper-parameters; `where` names the card for the message."""
         try:
-            return cls.Parameters.model_validate(values)
+            return cls.Parameters.model_validate(dict(values))
         except ValidationError as error:
             lines = []
             for item in error.errors():
-                field = ".".join(str(part) for part in item["loc"])
-                if not field:
+                name = ".".join(str(part) for part in item["loc"])
+                if not name:
                     lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
                 elif item["type"] == "extra_forbidden":
-                    lines.append(
-                        f"{where}: unknown hyper-parameter {field!r}; {nearest(field, cls.Parameters.model_fields)}"
-                    )
+                    known = nearest(name, cls.Parameters.model_fields)
+                    lines.append(f"{where}: unknown hyper-parameter {name!r}; {known}")
                 else:
-                    lines.append(f"{where}: hyper-parameter {field!r}: {item['msg']}; found {item['input']!r}")
+                    text = item["msg"].removeprefix("Value error, ")
+                    lines.append(f"{where}: hyper-parameter {name!r}: {text}; found {item['input']!r}")
             raise InputError("\n".join(lines)) from None
 
 
@@ -72,15 +164,17 @@ class Classic(Method):
         """Return an unfitted estimator; whatever is random in it comes from `rng`."""
         raise NotImplementedError
 
-    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, rng: np.random.Generator) -> np.ndarray:
-        """Fit on the training clips and return the class scores of the test clips, (epochs, N, C) float32."""
+    def fit(self, features: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator):
+        """Return a fitted estimator; `groups` are the clips' subjects, for choices within the training clips."""
+        return self.estimator(rng).fit(features, labels)
+
+    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
         features = self.features(test)
         scores = np.full((1, len(features), self.num_classes), _NEVER, dtype=np.float32)
         if len(set(labels)) == 1:
             scores[..., labels[0]] = 0
             return scores
-        estimator = self.estimator(rng)
-        estimator.fit(self.features(train), labels)
+        estimator = self.fit(self.features(train), labels, train.get("subject"), fold.rng)
         if hasattr(estimator, "decision_function"):
             values = estimator.decision_function(features)
             if values.ndim == 1:
@@ -92,88 +186,100 @@ class Classic(Method):
 
 
 class DeepParams(Params):
-    """What every deep method has: the loop's parameters, and how any of them may mix clips (see mixing/).
-
-    `precision` and `compile` are matters of speed: bfloat16 is autocast around the forward pass and the loss.
-    """
+    """What every deep method has. `precision` and `compile` are matters of speed."""
 
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=32, ge=1)
     shuffle: bool = True
-    mixing: str = "none"
-    mixing_options: dict[str, Any] = {}
     precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 is autocast around the forward pass and the loss."""
     compile: bool = False
-
-    @model_validator(mode="after")
-    def _mixing(self):
-        check_mixing(self.mixing, self.mixing_options)
-        return self
 
 
 class Deep(Method):
-    """A method that is a torch model, trained by the one loop in training/.
+    """A method that is a torch model, trained by the one loop, `loop.epochs`; every part has a plain default.
 
-    Attributes
-    ----------
-    motion : the inputs of the model that show the motion; MEMix mixes no others. None: all.
-    attends : whether the model, called with `attention=True`, returns (output, attention): its last attention of the
-        class token to each of `grid` x `grid` patches, (B, grid**2), detached. Else patches count alike.
-    image_size : side in px of the packs that the model takes; None: any.
-    pretrained : hyper-parameters that name pretrained weights: `random`, a file or a timm tag (apexbench.pretrained).
+    In the order of a training: `fit`, `build`, `tensors`, `optimizer`; in each epoch `begin_epoch`, `batches`, and for
+    each batch `step`, which is `transform`, the model and `loss`; then `transform`, the model and `logits` of the test.
     """
 
     Parameters: ClassVar[type[Params]] = DeepParams
-    motion: ClassVar[tuple[str, ...] | None] = None
-    attends: ClassVar[bool] = False
-    pretrained: ClassVar[tuple[str, ...]] = ()
+    multilabel = True
+    uses_gpu = True
 
-    @property
-    def image_size(self) -> int | None:
-        return getattr(self.params, "image_size", None)
+    def fit(self, train: Inputs) -> None:
+        """Keep on `self` what `transform` needs to know of the training clips, such as means."""
 
-    @property
-    def grid(self) -> int:
-        """Patches on a side, by which masks are made; MEMix has 14 on 224 px."""
-        size = self.image_size or 14
-        return max(side for side in range(1, 15) if size % side == 0)
+    def tensors(self, inputs: Inputs) -> dict:
+        """Return {name: (N, ...)}, arrays or tensors: row by row, of the stored type, without a copy where possible."""
+        return {name: x for name, x in inputs.items() if name.removesuffix("_lengths") in self.reads}
 
-    def build(self):
-        """Return the torch.nn.Module, freshly initialised from torch's generator."""
-        raise NotImplementedError
+    def transform(self, batch: Mapping, rng: np.random.Generator | None = None) -> dict:
+        """Return {argument of the model: tensor (B, ...)} of a batch of `tensors`, on its device.
 
-    def tensors(self, inputs: Inputs, train: Inputs):
-        """Return {argument name of the model: tensor (N, ...)} for the clips of `inputs`, without augmentation.
+        In training `rng` is there and augments; in the test it is None. As floats, if nothing else is said.
+        """
+        return {name: x.float() for name, x in batch.items()}
 
-        Whatever is fitted to data, such as means, is fitted to `train`, the training clips of the fold.
+    def build(self, weights: Mapping[str, Mapping] | None = None):
+        """Return the torch.nn.Module, freshly initialised from torch's generator, or from state dicts.
+
+        It is called without arguments where no hyper-parameter names weights; see `initial`.
         """
         raise NotImplementedError
 
-    def optimizer(self, parameters):
-        """Return the optimizer, and optionally a scheduler that is stepped after each epoch: (optimizer, scheduler)."""
+    def initial(self, name: str, weights: Mapping[str, Mapping] | None) -> Mapping | None:
+        """Return the state dict of the hyper-parameter `name`; None if its weights are random."""
+        if getattr(self.params, name).random:
+            return None
+        if name not in (weights or {}):
+            raise ValueError(f"hyper-parameter {name!r} names weights, but none were handed to build()")
+        return weights[name]
+
+    def optimizer(self, model):
+        """Return an optimizer, or (optimizer, scheduler); a scheduler is stepped after each epoch."""
         raise NotImplementedError
 
-    def augment(self, inputs, rng: np.random.Generator):
-        """Return the tensors of a training batch, {name: (B, ...)}, augmented; nothing is done by default."""
-        return inputs
+    def batches(self, labels: np.ndarray, generator) -> Iterator | Sequence:
+        """Return the batches of an epoch, row numbers each; what is random in them comes from torch's `generator`."""
+        import torch
 
-    def energy(self, inputs):
-        """Return how much moves where, (B, H, W), non-negative, from a batch's tensors; |u| + |v| by default."""
-        x = inputs[(self.motion or tuple(inputs))[0]]
-        return x[:, 0].abs() + x[:, 1].abs()
+        count, p = len(labels), self.params
+        rows = torch.randperm(count, generator=generator) if p.shuffle else torch.arange(count)
+        return rows.split(p.batch_size)
 
-    def hidden(self, model) -> list:
-        """Return the parts of the model after which hidden states may be mixed, in order; none by default."""
-        return []
+    def begin_epoch(self, model, clips, epoch: int) -> None:
+        """Do what an epoch begins with; `clips` (loop.Clips) gives the training clips in batches, as in the test."""
+
+    def step(self, model, clips, rows, rng: np.random.Generator):
+        """Return the loss of one training step on some rows of `clips` (loop.Clips)."""
+        batch, targets = clips.batch(rows, rng), clips.targets[rows]
+        with self.autocast(clips.device):
+            return clips.loss(model(**batch), targets)
+
+    def autocast(self, device: str):
+        """The context of forward pass and loss."""
+        import torch
+
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.params.precision == "bfloat16")
 
     def loss(self, output, targets):
-        """Return the scalar loss; cross-entropy by default. Targets are classes (B,), or soft labels (B, C)."""
+        """Return the scalar loss of what the model returned; targets are classes (B,), or soft labels (B, C)."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(output, targets)
+        return cross_entropy(self.logits(output), targets)
 
     def presence_loss(self, output, targets):
-        """Return the scalar loss where a clip may have several classes, targets (B, C); binary cross-entropy."""
+        """Return the scalar loss where a clip may have several classes, targets (B, C)."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        return binary_cross_entropy_with_logits(output, targets)
+        return binary_cross_entropy_with_logits(self.logits(output), targets)
+
+    def logits(self, output):
+        """Return the class scores (B, C) of what the model returned."""
+        return output
+
+    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
+        from apexbench.methods.loop import scores
+
+        return scores(self, train, labels, test, fold)

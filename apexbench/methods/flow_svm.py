@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from apexbench.methods.base import Classic, Inputs, Params
+from apexbench.methods.base import FLOW, Classic, Inputs, Params
 
 
 class FlowSVMParams(Params):
@@ -23,7 +23,7 @@ class FlowSVMParams(Params):
 class FlowSVM(Classic):
     """Flow maps (u, v, strain) flattened, standardised on the training clips, SVM one against one."""
 
-    reads = ("flow",)
+    reads = {"flow": FLOW}
     Parameters = FlowSVMParams
 
     def features(self, inputs: Inputs) -> np.ndarray:

@@ -1,7 +1,7 @@
 """MixMeFormer: Gu et al., "Facial Micro-motion-aware Mixup for Micro-expression Recognition", ICASSP 2024.
 
 A ViT-B/16 reads the onset-to-apex flow (Farnebäck), a ResNet-18 the onset frame; clips are mixed by MEMix (mixing/).
-Pretrained weights are those that the released code takes; `random` is the default here, since they must be fetched.
+Initial weights are those that the released code takes; `random` is the default here, since they must be fetched.
 
 The released training loop cannot run: its loader gives (onset, apex) to a network that expects (flow, onset). We take
 the repaired reading that two lines left as comments, and the loader's test branch, suggest: flow of the frames as they
@@ -25,10 +25,15 @@ import numpy as np
 from pydantic import Field
 
 from apexbench.methods.augmentation import flip_rotate_crop
-from apexbench.methods.base import Deep, DeepParams, Inputs
+from apexbench.methods.base import FLOW, KEY_FRAMES, Inputs
+from apexbench.methods.mixing.mixable import Mixable, MixableParams
+from apexbench.weights import RANDOM, Weights
+
+_SMALL = {"epochs": 2, "batch_size": 4, "image_size": 48, "vit": {"embed_dim": 32, "depth": 2, "num_heads": 4}}
+_SMALL_RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4}
 
 
-class MixMeFormerParams(DeepParams):
+class MixMeFormerParams(MixableParams):
     """As in the released code, but for the weights. `vit` and `resnet` hold sizes, as timm's builders take them."""
 
     epochs: int = 99
@@ -38,8 +43,8 @@ class MixMeFormerParams(DeepParams):
     image_size: int = 224
     vit: dict[str, Any] = Field(default={})
     resnet: dict[str, Any] = Field(default={})
-    weights: str = "random"
-    semantic_weights: str = "random"
+    weights: Weights = RANDOM
+    semantic_weights: Weights = RANDOM
     unused_norm: bool = True
     augmentation: Literal["independent", "joint", "none"] = "independent"
     degrees: float = 4.0
@@ -53,59 +58,66 @@ class MixMeFormerParams(DeepParams):
     image_std: tuple[float, float, float] = (0.123, 0.136, 0.185)
 
 
-class MixMeFormer(Deep):
+class MixMeFormer(Mixable):
     """Flow and onset frame, one transformer."""
 
-    reads = ("flow", "frames")
+    reads = {"flow": FLOW, "frames": KEY_FRAMES}
     Parameters = MixMeFormerParams
     motion = ("flow",)
     attends = True
-    pretrained = ("weights", "semantic_weights")
+    test_params = {**_SMALL, "resnet": _SMALL_RESNET}
 
     @property
     def grid(self) -> int:
         return self.params.image_size // self.params.vit.get("patch_size", 16)
 
-    def build(self):
+    def fit(self, train: Inputs) -> None:
+        """Take the means and standard deviations of each channel, {name: (2, C)}; as `statistics` says."""
+        p = self.params
+        self.statistics = {"flow": np.array([p.flow_mean, p.flow_std]), "onset": np.array([p.image_mean, p.image_std])}
+        if p.channels == "rgb":
+            self.statistics["onset"] = np.flip(self.statistics["onset"], 1).copy()
+        if p.statistics == "fold":
+            self.statistics = {name: _statistics(x) for name, x in self.tensors(train).items()}
+            if "onset" in self.statistics:
+                self.statistics["onset"] = self.statistics["onset"][:, :: -1 if p.channels == "bgr" else 1] / 255
+        if p.flip_sign:
+            self.statistics["flow"][0, 0] = 0  # a clip and its mirror image count alike: u is 0 on average
+
+    def build(self, weights=None):
         from apexbench.methods.networks.mixmeformer import Network
 
         p = self.params
-        fusion = "frames" in self.reads
         return Network(
-            self.num_classes, p.image_size, fusion, p.vit, p.resnet, p.weights, p.semantic_weights, p.unused_norm
+            self.num_classes,
+            p.image_size,
+            "frames" in self.reads,
+            p.vit,
+            p.resnet,
+            self.initial("weights", weights),
+            self.initial("semantic_weights", weights) if "frames" in self.reads else None,
+            p.unused_norm,
         )
 
-    def tensors(self, inputs: Inputs, train: Inputs):
-        """Return flow (N, 2, S, S) = u, v and, where it is read, onset (N, 3, S, S), normalised; float32."""
+    def tensors(self, inputs: Inputs) -> dict:
+        """Return flow (N, 2, S, S) = u, v and, where it is read, onset (N, 3, S, S), as they are stored."""
+        tensors = {"flow": inputs["flow"][:, :2]}
+        return tensors | ({"onset": inputs["frames"][:, 0]} if "frames" in self.reads else {})
+
+    def transform(self, batch, rng: np.random.Generator | None = None) -> dict:
+        """Normalise; in training then flip, rotate and shift.
+
+        Flow's vectors are not turned with the map, as released, but for `flip_sign`.
+        """
         p = self.params
-        tensors = {"flow": self._normalised(_flow(inputs), _flow(train), p.flow_mean, p.flow_std)}
-        if "frames" in self.reads:
-            tensors["onset"] = self._normalised(self._onset(inputs), self._onset(train), p.image_mean, p.image_std)
-        return tensors
-
-    def _normalised(self, x, seen, mean, std):
-        import torch
-
-        p = self.params
-        mean, std = torch.tensor(mean), torch.tensor(std)
-        if p.statistics == "fold":
-            mean, std = seen.mean(dim=(0, 2, 3)), seen.std(dim=(0, 2, 3))
-        elif len(mean) == 3 and p.channels == "rgb":
-            mean, std = mean.flip(0), std.flip(0)
-        if len(mean) == 2 and p.flip_sign:
-            mean[0] = 0  # a clip and its mirror image count alike: u is 0 on average
-        return (x - mean[:, None, None]) / std.clamp(min=1e-6)[:, None, None]
-
-    def _onset(self, inputs: Inputs):
-        import torch
-
-        onset = torch.from_numpy(inputs["frames"][:, 0].astype(np.float32) / 255)
-        return onset.flip(1) if self.params.channels == "bgr" else onset
-
-    def augment(self, inputs, rng: np.random.Generator):
-        """Flip, rotate and shift; flow's vectors are not turned with the map, as released, but for `flip_sign`."""
-        p = self.params
-        if p.augmentation == "none":
+        inputs = {name: x.float() for name, x in batch.items()}
+        if "onset" in inputs:
+            onset = inputs["onset"] / 255
+            inputs["onset"] = onset.flip(1) if p.channels == "bgr" else onset
+        for name, x in inputs.items():
+            mean, std = x.new_tensor(self.statistics[name])[:, :, None, None]
+            inputs[name] = (x - mean) / std.clamp(min=1e-6)
+        if rng is None or p.augmentation == "none":
             return inputs
         joint = p.augmentation == "joint"
         augmented, flipped = flip_rotate_crop(inputs, rng, degrees=p.degrees, padding=p.padding, joint=joint)
@@ -120,13 +132,15 @@ class MixMeFormer(Deep):
         places = sorted({max(1, depth // 3), max(1, 2 * depth // 3)})
         return [blocks[place - 1] for place in places if place < depth]
 
-    def optimizer(self, parameters):
+    def optimizer(self, model):
         import torch
 
-        return torch.optim.Adam(parameters, lr=self.params.learning_rate, fused=True), None
+        return torch.optim.Adam(model.parameters(), lr=self.params.learning_rate, fused=True)
 
 
-def _flow(inputs: Inputs):
-    import torch
-
-    return torch.from_numpy(inputs["flow"][:, :2].astype(np.float32))
+def _statistics(x: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation of each channel of (N, C, H, W), (2, C), clip by clip in float64."""
+    count = x[:, 0].size
+    mean = sum(clip.mean(axis=(1, 2), dtype=np.float64) for clip in x) / len(x)
+    squares = sum(((clip - mean[:, None, None]) ** 2).sum(axis=(1, 2)) for clip in x)
+    return np.stack([mean, np.sqrt(squares / max(count - 1, 1))])

@@ -5,7 +5,7 @@ The feature cache of the pipeline in its plainest use; AMAN and others train hea
 
 import numpy as np
 
-from apexbench.methods.base import Classic, Inputs, Params
+from apexbench.methods.base import KEY_MAPS, Classic, Inputs, Params
 
 
 class ResNetLinearParams(Params):
@@ -19,7 +19,8 @@ class ResNetLinearParams(Params):
 class ResNetLinear(Classic):
     """The difference apex - onset of the maps, mean-pooled to a grid, standardised on the training clips."""
 
-    reads = ("features",)
+    reads = {"features": KEY_MAPS}
+    test_sizes = {"y": 7, "x": 7}
     Parameters = ResNetLinearParams
 
     def features(self, inputs: Inputs) -> np.ndarray:

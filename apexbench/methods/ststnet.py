@@ -7,12 +7,11 @@ loader does not shuffle, so that a batch holds one class mostly; we shuffle unle
 as 8-bit PNG; we do not round.
 """
 
-import numpy as np
+from apexbench.methods.base import FLOW, Inputs
+from apexbench.methods.mixing.mixable import Mixable, MixableParams
 
-from apexbench.methods.base import Deep, DeepParams, Inputs
 
-
-class STSTNetParams(DeepParams):
+class STSTNetParams(MixableParams):
     """As in the released code, but for `shuffle`; `fused` is a matter of speed, not of the method."""
 
     epochs: int = 500
@@ -23,38 +22,42 @@ class STSTNetParams(DeepParams):
     fused: bool = True
 
 
-class STSTNet(Deep):
+class STSTNet(Mixable):
     """Three shallow convolution streams of 3, 5 and 8 filters on flow and strain."""
 
-    reads = ("flow",)
+    reads = {"flow": FLOW}
     Parameters = STSTNetParams
-    image_size = 28
+    test_params = {"epochs": 2, "batch_size": 4}
 
-    def build(self):
+    @classmethod
+    def image_size(cls, params) -> int:
+        return 28
+
+    def build(self, weights=None):
         from apexbench.methods.networks.ststnet import Network
 
         return Network(self.num_classes, self.params.dropout, self.params.fused)
 
-    def tensors(self, inputs: Inputs, train: Inputs):
-        """Return x (N, 3, 28, 28) float32 in 0..255; a constant map becomes 0.
-
-        Raises ValueError if the maps are not 28 x 28: the head's width depends on it.
-        """
-        import torch
-
-        flow = inputs["flow"].astype(np.float32)
+    def tensors(self, inputs: Inputs) -> dict:
+        """Return x (N, 3, 28, 28). Raises ValueError for maps of another size: the head's width depends on it."""
+        flow = inputs["flow"]
         if flow.shape[1:] != (3, 28, 28):
             raise ValueError(f"STSTNet reads flow maps (N, 3, 28, 28); the pack holds {flow.shape}")
-        low = flow.min(axis=(2, 3), keepdims=True)
-        reach = flow.max(axis=(2, 3), keepdims=True) - low
-        return {"x": torch.from_numpy((flow - low) / np.where(reach > 0, reach, 1) * 255)}
+        return {"x": flow}
+
+    def transform(self, batch, rng=None) -> dict:
+        """Stretch each map of each clip to 0..255, float32; a constant map becomes 0."""
+        x = batch["x"].float()
+        low = x.amin(dim=(2, 3), keepdim=True)
+        reach = x.amax(dim=(2, 3), keepdim=True) - low
+        return {"x": (x - low) / reach.where(reach > 0, reach.new_ones(())) * 255}
 
     def energy(self, inputs):
         """The strain, whose least value stands for none; u and v are stretched: no value of theirs means stillness."""
         return inputs["x"][:, 2]
 
-    def optimizer(self, parameters):
+    def optimizer(self, model):
         import torch
 
         p = self.params
-        return torch.optim.Adam(parameters, lr=p.learning_rate, weight_decay=p.weight_decay, fused=True), None
+        return torch.optim.Adam(model.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay, fused=True)

@@ -4,7 +4,8 @@ The released class has a switch for that. It is the baseline of their comparison
 alone is inferred. Every switch is MixMeFormer's.
 """
 
-from apexbench.methods.mixmeformer import MixMeFormer, MixMeFormerParams
+from apexbench.methods.base import FLOW
+from apexbench.methods.mixmeformer import _SMALL, MixMeFormer, MixMeFormerParams
 
 
 class ViTFlowParams(MixMeFormerParams):
@@ -17,6 +18,6 @@ class ViTFlowParams(MixMeFormerParams):
 class ViTFlow(MixMeFormer):
     """Flow alone, one transformer."""
 
-    reads = ("flow",)
+    reads = {"flow": FLOW}
     Parameters = ViTFlowParams
-    pretrained = ("weights",)
+    test_params = _SMALL

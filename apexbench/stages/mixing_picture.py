@@ -7,12 +7,21 @@ import numpy as np
 
 from apexbench.clips import ClipId
 from apexbench.figures.mixing import mixing_figure
+from apexbench.methods.base import Fold
+from apexbench.methods.loop import Clips, epochs
+from apexbench.methods.mixing.mixable import attend
 from apexbench.protocols import splits
-from apexbench.training.loop import attend, epochs, mix, presence_of
-from apexbench.training.run import Job, read_clips
+from apexbench.training.run import Job, initial_weights, open_run
 from apexbench.training.seeds import stream
 
 DRAWS = 8  # of the mixing; the one that changes most is drawn
+
+
+class Still(Clips):
+    """Clips that are not augmented, whatever the generator: what is mixed stays where it is."""
+
+    def batch(self, rows, rng=None) -> dict:
+        return super().batch(rows)
 
 
 def mixing_picture(
@@ -24,34 +33,32 @@ def mixing_picture(
     title: str,
     device: str = "cpu",
     most: int = 4,
+    weights: Mapping[str, str] | None = None,
 ) -> None:
     """Train a run's first fold, and draw what is mixed and where the model looks, for `most` clips of its test subject.
 
     The model learns from the other subjects, as in the run. Flow is drawn as the model reads it: normalised.
     """
-    method, table, inputs, labels = read_clips(job, protocol, packs)
+    opened = open_run(job, protocol, packs)
+    method, table, labels = opened.make(), opened.table, opened.labels
     fold, (train, test) = next(iter(splits(table).items()))
     seed = stream(job.study_seed, job.protocol, job.run, job.seed, fold)
-    train_inputs = {role: x[train] for role, x in inputs.items()}
-    model = deque(epochs(method, train_inputs, labels[train], seed, device), maxlen=1).pop()
+    states = initial_weights(method, weights or {}, fold, opened.rows.people(test), f"run {job.run!r}")
+    given = epochs(method, opened.rows.inputs(train), labels[train], Fold(seed, device, states))
+    model = deque(given, maxlen=1).pop()
     test = test[:most]
     batch = [*test, *train[:: max(1, len(train) // (3 * most))]]  # shown are the first; partners come from all
-    shown = {role: x[batch] for role, x in inputs.items()}
-    clips = {name: x.to(device) for name, x in method.tensors(shown, train_inputs).items()}
-    presence = presence_of(labels[batch], method.num_classes)
-    soft = next(iter(clips.values())).new_tensor(presence)
-
-    def some(rows):
-        return {name: x[rows] for name, x in clips.items()}, soft[rows]
-
-    rng, before = np.random.default_rng(seed), clips["flow"].cpu().numpy()[: len(test)]
-    draws = [mix(method, np.arange(len(batch)), some, presence, rng).inputs["flow"] for _ in range(DRAWS)]
-    after = max((x.cpu().numpy()[: len(test)] for x in draws), key=lambda x: np.abs(x - before).mean())
-    attention = attend(method, model, {name: x[: len(test)] for name, x in clips.items()})
+    inputs = opened.rows.inputs(batch)
+    clips = Still(method, inputs, labels[batch], device)
+    rng, shown = np.random.default_rng(seed), np.arange(len(test))
+    before = clips.batch(shown)["flow"].cpu().numpy()
+    draws = [method.mix(clips, np.arange(len(batch)), rng).inputs["flow"] for _ in range(DRAWS)]
+    after = max((x.cpu().numpy()[shown] for x in draws), key=lambda x: np.abs(x - before).mean())
+    attention = attend(method, model, clips.batch(shown))
     rows = [
         {
             "name": ClipId.parse(table["id"].iloc[row]).label,
-            "onset": inputs["frames"][row, 0].transpose(1, 2, 0) if "frames" in inputs else None,
+            "onset": inputs["frames"][i, 0].transpose(1, 2, 0) if "frames" in inputs else None,
             "flow": np.hypot(*before[i]),
             "mixed": (before[i] != after[i]).any(0),
             "blend": np.hypot(*after[i]),

@@ -2,7 +2,7 @@
 
 import os
 
-from apexbench.pretrained import save
+from apexbench.weights import save
 
 
 def fetch_weights(*, tag: str, output: str | os.PathLike, wanted_by: str) -> None:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import logging
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,20 +18,19 @@ from tqdm import tqdm
 
 from apexbench.config.model import digest
 from apexbench.errors import InputError
-from apexbench.methods import Deep, Method, find
-from apexbench.methods.base import Inputs
-from apexbench.pretrained import is_file
+from apexbench.methods import Method, find
+from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import Pack, StoreError, atomic, read_pack, read_tensors, write_tensors
-from apexbench.training.loop import train_deep
+from apexbench.store import StoreError, Tensors, atomic, read_tensors, write_tensors
+from apexbench.training.clips import Rows, presence_of
 from apexbench.training.seeds import stream
+from apexbench.weights import read_seen, read_state, read_states
 
 
 @dataclass(frozen=True)
 class Job:
     """What is trained: everything that the predictions depend on, but the data and the code."""
 
-    study: str
     study_seed: int
     protocol: str
     classes: tuple[str, ...]
@@ -45,38 +44,34 @@ class Job:
     multilabel: bool = False
 
 
-def _file_hash(path: str) -> str:
+def file_hash(path: str) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def _join(paths: Sequence[str]) -> Pack:
-    packs = [read_pack(path) for path in paths]
-    ids = tuple(name for pack in packs for name in pack.ids)
-    return Pack(ids, np.concatenate([pack.x for pack in packs]) if len(packs) > 1 else packs[0].x, packs[0].meta)
-
-
 def train_fold(
-    method: Method, train: Inputs, labels: np.ndarray, test: Inputs, seed: int, device: str = "cpu"
+    method: Method,
+    train: Inputs,
+    labels: np.ndarray,
+    test: Inputs,
+    seed: int,
+    device: str = "cpu",
+    weights: Mapping[str, Mapping] | None = None,
 ) -> np.ndarray:
     """Train one fold and return the scores of its test clips, (epochs, N, C) float32.
 
-    `labels` are classes (N,), or the classes' presence (N, C) where a clip may have several: then a deep method trains
-    all at once, any other one class after the other (binary relevance), and scores are probabilities of presence.
+    `labels` are classes (N,), or the classes' presence (N, C) where a clip may have several: scores are then
+    probabilities of presence.
 
     Raises RuntimeError if a score is not finite: a diverged training must not enter a table.
     """
-    if isinstance(method, Deep):
-        scores = train_deep(method, train, labels, test, seed, device)
-    elif labels.ndim == 1:
-        scores = method.scores(train, labels, test, np.random.default_rng(seed))
-    else:
-        one = type(method)(2, method.params)
-        parts = [one.scores(train, column, test, np.random.default_rng((seed, c))) for c, column in enumerate(labels.T)]
-        scores = np.stack([part[..., 1] - part[..., 0] for part in parts], axis=-1)
+    fold = Fold(seed, device, weights or {})
+    several = labels.ndim == 2
+    run = method.one_by_one if several and not method.multilabel else method.scores
+    scores = run(train, labels, test, fold)
     if not np.isfinite(scores).all():
         raise RuntimeError("the training diverged: not all scores are finite numbers")
-    return scores if labels.ndim == 1 else expit(scores)
+    return expit(scores) if several else scores
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """One model to train: the rows it learns from, the rows it scores, its stream of random numbers."""
 
     name: str
@@ -99,7 +94,7 @@ class _Task:
     seed: int
 
 
-def _tasks(job: Job, table, folds: Sequence[str], inner_folds: int) -> list[_Task]:
+def fold_tasks(job: Job, table, folds: Sequence[str], inner_folds: int) -> list[Task]:
     """The models of some folds: one for each, or `inner_folds` on parts of each fold's training clips."""
     tasks = []
     left_out = splits(table)
@@ -109,45 +104,76 @@ def _tasks(job: Job, table, folds: Sequence[str], inner_folds: int) -> list[_Tas
         train, test = left_out[fold]
         axes = (job.study_seed, job.protocol, job.run, job.seed, fold)
         if not inner_folds:
-            tasks.append(_Task(fold, fold, train, test, stream(*axes)))
+            tasks.append(Task(fold, fold, train, test, stream(*axes)))
             continue
         parts = inner_splits(table, train, inner_folds, stream(*axes, "inner"))
         for number, (inner_train, validation) in enumerate(parts):
             name = f"{fold} inner {number}"
-            tasks.append(_Task(name, fold, inner_train, validation, stream(*axes, "inner", number)))
+            tasks.append(Task(name, fold, inner_train, validation, stream(*axes, "inner", number)))
     return tasks
 
 
-def _presence(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Sums of 2**c as (N, C) 0 or 1."""
-    return (labels[:, None] >> np.arange(classes)) % 2
+@dataclass(frozen=True)
+class Opened:
+    """A run, ready to train: its method (anew for each fold), its clips and their labels, (N,) or presence (N, C)."""
+
+    make: Callable[[], Method]
+    rows: Rows
+    labels: np.ndarray
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.rows.table
 
 
-def read_clips(
-    job: Job, protocol: str, packs: Mapping[str, Sequence[str]]
-) -> tuple[Method, pd.DataFrame, Inputs, np.ndarray]:
-    """Return a run's method, the protocol's clips that all its packs hold, their rows of the packs, and their labels.
-
-    Labels are classes (N,), or presence (N, C) where a clip may have several.
-    """
+def open_run(job: Job, protocol: str, packs: Mapping[str, Sequence[str]]) -> Opened:
+    """Open a run's packs and check them, and its hyper-parameters, before anything is trained."""
     kind = find(job.method)
-    method = kind(len(job.classes), kind.parse(dict(job.params), where=f"run {job.run!r}"))
-    missing = [role for role in kind.reads if role not in packs]
-    if missing:
-        raise InputError(f"run {job.run!r}: its inputs have no {missing[0]!r}, which {job.method} reads")
-    table = read_protocol(protocol)
-    joined = {role: _join(paths) for role, paths in packs.items() if role in kind.reads}
-    for role, pack in joined.items():
-        lost = set(table["id"]) - set(pack.ids)
-        if lost:
-            logging.warning("%d clip(s) of the protocol are not in the pack %r: %s", len(lost), role, sorted(lost))
-            table = table[~table["id"].isin(lost)].reset_index(drop=True)
-    labels = table["label"].to_numpy()
+    params = kind.parse(dict(job.params), where=f"run {job.run!r}")
+    rows = Rows(kind, read_protocol(protocol), packs, f"run {job.run!r} ({job.method})")
+    labels = rows.table["label"].to_numpy()
     if job.multilabel:
-        labels = _presence(labels, len(job.classes))
-    inputs: Inputs = {role: pack.x[pack.rows(table["id"])] for role, pack in joined.items()}
-    inputs["id"] = table["id"].to_numpy(dtype=object)
-    return method, table, inputs, labels
+        labels = presence_of(labels, len(job.classes))
+    return Opened(partial(kind, len(job.classes), params), rows, labels)
+
+
+def initial_weights(
+    method: Method, weights: Mapping[str, str], task: str, tested: set[str], where: str
+) -> dict[str, Mapping]:
+    """Return {hyper-parameter: state dict} for one training, of {hyper-parameter: file}.
+
+    Raises InputError if a pre-training has seen one of the people whom this training tests, "release:subject".
+    """
+    states = {}
+    for name, named in method.params.weights_named().items():
+        if name not in weights:
+            raise InputError(
+                f"{where}: no file for the weights of {name!r} ({named.kind}: {getattr(named, named.kind)})"
+            )
+        if not named.pretraining:
+            states[name] = read_state(weights[name], f"{where}, {name!r}")
+            continue
+        met = sorted(read_seen(weights[name], task) & tested)
+        if met:
+            raise InputError(
+                f"{where}: the pre-training {named.pretraining!r} ({weights[name]}) has seen {', '.join(met[:3])}, who "
+                f"are tested in {task}; name a recipe of scope fold, or other data sets"
+            )
+        states[name] = read_states(weights[name], task)
+    return states
+
+
+def taken_up(file: Path, key: str, kind: str = "fold") -> Tensors | None:
+    """Return what a killed job left of a fold, if it is whole and nothing that it depends on has changed."""
+    try:
+        found = read_tensors(file, kind=kind)
+    except StoreError:
+        return None
+    return found if found.meta["key"] == key else None
+
+
+def file_of(task: str) -> str:
+    return f"{task.replace(':', '-').replace(' ', '-')}.safetensors"
 
 
 def run_folds(
@@ -158,6 +184,8 @@ def run_folds(
     output: str,
     device: str = "cpu",
     inner_folds: int = 0,
+    weights: Mapping[str, str] | None = None,
+    people_of: Mapping[str, str] | None = None,
 ) -> None:
     """Train the named folds of a run and write their predictions, one row for each clip and epoch.
 
@@ -169,39 +197,31 @@ def run_folds(
     output : parquet file, columns as in docs/design; the record of the job is its schema metadata `apexbench`.
     inner_folds : 0 tests each fold. From 2 up nothing is tested: the training subjects of each fold are split into so
         many parts, each part is predicted by a model trained on the others, and `fold` is the fold they belong to.
+    weights : {hyper-parameter: file} of what is not initialised at random.
+    people_of : {data set: the release whose people it shows}, by which pre-trainings know whom they saw.
 
     Every finished fold is kept in `<output>.folds/` until the output is whole, and taken up again by a later try if
     nothing that it depends on has changed.
     """
-    method, table, inputs, labels = read_clips(job, protocol, packs)
-    tasks = _tasks(job, table, folds, inner_folds)
-    data = {"protocol": _file_hash(protocol), **{r: [_file_hash(p) for p in packs[r]] for r in sorted(method.reads)}}
-    weights = [getattr(method.params, name) for name in method.pretrained] if isinstance(method, Deep) else []
-    data["weights"] = [_file_hash(path) for path in weights if is_file(path)]
+    opened, weights = open_run(job, protocol, packs), weights or {}
+    tasks = fold_tasks(job, opened.table, folds, inner_folds)
+    reads = sorted(opened.make().reads)
+    data = {"protocol": file_hash(protocol), **{role: [file_hash(path) for path in packs[role]] for role in reads}}
+    data["weights"] = {name: file_hash(path) for name, path in weights.items()}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
     done, seconds = [], 0.0
     bar = tqdm(tasks, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
     for task in bar:
-        file = kept / f"{task.name.replace(':', '-').replace(' ', '-')}.safetensors"
-        try:
-            found = read_tensors(file, kind="fold")
-            if found.meta["key"] == key:
-                done.append(Scored(task.fold, task.test, found["scores"]))
-                seconds += found.meta["seconds"]
-                continue
-        except StoreError:
-            pass  # not there, or cut short: trained anew
+        file = kept / file_of(task.name)
+        found = taken_up(file, key)
+        if found is not None:
+            done.append(Scored(task.fold, task.test, found["scores"]))
+            seconds += found.meta["seconds"]
+            continue
         start = time.perf_counter()
         try:
-            scores = train_fold(
-                method,
-                {name: x[task.train] for name, x in inputs.items()},
-                labels[task.train],
-                {name: x[task.test] for name, x in inputs.items()},
-                task.seed,
-                device,
-            )
+            scores = _train(opened, job, task, device, weights, people_of)
         except Exception as error:
             error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {task.name}")
             raise
@@ -210,8 +230,19 @@ def run_folds(
         done.append(Scored(task.fold, task.test, scores))
         seconds += spent
     record = record_of(job, len({task.fold for task in tasks}), seconds, _device_name(device), inner_folds)
-    write_predictions(job, table, done, record, output)
+    write_predictions(job, opened.table, done, record, output)
     shutil.rmtree(kept, ignore_errors=True)
+
+
+def _train(
+    opened: Opened, job: Job, task: Task, device: str, weights: Mapping, people_of: Mapping | None
+) -> np.ndarray:
+    """Train one model; the rows of its clips are read for it, and forgotten with it."""
+    method, rows = opened.make(), opened.rows
+    tested = rows.people(task.test, people_of)
+    states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}") if weights else None
+    train, test = rows.inputs(task.train), rows.inputs(task.test)
+    return train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
 
 
 def record_of(job: Job, folds: int, seconds: float = 0.0, device: str = "", inner_folds: int = 0) -> dict:
@@ -259,9 +290,9 @@ def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, out
         part[[f"p{c}" for c in range(classes)]] = item.scores.reshape(-1, classes)
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
-    for name in ("method", "run", "protocol", "study"):
+    for name in ("method", "run", "protocol"):
         frame.insert(0, name, getattr(job, name))
-    frame.insert(4, "seed", job.seed)
+    frame.insert(3, "seed", job.seed)
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     arrow = arrow.replace_schema_metadata({b"apexbench": json.dumps(record, sort_keys=True).encode()})
     with atomic(output) as part:

@@ -13,4 +13,5 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         output=snakemake.output[0],
         title=snakemake.params.title,
         device=device,
+        weights=snakemake.params.weights,
     )

@@ -13,4 +13,6 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         output=snakemake.output[0],
         device=device,
         inner_folds=snakemake.params.inner_folds,
+        weights=snakemake.params.weights,
+        people_of=snakemake.params.people_of,
     )

@@ -1,4 +1,4 @@
-"""Fetch pretrained weights by timm tag into a file."""
+"""Fetch weights by timm tag into a file."""
 
 from apexbench.jobs import job
 from apexbench.stages.weights import fetch_weights

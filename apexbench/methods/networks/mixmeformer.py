@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from apexbench.errors import InputError
-from apexbench.pretrained import RANDOM, load, state_of
 from apexbench.torchvision_shim import ensure_torchvision
+from apexbench.weights import load
 
 VIT, RESNET = "vit_base_patch16_224", "resnet18"
 
@@ -24,7 +24,7 @@ class Network(nn.Module):
     ----------
     image_size : side in px of both inputs.
     vit, resnet : sizes that differ from ViT-B/16 and ResNet-18, as timm's builders take them.
-    weights, semantic_weights : `random`, a file or a timm tag, for the ViT and the ResNet.
+    weights, semantic_weights : state dicts of the ViT and the ResNet; None: random.
     unused_norm : make the batch norm that the released code never uses.
     """
 
@@ -35,8 +35,8 @@ class Network(nn.Module):
         fusion: bool = True,
         vit: Mapping[str, Any] | None = None,
         resnet: Mapping[str, Any] | None = None,
-        weights: str = RANDOM,
-        semantic_weights: str = RANDOM,
+        weights: Mapping[str, Tensor] | None = None,
+        semantic_weights: Mapping[str, Tensor] | None = None,
         unused_norm: bool = True,
     ):
         super().__init__()
@@ -44,8 +44,8 @@ class Network(nn.Module):
         import timm
 
         self.vit = timm.create_model(VIT, img_size=image_size, in_chans=2, num_classes=0, **(vit or {}))
-        if weights != RANDOM:
-            load(self.vit, _two_channels(state_of(VIT, weights, "hyper-parameter 'weights'")), weights)
+        if weights is not None:
+            load(self.vit, _two_channels(dict(weights)), "hyper-parameter 'weights'")
         dim, grid = self.vit.embed_dim, self.vit.patch_embed.grid_size
         self.semantic = Semantic(dim, grid, image_size, resnet or {}, semantic_weights) if fusion else None
         self.head = nn.Linear(dim, num_classes)
@@ -72,14 +72,14 @@ class Network(nn.Module):
 class Semantic(nn.Module):
     """ResNet-18 up to layer3, then a 1 x 1 convolution: (B, 3, S, S) -> tokens (B, P, D)."""
 
-    def __init__(self, dim: int, grid: tuple[int, int], image_size: int, resnet: Mapping[str, Any], weights: str):
+    def __init__(self, dim: int, grid: tuple[int, int], image_size: int, resnet: Mapping[str, Any], weights=None):
         super().__init__()
         import timm
 
         # as in torchvision, a residual branch does not begin at zero
         network = timm.create_model(RESNET, num_classes=0, zero_init_last=False, **resnet)
-        if weights != RANDOM:
-            load(network, state_of(RESNET, weights, "hyper-parameter 'semantic_weights'"), weights)
+        if weights is not None:
+            load(network, weights, "hyper-parameter 'semantic_weights'")
         parts = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3")
         self.stages = nn.Sequential(*(getattr(network, name) for name in parts))
         side = -(-image_size // 16)

@@ -134,7 +134,8 @@ class Network(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        for module in self.modules():
+        # of the released code: the stem and the position branch's embedding stay as PyTorch makes them
+        for module in [*self.conv.modules(), *self.stages.modules()]:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         for module in self.position.modules():
@@ -151,11 +152,6 @@ class Network(nn.Module):
         return x + self.position(onset)
 
     def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
-        """Return the class scores of normalised frames (B, 3, S, S), or of frames as they lie in the pack.
-
-        Those are (B, K, 3, S, S) uint8; the first of K is the key frame itself.
-        """
-        if onset.ndim == 5:
-            onset, apex = normalise(onset[:, 0]), normalise(apex[:, 0])
+        """Return the class scores of normalised frames (B, 3, S, S)."""
         scores = self.head(self.fused(onset, apex).flatten(1))
         return scores if self.training else scores[:, : self.num_classes]
