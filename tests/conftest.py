@@ -5,6 +5,7 @@ import shutil
 from functools import cache
 
 import pytest
+import toy_methods  # noqa: F401  (lets them be found)
 from trees import PLANS, full_plan
 
 from apexbench.datasets.synthetic import lay_out, render

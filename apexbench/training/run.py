@@ -240,7 +240,7 @@ def _train(
     """Train one model; the rows of its clips are read for it, and forgotten with it."""
     method, rows = opened.make(), opened.rows
     tested = rows.people(task.test, people_of)
-    states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}") if weights else None
+    states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}")
     train, test = rows.inputs(task.train), rows.inputs(task.test)
     return train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
 
