@@ -19,6 +19,7 @@ from apexbench.errors import InputError, nearest
 
 Budget = Literal["paper", "quick"]
 Source = Literal["auto", "licensed", "synthetic"]
+Instructions = Literal["avx2", "native"]
 Apex = Literal["sheet", "midpoint", "spotted", "drop"]
 Score = Literal[
     "acc", "uf1", "uar", "weighted_f1", "macro_precision", "hm_f1", "f1_present", "mean_fold_acc",
@@ -60,6 +61,7 @@ class Settings(Model):
     inner_folds: int = Field(default=0, ge=0)
     missing_face: Literal["fail", "skip"] = "fail"
     folds_per_job: int | Literal["all"] = "all"
+    instructions: Instructions = "avx2"
     leave_out: dict[str, tuple[MethodName, ...]] = {}
     protocols: tuple[str, ...] = Field(min_length=1)
     methods: tuple[MethodName, ...] = Field(min_length=1)

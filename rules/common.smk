@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
+from apexbench.instructions import environment
 from apexbench.methods import Deep, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.pretrained import RANDOM, is_file
@@ -34,6 +35,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = PROJECT.settings
+# What chooses instructions reads its environment once, at import: so it is set here, for every job's process.
+os.environ.update(environment(SETTINGS.instructions))
 RECIPES = PROJECT.recipes
 STUDY = SETTINGS.study
 SHOWN = [run for run, card in PROJECT.methods.items() if card.leaderboard]  # the others: in tables that name them

@@ -14,7 +14,17 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "apexbench").rglob("*.py"))
-FLOOR = {"errors", "config", "project", "clips", "store", "pretrained", "torchvision_shim"}
+FLOOR = {
+    "errors",
+    "config",
+    "project",
+    "clips",
+    "store",
+    "pretrained",
+    "instructions",
+    "torchvision_shim",
+    "dynamo_shim",
+}
 SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "evaluation"}
 # what each part of the package may import besides itself
 MAY = {
