@@ -11,7 +11,8 @@ from apexbench.cli import main
 from apexbench.errors import InputError
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.stages.logs import export_log, import_log
-from apexbench.training.run import Job, Scored, record_of, write_predictions
+from apexbench.training.record import Scored, record_of, write_predictions
+from apexbench.training.run import Job
 
 CLASSES = ("negative", "positive", "surprise")
 JOB = Job("s", 0, "p", CLASSES, "mine", "ststnet", {}, 0, "quick", "synthetic", "c0de")

@@ -11,7 +11,8 @@ from apexbench.evaluation.megc_log import read_log, write_log
 from apexbench.evaluation.predictions import read_predictions
 from apexbench.evaluation.selection import CLIP, select
 from apexbench.protocols import read_protocol, splits
-from apexbench.training.run import Job, Scored, record_of, write_predictions
+from apexbench.training.record import Scored, record_of, write_predictions
+from apexbench.training.run import Job
 
 
 def export_log(predictions: Sequence[str | os.PathLike], rule: str, seed: int | None, output: str | os.PathLike) -> int:

@@ -1,19 +1,15 @@
 """A training job: the folds of one range of one run, each on its own seed, resumed where a killed job stopped."""
 
 import hashlib
-import json
 import logging
-import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from tqdm import tqdm
 
 from apexbench.config import digest
@@ -22,8 +18,9 @@ from apexbench.methods import Deep, Method, find
 from apexbench.methods.base import Inputs
 from apexbench.pretrained import is_file
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import Pack, StoreError, atomic, read_pack, read_tensors, write_tensors
+from apexbench.store import Pack, StoreError, read_pack, read_tensors, write_tensors
 from apexbench.training.loop import train_deep
+from apexbench.training.record import Scored, device_name, record_of, write_predictions
 from apexbench.training.seeds import stream
 
 
@@ -76,16 +73,11 @@ def train_fold(
         scores = np.stack([part[..., 1] - part[..., 0] for part in parts], axis=-1)
     if not np.isfinite(scores).all():
         raise RuntimeError("the training diverged: not all scores are finite numbers")
-    return scores if labels.ndim == 1 else expit(scores)
+    if labels.ndim == 1:
+        return scores
+    from scipy.special import expit  # a tenth of a second that most runs need not spend
 
-
-@dataclass(frozen=True)
-class Scored:
-    """What came out of one model: scores (epochs, N, C) of some rows of the protocol's table, under a fold's name."""
-
-    fold: str
-    rows: Sequence[int]
-    scores: np.ndarray
+    return expit(scores)
 
 
 @dataclass(frozen=True)
@@ -209,60 +201,7 @@ def run_folds(
         write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": task.name, "seconds": spent})
         done.append(Scored(task.fold, task.test, scores))
         seconds += spent
-    record = record_of(job, len({task.fold for task in tasks}), seconds, _device_name(device), inner_folds)
+    counted = len({task.fold for task in tasks})
+    record = record_of(job, counted, seconds, device_name(device), inner_folds, method.params.model_dump(mode="json"))
     write_predictions(job, table, done, record, output)
     shutil.rmtree(kept, ignore_errors=True)
-
-
-def record_of(job: Job, folds: int, seconds: float = 0.0, device: str = "", inner_folds: int = 0) -> dict:
-    """Return what a predictions file says of itself."""
-    return {
-        "classes": list(job.classes),
-        "multilabel": job.multilabel,
-        "data_source": job.data_source,
-        "budget": job.budget,
-        "config_hash": digest({k: v for k, v in asdict(job).items() if k not in ("seed", "code")}),
-        "code_hash": job.code,
-        "versions": {
-            "python": platform.python_version(),
-            **{n: version(n) for n in ("numpy", "scikit-learn", "torch")},
-        },
-        "device": device,
-        "seconds": seconds,
-        "folds": folds,
-        "inner_folds": inner_folds,
-    }
-
-
-def _device_name(device: str) -> str:
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name()
-
-
-def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:
-    """Write a predictions file: one row for each clip and epoch, the record as its schema metadata `apexbench`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # a range whose clips were all skipped has no fold, but its file has the columns of the others
-    nothing = [Scored("", [], np.empty((1, 0, len(job.classes)), np.float32))]
-    parts = []
-    for item in done or nothing:
-        epochs, _, classes = item.scores.shape
-        rows = table.iloc[list(item.rows)][["dataset", "subject", "clip", "onset", "label"]]
-        part = pd.concat([rows] * epochs, ignore_index=True)
-        part.insert(0, "fold", item.fold)
-        part["epoch"] = np.repeat(np.arange(1, epochs + 1), len(rows))
-        part[[f"p{c}" for c in range(classes)]] = item.scores.reshape(-1, classes)
-        parts.append(part)
-    frame = pd.concat(parts, ignore_index=True)
-    for name in ("method", "run", "protocol", "study"):
-        frame.insert(0, name, getattr(job, name))
-    frame.insert(4, "seed", job.seed)
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({b"apexbench": json.dumps(record, sort_keys=True).encode()})
-    with atomic(output) as part:
-        pq.write_table(arrow, part, compression="zstd")
