@@ -9,10 +9,10 @@ with its interval.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from apexbench.evaluation.intervals import RESAMPLES, cluster_intervals, strata_of, subject_counts, weighted_scores
 from apexbench.evaluation.selection import CLIP, predicted
@@ -48,7 +48,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     0.21875
     """
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    tail = sum(comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)  # both tails of a fair coin are alike
 
 
 def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool = False) -> tuple[int, int]:
@@ -65,6 +66,8 @@ def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool =
 
 def wilcoxon_test(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the p-value, two-sided, of the Wilcoxon signed-rank test: two methods, paired scores on many protocols."""
+    from scipy import stats  # takes half a second, which a job of scores need not spend
+
     difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     return float(stats.wilcoxon(difference.round(12)).pvalue) if difference.round(12).any() else 1.0
 
@@ -225,6 +228,8 @@ def critical_difference(runs: int, protocols: int, level: float = 0.05) -> float
     >>> round(critical_difference(4, 14), 2)  # Demšar (2006), section 3.2.4
     1.25
     """
+    from scipy import stats
+
     quantile = stats.studentized_range.ppf(1 - level, runs, np.inf) / np.sqrt(2)
     return float(quantile * np.sqrt(runs * (runs + 1) / (6 * protocols)))
 
@@ -238,6 +243,8 @@ def rank_runs(scores: pd.DataFrame, level: float = 0.05, control: str | None = N
         without any score are left out, and then runs that lack one.
     control : the run that the others are compared with; the best mean rank by default.
     """
+    from scipy import stats
+
     scores = scores.dropna(how="all")
     whole = scores.dropna(axis="columns")
     ranks = whole.round(12).rank(axis="columns", ascending=False)

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.tasks import Task, task_of
@@ -84,6 +83,8 @@ def _acceleration(jackknife: np.ndarray, strata: np.ndarray) -> float:
 
 def _bca(draws: np.ndarray, value: float, jackknife: np.ndarray, strata: np.ndarray, tails: np.ndarray) -> np.ndarray:
     """Move the tails' probabilities by bias and acceleration."""
+    from scipy.stats import norm  # takes half a second, and only this method needs it
+
     below = ((draws < value - 1e-12).sum() + (draws <= value + 1e-12).sum()) / 2
     bias = norm.ppf(np.clip(below / len(draws), 1 / (len(draws) + 1), 1 - 1 / (len(draws) + 1)))
     shifted = bias + norm.ppf(tails)

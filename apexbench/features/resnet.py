@@ -5,6 +5,7 @@ Weights are `random` (He initialisation from a seed: a fixed random projection, 
 
 import numpy as np
 
+from apexbench.dynamo_shim import spare_dynamo
 from apexbench.errors import InputError, nearest
 from apexbench.pretrained import RANDOM, load, state_of
 from apexbench.torchvision_shim import ensure_torchvision
@@ -19,6 +20,7 @@ def load_network(network: str, weights: str, seed: int):
 
     Raises InputError if the network or the tag is unknown, or the file is missing or does not fit.
     """
+    spare_dynamo()
     ensure_torchvision()
     import timm
     import torch

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from tqdm import trange
 
+from apexbench.dynamo_shim import spare_dynamo
 from apexbench.methods import Deep
 from apexbench.methods.base import Inputs
 from apexbench.methods.mixing import Batch, Mixed, find_mixing
@@ -79,6 +80,8 @@ def epochs(method: Deep, train: Inputs, labels: np.ndarray, seed: int, device: s
     """
     import torch
 
+    if not method.params.compile:
+        spare_dynamo()
     torch.manual_seed(seed)
     order = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
