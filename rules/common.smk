@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from apexbench.errors import InputError
+from apexbench.instructions import environment
 from apexbench.study import Study
 
 ROOT = Path(workflow.basedir)
@@ -18,6 +19,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = STUDY.settings
+# What chooses instructions reads its environment once, at import: so it is set here, for every job's process.
+os.environ.update(environment(SETTINGS.instructions))
 CONDA = "../envs/apexbench.yaml"
 
 

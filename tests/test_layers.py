@@ -13,7 +13,18 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "apexbench").rglob("*.py"))
-FLOOR = {"errors", "config", "project", "clips", "store", "numbers", "weights", "torchvision_shim"}
+FLOOR = {
+    "errors",
+    "config",
+    "project",
+    "clips",
+    "store",
+    "numbers",
+    "weights",
+    "instructions",
+    "torchvision_shim",
+    "dynamo_shim",
+}
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "evaluation"}
 # what each part of the package may import besides itself

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import save_file
 
+from apexbench.instructions import environment, held
 from apexbench.tables.table import COLUMNS
 from apexbench.torchvision_shim import ensure_torchvision
 
@@ -175,6 +176,7 @@ def test_records_tell_how_they_were_made(study):
     assert record["device"] == "cpu" and record["data_source"] == "synthetic" and record["budget"] == "quick"
     assert record["folds"] == 3 and record["seconds"] > 0
     assert {"config_hash", "code_hash"} <= set(record) and {"torch", "numpy"} <= set(record["versions"])
+    assert record["instructions"] == held(environment("avx2"))
 
 
 def test_a_failing_method_stops_only_what_needs_it(study):

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from apexbench.config.methods import Budget
 from apexbench.config.model import Model
 
+Instructions = Literal["avx2", "native"]
 Source = Literal["auto", "licensed", "synthetic"]
 
 
@@ -37,6 +38,8 @@ class Settings(Model):
     """How many folds one training job runs one after another."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
+    instructions: Instructions = "avx2"
+    """`avx2`: the same numbers on every x86-64 processor that has AVX2; `native`: what is fastest."""
     leave_out: dict[str, tuple[str, ...]] = {}
     """{protocol: runs, or cards for all of their runs} that are not trained there."""
     protocols: tuple[str, ...] = Field(min_length=1)

@@ -9,10 +9,10 @@ with its interval.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from apexbench.evaluation.intervals import RESAMPLES, cluster_intervals, strata_of, subject_counts, weighted_scores
 from apexbench.evaluation.selection import CLIP, predicted
@@ -48,7 +48,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     0.21875
     """
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    tail = sum(comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)  # both tails of a fair coin are alike
 
 
 def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool = False) -> tuple[int, int]:
@@ -199,6 +200,8 @@ def critical_difference(runs: int, protocols: int) -> float:
     >>> round(critical_difference(4, 14), 2)  # Demšar (2006), section 3.2.4
     1.25
     """
+    from scipy import stats
+
     quantile = stats.studentized_range.ppf(0.95, runs, np.inf) / np.sqrt(2)
     return float(quantile * np.sqrt(runs * (runs + 1) / (6 * protocols)))
 
@@ -211,6 +214,8 @@ def rank_runs(scores: pd.DataFrame) -> Ranking:
     scores : protocols in rows, runs in columns, higher is better. Equal scores share the mean of their ranks. Protocols
         without any score are left out, and then runs that lack one.
     """
+    from scipy import stats
+
     scores = scores.dropna(how="all")
     whole = scores.dropna(axis="columns")
     ranks = whole.round(12).rank(axis="columns", ascending=False)

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from apexbench.dynamo_shim import spare_dynamo
 from apexbench.errors import InputError, nearest
 from apexbench.features.base import Extractor, Options
 from apexbench.torchvision_shim import ensure_torchvision
@@ -26,6 +27,7 @@ def load_network(network: str, weights: Weights, seed: int, state=None):
 
     Raises InputError if the network or the tag is unknown, or the file or the state is missing or does not fit.
     """
+    spare_dynamo()
     ensure_torchvision()
     import timm
     import torch
