@@ -12,9 +12,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from apexbench.errors import InputError, nearest
 
-# libyaml's parser, a tenth of the time, where PyYAML was built with it
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]  # 96 and "96"
 
 
