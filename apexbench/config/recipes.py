@@ -106,6 +106,7 @@ class PretrainingRecipe(Model):
     params: dict[str, Any] = {}
     """Hyper-parameters of the task that differ from its defaults."""
     clips: PretrainingClips
+    """Which clips it sees."""
     start: dict[str, Weights] = {}
     """{hyper-parameter of the task: weights that it begins with}; another pre-training makes a chain."""
     budgets: dict[Budget, Values] = {}
