@@ -16,17 +16,22 @@ from apexbench.sources import code_hash
 from apexbench.stages.recipes import check_recipes
 from apexbench.tables.places import needed
 from apexbench.tables.readme import differs
-from apexbench.weights import tag_path
+from apexbench.training.pretraining import Pretrainings
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]))
 
+
+def run_params(run, protocol):
+    """A run's hyper-parameters under a protocol, checked."""
+    return METHODS[run].parse(PROJECT.card_on(run, protocol).params, run)
+
+
 try:
     PROJECT = load_project(config, ROOT)
     check_recipes(PROJECT.recipes)
     FOLDS = {name: fold_names(PROJECT.protocols[name], PROJECT.tested(name)) for name in PROJECT.settings.protocols}
-    SOURCES = {dataset: PROJECT.source(dataset) for dataset in PROJECT.used_datasets()}
     TRAINED = {name: card for name, card in PROJECT.methods.items() if card.method}
     for name in dict.fromkeys(PROJECT.card_of[run] for run in TRAINED):
         check_card(
@@ -39,6 +44,31 @@ try:
             [*PROJECT.recipes.packs, *PROJECT.recipes.features],
         )
     METHODS = {name: find(card.method) for name, card in TRAINED.items()}
+    PRETRAININGS = Pretrainings(PROJECT.recipes.pretraining, PROJECT.settings.budget)
+    PRETRAININGS.check(
+        PROJECT.axes_of,
+        PROJECT.size_of,
+        [*PROJECT.recipes.packs, *PROJECT.recipes.features],
+        PROJECT.datasets,
+    )
+    STARTS = [
+        (run, protocol, field, weights)
+        for run in METHODS
+        for protocol in PROJECT.settings.protocols
+        if not PROJECT.why_not(run, protocol)
+        for field, weights in run_params(run, protocol).weights_named().items()
+    ]
+    for run, protocol, field, weights in STARTS:
+        PRETRAININGS.check_use(
+            f"config/methods/{PROJECT.card_of[run]}.yaml: field 'params.{field}'",
+            weights,
+            {protocol: PROJECT.people_tested(protocol)},
+            PROJECT.people_in,
+            PROJECT.settings.inner_folds,
+        )
+    PRETRAINED = PRETRAININGS.chain([weights for *_, weights in STARTS])
+    SEEN = [dataset for name in PRETRAINED for dataset in PRETRAININGS.datasets(name)]
+    SOURCES = {dataset: PROJECT.source(dataset) for dataset in [*PROJECT.used_datasets(), *SEEN]}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -96,11 +126,9 @@ def holds_maps(dataset):
 
 def why_not(protocol, run):
     """The reason for which a run is not trained under a protocol; empty if it is."""
-    if PROJECT.left_out(protocol, run):
-        return "left out by config/config.yaml (leave_out)"
-    wanted = PROJECT.methods[run].protocols
-    if wanted and protocol not in wanted:
-        return f"its card is for {', '.join(wanted)} only"
+    reason = PROJECT.why_not(run, protocol)
+    if reason:
+        return reason
     for recipe in PROJECT.card_on(run, protocol).inputs.values():
         if recipe in RECIPES.features or RECIPES.packs[recipe].flow is None:
             for dataset in filter(holds_maps, PROJECT.protocols[protocol].datasets):
@@ -108,11 +136,6 @@ def why_not(protocol, run):
     if run not in METHODS:
         return ""
     return METHODS[run].skip(run_params(run, protocol), protocol_facts(protocol))
-
-
-def run_params(run, protocol):
-    """A run's hyper-parameters under a protocol, checked."""
-    return METHODS[run].parse(PROJECT.card_on(run, protocol).params, run)
 
 
 def protocol_facts(protocol):
@@ -161,4 +184,5 @@ def dumped(card):
 
 # data sets that are given as flow maps, and runs that are given as logs: patterns; (?!) matches nothing
 GIVEN_MAPS = "|".join(filter(holds_maps, PROJECT.datasets)) or "(?!)"
+PRETRAINING_NAMES = "|".join(PRETRAINED) or "(?!)"
 GIVEN_LOGS = "|".join(run for run in PROJECT.methods if run not in METHODS) or "(?!)"

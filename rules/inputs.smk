@@ -134,34 +134,86 @@ def feature_weights(wildcards):
 
 def weights_files(weights):
     """The file that holds some weights, none for random ones; a timm tag is fetched first."""
-    return list(filter(None, [weights.file or (weights.timm and tag_path(weights.timm))]))
+    return [] if weights.random else [PRETRAININGS.weights_path(weights)]
 
 
-def run_weights(run, protocol):
+def run_weights(run, protocol, folds=""):
     """{hyper-parameter: file} of what a run does not initialise at random."""
     if run not in METHODS:
         return {}
-    return {
-        name: path
-        for name, weights in run_params(run, protocol).weights_named().items()
-        for path in weights_files(weights)
-    }
-
-
-def training_weights(wildcards):
-    return list(run_weights(wildcards.run, wildcards.protocol).values())
+    return PRETRAININGS.weights_files(run_params(run, protocol), protocol, folds)
 
 
 def training_weights_by_name(wildcards):
-    return run_weights(wildcards.run, wildcards.protocol)
+    folds = wildcards.get("folds", fold_ranges(wildcards.protocol)[0])
+    return run_weights(wildcards.run, wildcards.protocol, folds)
+
+
+def training_weights(wildcards):
+    return list(training_weights_by_name(wildcards).values())
 
 
 def wanting_weights(wildcards):
     """The cards that name a tag, for messages."""
-    path = tag_path(wildcards.tag)
+    path = f"results/weights/{wildcards.tag}.safetensors"
     wanting = [run for run in METHODS for name in SETTINGS.protocols if path in run_weights(run, name).values()]
     cards = [f"config/methods/{PROJECT.card_of[run]}.yaml" for run in wanting]
     return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
+
+
+# pretraining
+
+
+def pretraining_job(wildcards):
+    """What `apexbench.training.pretraining.PretrainingJob` holds."""
+    name, protocol = wildcards.recipe, wildcards.get("protocol", "")
+    facts = {}
+    if protocol:
+        card = PROJECT.protocols[protocol]
+        facts = {"protocol": protocol, "classes": list(card.classes), "multilabel": card.multilabel}
+    return facts | {
+        "name": name,
+        "task": RECIPES.pretraining[name].task,
+        "params": PRETRAININGS.values(name).params,
+        "scope": PRETRAININGS.scope(name),
+        "study_seed": SETTINGS.study_seed,
+        "budget": SETTINGS.budget,
+        "code": script_code("pretrain", PRETRAININGS.task(name).__module__),
+    }
+
+
+def pretraining_sets(wildcards):
+    protocol = wildcards.get("protocol", "")
+    return PRETRAININGS.datasets(wildcards.recipe, PROJECT.protocols[protocol].datasets if protocol else ())
+
+
+def pretraining_packs(wildcards):
+    return PRETRAININGS.packs(wildcards.recipe, input_pack, pretraining_sets(wildcards))
+
+
+def pretraining_roles(wildcards):
+    return list(PRETRAININGS.values(wildcards.recipe).inputs)
+
+
+def pretraining_indexes(wildcards):
+    return [f"results/index/{dataset}.csv" for dataset in pretraining_sets(wildcards)]
+
+
+def pretraining_weights_by_name(wildcards):
+    params = PRETRAININGS.params(wildcards.recipe)
+    return PRETRAININGS.weights_files(params, wildcards.get("protocol", ""), wildcards.get("folds", ""))
+
+
+def pretraining_weights(wildcards):
+    return list(pretraining_weights_by_name(wildcards).values())
+
+
+def pretraining_people(wildcards):
+    return {dataset: PROJECT.people(dataset) for dataset in pretraining_sets(wildcards)}
+
+
+def pretraining_memory(wildcards):
+    return 12000 if SETTINGS.budget == "paper" else 3000
 
 
 # training
