@@ -15,10 +15,8 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
-include: "rules/inputs.smk"
 include: "rules/clips.smk"
-include: "rules/faces.smk"
-include: "rules/magnification.smk"
+include: "rules/frames.smk"
 include: "rules/flow.smk"
 include: "rules/packs.smk"
 include: "rules/weights.smk"
@@ -32,10 +30,10 @@ include: "rules/tables.smk"
 rule all:
     default_target: True
     input:
-        f"results/{STUDY}/readme.stamp",
-        figure_paths(),
+        f"results/{STUDY.name}/readme.stamp",
+        STUDY.figures(),
     localrule: True
 
 
 onsuccess:
-    print(f"Tables: results/{STUDY}/tables/ (README.md shows the main ones). Report: make report")
+    print(f"Tables: results/{STUDY.name}/tables/ (README.md shows the main ones). Report: make report")

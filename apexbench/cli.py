@@ -153,8 +153,8 @@ def _diff(first: Path, second: Path) -> int:
 
 def _export_log(predictions: list[Path], rule: str, seed: int | None, log: Path) -> int:
     from apexbench.errors import nearest
+    from apexbench.evaluation.export_log import export_log
     from apexbench.evaluation.selection import RULES
-    from apexbench.stages.logs import export_log
 
     known = sorted(set(RULES) - {"inner"})
     if rule not in known:

@@ -16,9 +16,10 @@ from apexbench.config.files import read_entries, read_repairs
 from apexbench.config.methods import COUNTED, MethodCard
 from apexbench.config.model import Model, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
+from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import PUBLISHED_ONLY, Convention, Table, TableCard
 from apexbench.errors import InputError, nearest
 
 
@@ -32,20 +33,22 @@ class Project:
         self.datasets: dict[str, DatasetCard] = read_entries(self.folder, "datasets.yaml", DatasetCard)
         self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
         self.repairs = read_repairs(self.root)
+        self.conventions: dict[str, Convention] = read_entries(self.folder, "conventions.yaml", Convention)
         self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
+        self._stems: dict[str, list[str]] = {}
         self._method_cards: dict[str, MethodCard] = {}
         self._check_settings()
         self.methods: dict[str, MethodCard] = {}  # by run, as under the budget
         self.card_of: dict[str, str] = {}  # {run: name of its card}
         for name in self.settings.methods:
             self._add_runs(name)
-        self.tables: dict[str, TableCard] = {
-            name: self._card("tables", name, TableCard) for name in self.settings.tables
-        }
+        self.tables: dict[str, Table] = {name: self._table(name) for name in self.settings.tables}
         self._check_links()
 
     def _names(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+        if folder not in self._stems:
+            self._stems[folder] = sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
+        return self._stems[folder]
 
     def _card(self, folder: str, name: str, model: type[Model]) -> Any:
         return validate(
@@ -65,20 +68,55 @@ class Project:
             self._method_cards[name] = validate(MethodCard, card, file)
         return self._method_cards[name]
 
+    def _made(self, name: str) -> dict[str, tuple[str, MethodCard]]:
+        """Return {run: (its card's name, its card)} of each card that `name`, or its start up to a hyphen, names."""
+        cards = [card for card in self._names("methods") if f"{name}-".startswith(f"{card}-")]
+        budget = self.settings.budget
+        return {run: (card, its) for card in cards for run, its in self._method(card).runs(card, budget).items()}
+
     def _runs(self, file: str, field: str, name: str) -> tuple[str, dict[str, MethodCard]]:
         """Return a card's name and {run: its card}: all runs of the card of that name, or one run of a sweep."""
-        cards, budget = self._names("methods"), self.settings.budget
+        cards = self._names("methods")
         if name in cards:
-            return name, self._method(name).runs(name, budget)
-        swept = {
-            run: (card, its)
-            for card in cards
-            if name.startswith(f"{card}-")
-            for run, its in self._method(card).runs(card, budget).items()
-        }
-        self._known(file, field, name, {*cards, *swept})
-        card, its = swept[name]
+            return name, self._method(name).runs(name, self.settings.budget)
+        made = self._made(name)
+        self._known(file, field, name, {*cards, *made})
+        card, its = made[name]
         return card, {name: its}
+
+    def _run(self, file: str, field: str, name: str) -> str:
+        """Return the name of one run, or raise an InputError: if it is unknown, or a sweep."""
+        _, runs = self._runs(file, field, name)
+        if name not in runs:
+            raise InputError(f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}")
+        return name
+
+    def _run_of(self, method: str) -> str | None:
+        """Return the run of that name, whether or not it is in the study; None if no card makes it."""
+        return method if method in self._made(method) else None
+
+    def _table(self, name: str) -> Table:
+        """Return a table with all that its card names looked up; raise an InputError for what is not there."""
+        card, file = self._card("tables", name, TableCard), f"config/tables/{name}.yaml"
+        self._known(file, "protocol", card.protocol, self.protocols)
+        rows: dict[str, None] = {}
+        for number, row in enumerate(card.rows):
+            for run, its in self._runs(file, f"rows.{number}", row)[1].items():
+                if card.kind == "comparisons" and not its.leaderboard:
+                    raise InputError(
+                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared"
+                    )
+                rows[run] = None
+        for row, run in card.runs.items():
+            if run != PUBLISHED_ONLY:
+                self._run(file, f"runs.{row}", run)
+        for row, also in card.also.items():
+            self._run(file, f"also.{row}.run", also.run)
+        looked_up: dict[str, Any] = {"rows": list(rows)}
+        if card.kind == "published":
+            places = {place for protocol, its in self.protocols.items() for place in (protocol, *its.slices)}
+            looked_up |= look_up(card, name, self.folder / "published", self.conventions, places, self._run_of)
+        return Table(**card.model_dump(exclude={"convention", "columns"}) | looked_up)
 
     def _add_runs(self, name: str) -> None:
         card, runs = self._runs("config/config.yaml", "methods", name)
@@ -110,13 +148,14 @@ class Project:
 
     def _check_links(self) -> None:
         recipes = self.recipes
-        for name, flow in recipes.flow.items():
-            self._known("config/recipes.yaml", f"flow.{name}.magnification", flow.magnification, recipes.magnification)
-        for name, pack in recipes.packs.items():
-            self._known("config/recipes.yaml", f"packs.{name}.flow", pack.flow, recipes.flow)
-            self._known("config/recipes.yaml", f"packs.{name}.frames", pack.frames, recipes.magnification)
-        for name, feature in recipes.features.items():
-            self._known("config/recipes.yaml", f"features.{name}.pack", feature.pack, recipes.packs)
+        self._check_recipe_names()
+        for name, frames in recipes.frames.items():
+            self._known("config/recipes.yaml", f"frames.{name}.crop", frames.crop, recipes.crops)
+        below = {"magnification": [*recipes.frames], "flow": [*recipes.frames, *recipes.magnification]}
+        below["features"] = [*below["flow"], *recipes.flow]
+        for section, known in below.items():
+            for name, recipe in getattr(recipes, section).items():
+                self._known("config/recipes.yaml", f"{section}.{name}.of", recipe.of, known)
         for name in self.datasets:
             self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases)
         for name, protocol in self.protocols.items():
@@ -127,33 +166,21 @@ class Project:
         for name in dict.fromkeys(self.card_of.values()):
             method, file = self._method(name), f"config/methods/{name}.yaml"
             for field, recipe in method.recipes().items():
-                self._known(file, field, recipe, {*recipes.packs, *recipes.features})
+                self._known(file, field, recipe, recipes.names())
             for key in method.on:
                 if not COUNTED.fullmatch(key):
                     self._known(file, "on", key, {"3 classes", *self.protocols})
             for protocol in method.protocols:
                 self._known(file, "protocols", protocol, self.protocols)
-        for name, table in self.tables.items():
-            self._check_table(f"config/tables/{name}.yaml", table)
 
-    def _check_table(self, file: str, table: TableCard) -> None:
-        self._known(file, "protocol", table.protocol, self.protocols)
-        named = {f"ours.{row}": run for row, run in table.ours.items()}
-        named |= {f"also.{row}.run": also.run for row, also in table.also.items()}
-        for field, name in named.items():
-            _, runs = self._runs(file, field, name)
-            if name not in runs:
+    def _check_recipe_names(self) -> None:
+        names = self.recipes.names()
+        for name in names:
+            if names.count(name) > 1:
                 raise InputError(
-                    f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}"
+                    f"config/recipes.yaml: two recipes have the name {name!r}; cards name them without their section, "
+                    f"so rename one"
                 )
-        if table.kind == "published":
-            if not (table.published and table.columns):
-                raise InputError(f"{file}: a table of kind 'published' needs the fields 'published' and 'columns'")
-            if table.curve and not any(column.ours for column in table.columns):
-                raise InputError(f"{file}: field 'curve': no column has 'ours', the score to draw")
-        for field in ("ours", "also", "curve"):
-            if getattr(table, field) and table.kind != "published":
-                raise InputError(f"{file}: field {field!r}: goes with kind: published, and only with it")
 
     def left_out(self, protocol: str, run: str) -> bool:
         """Tell whether the study leaves a run, or its card, out of a protocol."""
@@ -168,17 +195,9 @@ class Project:
         name, classes = self.card_of[run], len(self.protocols[protocol].classes)
         return self._method(name).runs(name, self.settings.budget, protocol, classes)[run]
 
-    def axes_of(self, recipe: str) -> tuple[str, ...]:
-        """Return what the axes of a recipe's clips are, as a method reads them."""
-        if recipe in self.recipes.features:
-            return ("key", "feature", "y", "x")
-        pack = self.recipes.packs[recipe]
-        near = ("near",) if pack.jitter else ()
-        return ("motion", "y", "x") if pack.flow else ("key", *near, "colour", "y", "x")
-
     def size_of(self, recipe: str) -> int | None:
-        """Return the side of a recipe's maps in px; None for features."""
-        return None if recipe in self.recipes.features else self.recipes.packs[recipe].size
+        """Return the side in px of the pictures or maps that a recipe gives; None for features."""
+        return None if recipe in self.recipes.features else self.recipes.size(recipe)
 
     def loader(self, dataset: str) -> str:
         """Return the release that an entry of datasets.yaml reads."""
@@ -187,13 +206,6 @@ class Project:
     @property
     def _releases(self) -> set[str]:
         return {self.loader(dataset) for dataset in self.datasets}
-
-    def why_not(self, run: str, protocol: str) -> str:
-        """Return the reason for which the configuration leaves a run out of a protocol; empty if it does not."""
-        if self.left_out(protocol, run):
-            return "left out by config/config.yaml (leave_out)"
-        wanted = self.methods[run].protocols
-        return f"its card is for {', '.join(wanted)} only" if wanted and protocol not in wanted else ""
 
     def people_in(self, dataset: str) -> list[tuple[str, int]]:
         """Return (release, subject) of all whom a data set shows."""

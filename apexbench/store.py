@@ -5,6 +5,7 @@ tells what it is without its path. Every write goes to a neighbour and is rename
 a killed job or a full disk leaves the old file, or none, never half of one.
 """
 
+import hashlib
 import json
 import mmap
 import os
@@ -56,6 +57,12 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def file_hash(path: str | os.PathLike) -> str:
+    """Return a short hash of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -99,6 +106,14 @@ class Tensors(Mapping):
         if name not in self._names:
             raise KeyError(f"{self.path}: no tensor {name!r}")
         return self._file.get_tensor(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor without reading it."""
+        return tuple(self._file.get_slice(name).get_shape())
+
+    def dtype(self, name: str) -> np.dtype:
+        """Return the type of a tensor without reading it."""
+        return _TYPES[self._file.get_slice(name).get_dtype()]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

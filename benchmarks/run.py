@@ -77,6 +77,8 @@ def main() -> None:
     scoring = call(sys.executable, "benchmarks/scoring.py")[0]
     print(f"## Scoring: `python benchmarks/scoring.py`\n\n{scoring}", flush=True)
     print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)
+    features = call(sys.executable, "benchmarks/features.py")[0]
+    print(f"## Features: `python benchmarks/features.py`\n\n{features}", flush=True)
 
 
 if __name__ == "__main__":

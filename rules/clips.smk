@@ -16,9 +16,9 @@ rule render:
     resources:
         mem_mb=2000,
     params:
-        code=script_code("render"),
-        release=release,
-        plan=render_plan,
+        code=STUDY.code("render"),
+        release=ask("release"),
+        plan=ask("render_plan"),
         scale=SETTINGS.scale,
         seed=SETTINGS.study_seed,
     script:
@@ -27,7 +27,7 @@ rule render:
 
 rule index:
     input:
-        clips_root,
+        ask("clips_root"),
     output:
         index="results/index/{dataset}.csv",
         findings="results/index/{dataset}.findings.csv",
@@ -39,9 +39,9 @@ rule index:
     conda:
         CONDA
     params:
-        code=loader_code,
-        subjects=index_subjects,
-        annotation=annotation,
+        code=ask("loader_code"),
+        subjects=ask("subjects"),
+        annotation=ask("annotation"),
         strict=SETTINGS.strict,
     script:
         "../workflow/scripts/index.py"
@@ -49,8 +49,8 @@ rule index:
 
 rule protocol:
     input:
-        indexes=protocol_indexes,
-        findings=protocol_findings,
+        indexes=ask("protocol_indexes"),
+        findings=ask("protocol_findings"),
     output:
         table="results/protocols/{protocol}.csv",
         counts="results/protocols/{protocol}.counts.csv",
@@ -62,8 +62,8 @@ rule protocol:
     conda:
         CONDA
     params:
-        code=script_code("protocol"),
-        card=protocol_card,
+        code=STUDY.code("protocol"),
+        card=ask("protocol_card"),
         strict=SETTINGS.strict,
     script:
         "../workflow/scripts/protocol.py"

@@ -1,23 +1,23 @@
-# Packs of frames -> ResNet features up to a named layer.
+# Frames or flow -> one row of features for each clip, by recipe: computed once for all protocols, seeds and folds.
 
 
 rule features:
     input:
-        feature_pack_input,
-        weights=feature_weights,
+        ask("shard_below"),
+        weights=ask("feature_weights"),
     output:
-        "results/features/{dataset}/{recipe}.safetensors",
+        "results/features/{dataset}/{recipe}/{part}.safetensors",
     log:
-        "results/logs/features/{dataset}/{recipe}.log",
+        "results/logs/features/{dataset}/{recipe}/{part}.log",
     benchmark:
-        "results/benchmarks/features/{dataset}/{recipe}.tsv"
+        "results/benchmarks/features/{dataset}/{recipe}/{part}.tsv"
     conda:
         CONDA
     resources:
-        gpu=1,
+        gpu=ask("feature_gpus"),
         mem_mb=3000,
     params:
-        code=script_code("features"),
-        recipe=feature_recipe,
+        code=ask("features_code"),
+        recipe=ask("feature_card"),
     script:
         "../workflow/scripts/features.py"

@@ -1,29 +1,29 @@
-# Magnified crops -> onset-to-apex flow and strain, by recipe.
+# Frames, magnified or not -> flow and strain, by recipe.
 
 
 rule flow:
     input:
-        magnified_shard,
+        ask("shard_below"),
     output:
-        "results/flow/{dataset}/{recipe}/{subject}.safetensors",
+        "results/flow/{dataset}/{recipe}/{part}.safetensors",
     log:
-        "results/logs/flow/{dataset}/{recipe}/{subject}.log",
+        "results/logs/flow/{dataset}/{recipe}/{part}.log",
     benchmark:
-        "results/benchmarks/flow/{dataset}/{recipe}/{subject}.tsv"
+        "results/benchmarks/flow/{dataset}/{recipe}/{part}.tsv"
     conda:
         CONDA
     resources:
         mem_mb=2000,
     params:
-        code=script_code("flow"),
-        recipe=flow_recipe,
+        code=STUDY.code("flow"),
+        recipe=ask("recipe"),
     script:
         "../workflow/scripts/flow.py"
 
 
 rule flow_picture:
     input:
-        unpack(pictured_shards),
+        unpack(ask("pictured_shards")),
     output:
         report(
             "results/{study}/figures/flow-{dataset}-{recipe}.png",
@@ -42,8 +42,8 @@ rule flow_picture:
     conda:
         CONDA
     params:
-        code=script_code("flow_picture"),
-        title=dataset_title,
+        code=STUDY.code("flow_picture"),
+        title=ask("dataset_title"),
     script:
         "../workflow/scripts/flow_picture.py"
 

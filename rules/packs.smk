@@ -3,7 +3,7 @@
 
 rule pack:
     input:
-        packed_shards,
+        ask("pack_inputs"),
     output:
         "results/packs/{dataset}/{recipe}.safetensors",
     log:
@@ -13,17 +13,18 @@ rule pack:
     conda:
         CONDA
     resources:
-        mem_mb=3000,
+        mem_mb=1000,
     params:
-        code=script_code("pack"),
-        recipe=pack_recipe,
+        code=STUDY.code("pack"),
+        recipe=ask("recipe"),
+        axes=ask("pack_axes"),
     script:
         "../workflow/scripts/pack.py"
 
 
 rule pack_maps:
     input:
-        unpack(map_source),
+        unpack(ask("map_inputs")),
     output:
         "results/packs/{dataset}/{recipe}.safetensors",
     log:
@@ -31,14 +32,15 @@ rule pack_maps:
     benchmark:
         "results/benchmarks/pack_maps/{dataset}/{recipe}.tsv"
     wildcard_constraints:
-        dataset=GIVEN_MAPS,
+        dataset=any_of(STUDY.given_maps),
     conda:
         CONDA
     resources:
         mem_mb=1000,
     params:
-        code=script_code("pack_maps"),
-        recipe=pack_recipe,
+        code=STUDY.code("pack_maps"),
+        recipe=ask("recipe"),
+        axes=ask("pack_axes"),
     script:
         "../workflow/scripts/pack_maps.py"
 

@@ -3,8 +3,8 @@
 
 rule scores:
     input:
-        predictions=run_predictions,
-        inner=run_inner_predictions,
+        predictions=ask("all_predictions"),
+        inner=ask("all_inner_predictions"),
         protocol="results/protocols/{protocol}.csv",
     output:
         scores="results/{study}/scores/{protocol}.csv",
@@ -16,13 +16,13 @@ rule scores:
     conda:
         CONDA
     params:
-        code=script_code("scores"),
-        runs=predictions_by_run,
-        inner=inner_by_run,
-        skipped=skipped_runs,
-        compared=SHOWN,
-        card=protocol_card,
-        protocol=protocol_path,
+        code=STUDY.code("scores"),
+        runs=ask("predictions_by_run"),
+        inner=ask("inner_by_run"),
+        skipped=ask("skipped_runs"),
+        compared=STUDY.shown,
+        card=ask("protocol_card"),
+        protocol=ask("protocol_path"),
         seed=SETTINGS.study_seed,
     script:
         "../workflow/scripts/scores.py"
@@ -31,7 +31,7 @@ rule scores:
 rule score_figures:
     input:
         scores="results/{study}/scores/{protocol}.csv",
-        predictions=shown_predictions,
+        predictions=ask("shown_predictions"),
         protocol="results/protocols/{protocol}.csv",
     output:
         confusion=report(
@@ -59,17 +59,17 @@ rule score_figures:
     conda:
         CONDA
     params:
-        code=script_code("score_figures"),
-        runs=shown_by_run,
-        title=protocol_title,
-        classes=protocol_classes,
+        code=STUDY.code("score_figures"),
+        runs=ask("shown_by_run"),
+        title=ask("protocol_title"),
+        classes=ask("protocol_classes"),
     script:
         "../workflow/scripts/score_figures.py"
 
 
 rule rank_figure:
     input:
-        ranked_scores,
+        STUDY.ranked_files(),
     output:
         report(
             "results/{study}/figures/critical-difference.svg",
@@ -84,11 +84,11 @@ rule rank_figure:
     conda:
         CONDA
     params:
-        code=script_code("rank_figure"),
-        scores=scores_by_protocol,
-        runs=SHOWN,
-        multilabel=[name for name in SETTINGS.protocols if PROJECT.protocols[name].multilabel],
-        title=ranks_title,
+        code=STUDY.code("rank_figure"),
+        scores=STUDY.ranked_scores(),
+        runs=STUDY.shown,
+        multilabel=STUDY.multilabel_protocols(),
+        title=STUDY.ranks_title(),
     script:
         "../workflow/scripts/rank_figure.py"
 
@@ -105,12 +105,12 @@ use rule scores as scores_partial with:
     benchmark:
         "results/benchmarks/scores_partial/{study}/{protocol}.tsv"
     params:
-        code=script_code("scores"),
-        runs=finished_by_run,
+        code=STUDY.code("scores"),
+        runs=ask("finished_by_run"),
         inner={},
-        skipped=skipped_runs,
-        compared=SHOWN,
-        card=protocol_card,
-        protocol=protocol_path,
+        skipped=ask("skipped_runs"),
+        compared=STUDY.shown,
+        card=ask("protocol_card"),
+        protocol=ask("protocol_path"),
         seed=SETTINGS.study_seed,
-        state=finished_state,
+        state=ask("finished_state"),

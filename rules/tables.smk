@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        unpack(table_inputs),
+        unpack(ask("table_inputs")),
     output:
         md="results/{study}/tables/{table}.md",
         csv="results/{study}/tables/{table}.csv",
@@ -21,9 +21,9 @@ rule table:
     conda:
         CONDA
     params:
-        code=script_code("table"),
-        card=table_card,
-        sources=table_sources,
+        code=STUDY.code("table"),
+        card=ask("table_card"),
+        sources=ask("table_sources"),
         partial=False,
     script:
         "../workflow/scripts/table.py"
@@ -46,27 +46,27 @@ rule curve_figure:
     conda:
         CONDA
     params:
-        code=script_code("curve_figure"),
-        card=table_card,
-        title=curve_title,
+        code=STUDY.code("curve_figure"),
+        card=ask("table_card"),
+        title=ask("curve_title"),
     script:
         "../workflow/scripts/curve_figure.py"
 
 
 rule readme:
     input:
-        readme_tables(".md"),
+        tables=STUDY.readme_tables(),
+        readme=str(ROOT / "README.md"),
     output:
-        touch(f"results/{STUDY}/readme.stamp"),
+        touch(f"results/{STUDY.name}/readme.stamp"),
     log:
-        f"results/logs/readme/{STUDY}.log",
+        f"results/logs/readme/{STUDY.name}.log",
     benchmark:
-        f"results/benchmarks/readme/{STUDY}.tsv"
+        f"results/benchmarks/readme/{STUDY.name}.tsv"
     conda:
         CONDA
     params:
-        code=script_code("readme"),
-        readme=str(ROOT / "README.md"),
+        code=STUDY.code("readme"),
     script:
         "../workflow/scripts/readme.py"
 
@@ -74,7 +74,7 @@ rule readme:
 # Tables of what is there. The README stays as it is, and no page enters the report.
 use rule table as table_partial with:
     input:
-        partial_scores,
+        ask("partial_scores"),
     output:
         md="results/{study}/partial/tables/{table}.md",
         csv="results/{study}/partial/tables/{table}.csv",
@@ -85,13 +85,13 @@ use rule table as table_partial with:
     benchmark:
         "results/benchmarks/table_partial/{study}/{table}.tsv"
     params:
-        code=script_code("table"),
-        card=table_card,
-        sources=partial_sources,
+        code=STUDY.code("table"),
+        card=ask("table_card"),
+        sources=ask("partial_sources"),
         partial=True,
 
 
 rule partial:
     input:
-        expand(f"results/{STUDY}/partial/tables/{{table}}.html", table=PROJECT.tables),
+        expand(f"results/{STUDY.name}/partial/tables/{{table}}.html", table=STUDY.project.tables),
     localrule: True

@@ -3,30 +3,28 @@
 
 rule train:
     input:
-        unpack(training_packs),
+        unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=training_weights,
+        weights=ask("training_weights"),
     output:
-        "results/{study}/runs/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
+        "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
-        "results/logs/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
+        "results/logs/train/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:
-        "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
-    wildcard_constraints:
-        folds=r"\d+-\d+",
+        "results/benchmarks/train/{protocol}/{run}/{key}/seed{seed}/folds{folds}.tsv"
     conda:
         CONDA
     threads: 1
     resources:
-        gpu=training_gpus,
-        mem_mb=training_memory,
+        gpu=ask("training_gpus"),
+        mem_mb=ask("training_memory"),
     params:
-        job=training_job,
-        folds=training_folds,
+        job=ask("training_job"),
+        folds=ask("training_folds"),
         inner_folds=0,
-        roles=training_roles,
-        weights=training_weights_by_name,
-        people_of=people_of,
+        roles=ask("training_roles"),
+        weights=ask("weights_by_name"),
+        people_of=ask("people_of"),
     script:
         "../workflow/scripts/train.py"
 
@@ -34,38 +32,38 @@ rule train:
 # Models on parts of each fold's training subjects: by their scores the rule `inner` selects an epoch, unseen the test.
 use rule train as train_inner with:
     output:
-        "results/{study}/inner/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
+        f"results/runs/{{protocol}}/{{run}}/{{key}}/seed{{seed}}/inner{SETTINGS.inner_folds}-folds{{folds}}.parquet",
     log:
-        "results/logs/train_inner/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
+        "results/logs/train_inner/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:
-        "results/benchmarks/train_inner/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+        "results/benchmarks/train_inner/{protocol}/{run}/{key}/seed{seed}/folds{folds}.tsv"
     params:
-        job=training_job,
-        folds=training_folds,
+        job=ask("training_job"),
+        folds=ask("training_folds"),
         inner_folds=SETTINGS.inner_folds,
-        roles=training_roles,
-        weights=training_weights_by_name,
-        people_of=people_of,
+        roles=ask("training_roles"),
+        weights=ask("weights_by_name"),
+        people_of=ask("people_of"),
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
 rule import_log:
     input:
-        predictions=log_file,
+        predictions=ask("log_file"),
         protocol="results/protocols/{protocol}.csv",
     output:
-        "results/{study}/runs/{protocol}/{run}/seed{seed}/folds{folds}.parquet",
+        "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
-        "results/logs/import_log/{study}/{protocol}/{run}/seed{seed}/folds{folds}.log",
+        "results/logs/import_log/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:
-        "results/benchmarks/train/{study}/{protocol}/{run}/seed{seed}/folds{folds}.tsv"
+        "results/benchmarks/train/{protocol}/{run}/{key}/seed{seed}/folds{folds}.tsv"
     wildcard_constraints:
-        run=GIVEN_LOGS,
+        run=any_of(STUDY.given_logs),
     conda:
         CONDA
     params:
-        job=training_job,
-        folds=training_folds,
+        job=ask("training_job"),
+        folds=ask("training_folds"),
     script:
         "../workflow/scripts/import_log.py"
 
@@ -75,9 +73,9 @@ ruleorder: import_log > train
 
 rule mixing_picture:
     input:
-        unpack(training_packs),
+        unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=training_weights,
+        weights=ask("mixing_weights"),
     output:
         report(
             "results/{study}/figures/mixing-{protocol}-{run}.png",
@@ -89,19 +87,18 @@ rule mixing_picture:
         "results/logs/mixing_picture/{study}/{protocol}/{run}.log",
     benchmark:
         "results/benchmarks/mixing_picture/{study}/{protocol}/{run}.tsv"
-    wildcard_constraints:
-        protocol="|".join(sorted(SETTINGS.protocols, key=len, reverse=True)),
     conda:
         CONDA
     resources:
-        gpu=training_gpus,
-        mem_mb=training_memory,
+        gpu=ask("training_gpus"),
+        mem_mb=ask("training_memory"),
     params:
-        code=script_code("mixing_picture"),
-        job=mixing_job,
-        roles=training_roles,
-        weights=training_weights_by_name,
-        title=mixing_title,
+        code=STUDY.code("mixing_picture"),
+        job=ask("mixing_job"),
+        roles=ask("training_roles"),
+        weights=ask("mixing_weights_by_name"),
+        people_of=ask("people_of"),
+        title=ask("mixing_title"),
     script:
         "../workflow/scripts/mixing_picture.py"
 

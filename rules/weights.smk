@@ -13,7 +13,7 @@ rule weights:
     conda:
         CONDA
     params:
-        code=script_code("weights"),
-        wanted_by=wanting_weights,
+        code=STUDY.code("weights"),
+        wanted_by=ask("wanting_weights"),
     script:
         "../workflow/scripts/weights.py"

@@ -4,6 +4,10 @@ import os
 import shutil
 from functools import cache
 
+from apexbench.instructions import environment
+
+os.environ.update(environment("avx2"))  # as in every job, and before anything that chooses by it is imported
+
 import pytest
 import toy_methods  # noqa: F401  (lets them be found)
 from trees import PLANS, full_plan

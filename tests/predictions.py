@@ -8,11 +8,13 @@ import pyarrow
 import pyarrow.parquet
 
 from apexbench.config.protocols import ProtocolCard
+from apexbench.evaluation.conventions import from_folds, score_columns
+from apexbench.evaluation.metrics import grouped_confusion
 
 CLASSES = ["negative", "positive", "surprise"]
 SUBJECTS = {6: 4, 7: 5, 9: 3, 10: 4, 11: 6}
 CLIP = ["dataset", "subject", "clip", "onset"]
-NAMES = ["study", "protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
+NAMES = ["protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
 
 # negative/positive/surprise clips of every subject of the official MEGC2019 list
 MEGC2019 = {
@@ -69,10 +71,18 @@ def random_predictions(table, epochs, seed=0, run="ststnet", classes=3):
     rng = np.random.default_rng(seed)
     frame = pd.concat([table] * epochs, ignore_index=True)
     frame["epoch"] = np.repeat(np.arange(1, epochs + 1), len(table))
-    frame = frame.assign(study="test", protocol="megc2019", run=run, method=run, seed=seed)
+    frame = frame.assign(protocol="megc2019", run=run, method=run, seed=seed)
     names = [f"p{number}" for number in range(classes)]
     frame[names] = rng.random((len(frame), classes), dtype=np.float32)
     return frame[[*NAMES, *names]]
+
+
+def every_score(frame):
+    """Return {name: score} of predictions with one row for each clip; folds count in the order in which they appear."""
+    codes, _ = pd.factorize(frame["fold"])
+    scores = frame[score_columns(frame)].to_numpy()
+    folds = grouped_confusion(codes, frame["label"], scores.argmax(axis=1), scores.shape[1])
+    return {name: float(value) for name, value in from_folds(folds).items()}
 
 
 def write(path, frame, **changes):

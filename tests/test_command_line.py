@@ -1,8 +1,6 @@
-"""What a user types, what a job says, and when the code counts as changed."""
+"""What a user types, and what a job says."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +8,8 @@ from pathlib import Path
 import pytest
 from trees import SHEETS, edited
 
-from apexbench import cli, sources
+from apexbench import cli
 from apexbench.snakemake_cli import reorder
-from apexbench.sources import code_hash
 
 ROOT = Path(__file__).parent.parent
 
@@ -143,84 +140,6 @@ def test_a_job_holds_its_threads_and_logs(tmp_path):
     done = _job(tmp_path, body + " print(cv2.getNumThreads(), os.environ['OMP_NUM_THREADS'])")
     assert done.returncode == 0 and done.stdout.split() == ["2", "2"]
     assert (tmp_path / "log").read_text() == "INFO hello\nfrom C\n"
-
-
-# hashes of the code
-
-
-@pytest.fixture
-def tree(tmp_path):
-    """A copy of the code."""
-    for folder in ("apexbench", "workflow/scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
-def _hashes(tree):
-    sources._imports.cache_clear()
-    starts = {path.stem: (f"workflow/scripts/{path.name}",) for path in (tree / "workflow/scripts").glob("*.py")}
-    starts["train ststnet"] = (*starts["train"], "apexbench.methods.ststnet")
-    starts["train flow-svm"] = (*starts["train"], "apexbench.methods.flow_svm")
-    return {name: code_hash(tree, *some) for name, some in starts.items()}
-
-
-def _changed(tree, file, text="\n# changed\n"):
-    before = _hashes(tree)
-    path = tree / "apexbench" / file
-    path.write_text((path.read_text() if path.exists() else "") + text)
-    after = _hashes(tree)
-    return {name for name in before if before[name] != after[name]}
-
-
-def test_touching_changes_nothing(tree):
-    before = _hashes(tree)
-    assert all(re.fullmatch("[0-9a-f]{12}", value) for value in before.values())
-    for path in tree.rglob("*.py"):
-        os.utime(path, (1, 1))
-    assert _hashes(tree) == before
-
-
-def test_the_place_of_the_code_does_not_matter(tree):
-    assert _hashes(tree) == _hashes(ROOT)
-
-
-def test_motion_is_the_business_of_flow_and_not_of_faces(tree):
-    changed = _changed(tree, "motion/strain.py")
-    assert "flow" in changed and not changed & {"faces", "check-data", "magnification", "train", "score"}
-
-
-def test_a_module_imported_inside_a_function_counts(tree):
-    assert "import tvl1_kernels" in (tree / "apexbench/motion/tvl1.py").read_text()
-    assert "flow" in _changed(tree, "motion/tvl1_kernels.py")
-    assert "train ststnet" in _changed(tree, "methods/networks/ststnet.py")
-
-
-def test_one_method_does_not_retrain_the_others(tree):
-    assert _changed(tree, "methods/ststnet.py") == {"train ststnet"}
-    assert _changed(tree, "methods/flow_svm.py") == {"train flow-svm"}
-    assert _changed(tree, "methods/brand_new.py") == set()
-
-
-def test_messages_and_validation_retrain_nothing(tree):
-    for file in ("config.py", "errors.py", "sources.py", "jobs.py", "cli.py"):
-        assert _changed(tree, file) == set()
-
-
-def test_the_loop_retrains_all(tree):
-    assert {"train", "train ststnet", "train flow-svm"} <= _changed(tree, "training/loop.py")
-
-
-def test_a_script_counts_itself_and_what_it_begins_to_import(tree):
-    before = _hashes(tree)
-    script = tree / "workflow/scripts/faces.py"
-    script.write_text(script.read_text() + "\n\ndef late():\n    import apexbench.motion.strain\n")
-    assert {name for name, value in _hashes(tree).items() if value != before[name]} == {"faces"}
-    assert "faces" in _changed(tree, "motion/strain.py")
-
-
-def test_an_unknown_start(tree):
-    with pytest.raises(FileNotFoundError, match=r"apexbench\.nowhere: neither a file"):
-        code_hash(tree, "apexbench.nowhere")
 
 
 def test_output_that_nobody_reads_to_the_end_is_no_error():

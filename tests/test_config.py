@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from apexbench.config import datasets, protocols, settings, tables
 from apexbench.config.files import schemas
 from apexbench.config.methods import MethodCard
-from apexbench.config.model import read_yaml, validate
+from apexbench.config.model import Model, read_yaml, validate
+from apexbench.config.published import NULL_ROW, read_published
 from apexbench.config.tables import TableCard
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
 from apexbench.project import load_project
-from apexbench.stages.recipes import check_recipes
-from apexbench.stages.rendering import render_dataset
+from apexbench.recipes import check_recipes
+from apexbench.stages.render import render_dataset
+from apexbench.tables.check import check_scoring
 
 ROOT = Path(__file__).parent.parent
 METHOD_CARDS = sorted((ROOT / "config/methods").glob("*.yaml"))
@@ -36,7 +39,7 @@ def _settings(**changes):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A copy of config/ in an empty working directory: no licensed data."""
-    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("published", "schemas"))
+    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("schemas"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -63,6 +66,7 @@ def _refusal(root, **changes):
 def test_the_shipped_config_loads(root):
     project = load_project(_settings(), root)
     check_recipes(project.recipes)
+    check_scoring(project.conventions, project.tables)
     assert project.used_datasets() == ["casme2", "mmew", "samm", "smic-hs"]
     for protocol in project.settings.protocols:
         assert len(project.tested(protocol)) > 1
@@ -104,8 +108,13 @@ def test_a_budget_leaves_alone_what_the_method_is(path):
 
 @pytest.mark.parametrize("path", TABLE_CARDS, ids=_stem)
 def test_table_cards(path):
+    table = load_project(_settings(tables=[path.stem]), ROOT).tables[path.stem]
     card = validate(TableCard, read_yaml(path), path)
-    assert card.published is None or (ROOT / "config/published" / card.published).is_file()
+    assert table.caption.startswith(card.caption)
+    if card.published:
+        numbers = read_published(ROOT / "config/published" / card.published, card.table or path.stem)
+        slugs = {number.row: number.method for number in numbers}
+        assert not [row for row, run in card.runs.items() if slugs[row] == run], "config/published says it already"
 
 
 def test_all_cards_together_are_valid(root):
@@ -116,6 +125,35 @@ def test_all_cards_together_are_valid(root):
     assert set(project.card_of) == set(project.methods) and len(project.methods) > len(METHOD_CARDS)
     for run in project.methods:
         assert project.card_of[run] == run or run.startswith(f"{project.card_of[run]}-")
+
+
+BARE = {"method"}  # schemas whose fields have no descriptions yet
+
+
+def _undescribed(schema, where=()):
+    for name, field in schema.get("properties", {}).items():
+        if "description" not in field:
+            yield ".".join((*where, name))
+    for name, inner in schema.get("$defs", {}).items():
+        yield from _undescribed(inner, (*where, name))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from _undescribed(schema["additionalProperties"], where)
+
+
+@pytest.mark.parametrize("name", sorted(set(schemas()) - BARE))
+def test_editors_can_show_what_a_field_is(name):
+    assert list(_undescribed(json.loads(schemas()[name]))) == []
+
+
+@pytest.mark.parametrize("module", [datasets, protocols, settings, tables])
+def test_every_field_is_described(module):
+    models = [
+        its for its in vars(module).values() if isinstance(its, type) and issubclass(its, Model) and its is not Model
+    ]
+    bare = {
+        f"{its.__name__}.{name}" for its in models for name, field in its.model_fields.items() if not field.description
+    }
+    assert models and not bare
 
 
 def test_schemas_are_those_of_the_types():
@@ -195,25 +233,39 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
         ("methods/ststnet.yaml", ["budgets", "fast"], {}, "field 'budgets"),
         ("tables/memix-samm3.yaml", ["metric"], {}, "field 'metric': unknown key; did you mean 'metrics'?"),
         (
-            "tables/memix-samm3.yaml",
+            "tables/leaderboard.yaml",
             ["protocol"],
             "sam-3",
             "field 'protocol': unknown name 'sam-3'; did you mean 'samm-3'?",
         ),
-        ("tables/memix-samm3.yaml", ["columns"], [], "a table of kind 'published' needs"),
+        ("tables/memix-samm3.yaml", ["protocol"], "samm-3", "field 'protocol': goes with kind: leaderboard or runtime"),
+        ("tables/leaderboard.yaml", ["metrics"], {}, "field 'metrics': name at least one, e.g. {uf1: uf1}"),
+        (
+            "conventions.yaml",
+            ["memix", "metrics"],
+            {},
+            "entry 'memix', field 'metrics': Dictionary should have at least",
+        ),
+        (
+            "conventions.yaml",
+            ["memix", "metrics", "acc"],
+            {"honest": "acc"},
+            "entry 'memix', field 'metrics.acc.rule': missing",
+        ),
+        ("tables/memix-samm3.yaml", ["columns"], {}, "a table of kind 'published' needs"),
         (
             "tables/memix-samm3.yaml",
-            ["ours", "STSTNet"],
-            "ststnt",
-            "field 'ours.STSTNet': unknown name 'ststnt'; did you mean 'ststnet'?",
+            ["runs"],
+            {"STSTNet": "ststnt"},
+            "field 'runs.STSTNet': unknown name 'ststnt'; did you mean 'ststnet'?",
         ),
         ("datasets.yaml", ["samm", "fsp"], 1, "entry 'samm', field 'fsp': unknown key; did you mean 'fps'?"),
         ("datasets.yaml", ["samm", "fps"], "fast", "entry 'samm', field 'fps': Input should be a valid number"),
         (
             "datasets.yaml",
-            ["samm", "faces"],
-            {"detecter": "mesh"},
-            "entry 'samm', field 'faces.detecter': unknown key; did you mean 'detector'?",
+            ["samm", "croped"],
+            True,
+            "entry 'samm', field 'croped': unknown key; did you mean 'cropped'?",
         ),
         (
             "protocols.yaml",
@@ -253,33 +305,45 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
         ),
         (
             "recipes.yaml",
-            ["flow", "tvl1", "algoritm"],
+            ["crops", "face-192", "detector"],
+            "dlib",
+            "field 'crops.face-192.detector': Input should be 'mesh', 'mesh-only' or 'haar'; found 'dlib'",
+        ),
+        (
+            "recipes.yaml",
+            ["frames", "memix-48", "crop"],
+            "memix48",
+            "field 'frames.memix-48.crop': unknown name 'memix48'; did you mean 'memix-48'?",
+        ),
+        (
+            "recipes.yaml",
+            ["magnification", "evm-4", "of"],
+            "tvl1-28",
+            "field 'magnification.evm-4.of': unknown name 'tvl1-28'",
+        ),
+        (
+            "recipes.yaml",
+            ["flow", "tvl1-28", "algoritm"],
             "x",
-            "field 'flow.tvl1.algoritm': unknown key; did you mean 'algorithm'?",
+            "field 'flow.tvl1-28.algoritm': unknown key; did you mean 'algorithm'?",
         ),
         (
             "recipes.yaml",
-            ["flow", "tvl1", "magnification"],
+            ["flow", "tvl1-28", "of"],
+            "onset-apex",
+            "field 'flow.tvl1-28.of': unknown name 'onset-apex'; did you mean 'onset-apex-192'?",
+        ),
+        (
+            "recipes.yaml",
+            ["features", "resnet18-layer3-evm-4", "of"],
             "evm4",
-            "field 'flow.tvl1.magnification': unknown name 'evm4'; did you mean 'evm-4'?",
+            "field 'features.resnet18-layer3-evm-4.of': unknown name 'evm4'; did you mean 'evm-4'?",
         ),
         (
             "recipes.yaml",
-            ["packs", "tvl1-28", "flow"],
-            "tvl",
-            "field 'packs.tvl1-28.flow': unknown name 'tvl'; did you mean 'tvl1'?",
-        ),
-        (
-            "recipes.yaml",
-            ["packs", "tvl1-28", "frames"],
-            "none",
-            "field 'packs.tvl1-28': give either 'flow' or 'frames'",
-        ),
-        (
-            "recipes.yaml",
-            ["features", "resnet18-layer3-evm-4", "pack"],
-            "evm-4",
-            "field 'features.resnet18-layer3-evm-4.pack': unknown name 'evm-4'; did you mean 'evm-4-112'?",
+            ["flow", "evm-4"],
+            {"of": "all-192"},
+            "two recipes have the name 'evm-4'; cards name them without their section",
         ),
     ],
 )
@@ -293,24 +357,85 @@ def test_wrong_fields(root, file, path, value, message):
     ("path", "value", "message"),
     [
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warpss": 3},
-            "field 'flow.tvl1.options.warpss': unknown option; did you mean 'warps'?",
+            "field 'flow.tvl1-28.options.warpss': unknown option; did you mean 'warps'?",
         ),
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warps": "many"},
-            "field 'flow.tvl1.options.warps': expected int like the default",
+            "field 'flow.tvl1-28.options.warps': expected int like the default",
         ),
         (
-            ["flow", "tvl1", "options"],
+            ["flow", "tvl1-28", "options"],
             {"warps": True},
-            "field 'flow.tvl1.options.warps': expected int like the default",
+            "field 'flow.tvl1-28.options.warps': expected int like the default",
         ),
+        (
+            ["flow", "tvl1-28", "algorithm"],
+            "tvl2",
+            "field 'flow.tvl1-28.algorithm': unknown name 'tvl2'; did you mean 'tvl1'?",
+        ),
+        (
+            ["flow", "tvl1-28", "of"],
+            "tim-10-128",
+            "field 'flow.tvl1-28.pairs': 'tim-10-128' need not hold onset and apex",
+        ),
+        (["flow", "tvl1-28", "of"], "mmnet-32", "field 'flow.tvl1-28.of': 'mmnet-32' holds frames near the key frames"),
         (
             ["magnification", "evm-4", "options"],
             {"level": 3},
             "field 'magnification.evm-4.options.level': unknown option; did you mean 'levels'?",
+        ),
+        (
+            ["magnification", "evm-4", "factors"],
+            [],
+            "field 'magnification.evm-4.factors': arm 'evm' needs one factor at least",
+        ),
+        (
+            ["magnification", "evm-4", "factors"],
+            [2, -1],
+            "field 'magnification.evm-4.options': arm 'evm' needs a factor, 0 or more",
+        ),
+        (
+            ["magnification", "evm-4", "arm"],
+            "ebm",
+            "field 'magnification.evm-4.options': unknown magnification arm 'ebm', did you mean 'evm'?",
+        ),
+        (
+            ["crops", "face-192", "interpolation"],
+            "bilinar",
+            "field 'crops.face-192.interpolation': unknown name 'bilinar'; did you mean 'bilinear'?",
+        ),
+        (
+            ["frames", "tim-10-128", "choose"],
+            "timm",
+            "field 'frames.tim-10-128.choose': unknown name 'timm'; did you mean 'tim'?",
+        ),
+        (
+            ["frames", "tim-10-128", "options"],
+            {"cont": 10},
+            "field 'frames.tim-10-128.options.cont': unknown option; did you mean 'count'?",
+        ),
+        (
+            ["frames", "tim-10-128", "options"],
+            {"count": 0},
+            "field 'frames.tim-10-128.options': count: expected a whole number of frames from 1 up",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "extractor"],
+            "resnet18",
+            "field 'features.resnet18-layer3-evm-4.extractor': unknown extractor 'resnet18'; did you mean 'resnet'?",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "options"],
+            {"layr": "layer3"},
+            "features.resnet18-layer3-evm-4.options.layr: unknown option; did you mean 'layer'?",
+        ),
+        (
+            ["features", "resnet18-layer3-evm-4", "extractor"],
+            "lbp-top",
+            "features.resnet18-layer3-evm-4.options.",
         ),
     ],
 )
@@ -493,25 +618,32 @@ def test_a_card_like_another_keeps_its_values_by_protocol(root):
     [
         (
             "memix-k",
-            {"ours": {"K=1": "rate-0.01"}},
-            "field 'ours.K=1': unknown name 'rate-0.01'; did you mean 'rate-0.0",
+            {"runs": {"K=1": "rate-0.01"}},
+            "field 'runs.K=1': unknown name 'rate-0.01'; did you mean 'rate-0.0",
         ),
         (
             "memix-k",
-            {"ours": {"K=1": "rate"}},
-            "field 'ours.K=1': 'rate' is a sweep; name one of its runs: rate-1e-05, ",
+            {"runs": {"K=1": "rate"}},
+            "field 'runs.K=1': 'rate' is a sweep; name one of its runs: rate-1e-05, ",
         ),
         ("memix-k", {"also": {"mine": {"run": "stsnet", "note": ""}}}, "field 'also.mine.run': unknown name 'stsnet'"),
         ("memix-k", {"also": {"mine": "ststnet"}}, "field 'also.mine': Input should be"),
-        ("memix-k", {"columns": [{"protocol": "casme2-5", "metric": "acc"}]}, "field 'curve': no column has 'ours'"),
+        ("memix-k", {"convention": ""}, "field 'curve': no column has a score of ours to draw; give a convention"),
         ("leaderboard", {"curve": "K"}, "field 'curve': goes with kind: published, and only with it"),
-        ("runtime", {"ours": {"K=1": "ststnet"}}, "field 'ours': goes with kind: published, and only with it"),
+        ("memix-k", {"rows": ["ststnet"]}, "field 'rows': goes with kind: leaderboard or runtime or comparisons"),
+        (
+            "leaderboard",
+            {"rows": ["majority", "stsnet"]},
+            "field 'rows.1': unknown name 'stsnet'; did you mean 'ststnet'",
+        ),
+        ("comparisons", {"rows": ["memix"]}, "field 'rows.0': 'memix' has leaderboard: false: it is not compared"),
+        ("runtime", {"runs": {"K=1": "ststnet"}}, "field 'runs': goes with kind: published, and only with it"),
     ],
 )
 def test_what_tables_say_of_runs(root, file, changes, message):
     _sweep(root)
     path = root / "config/tables" / f"{file}.yaml"
-    path.write_text(yaml.safe_dump(read_yaml(path) | {"ours": {}} | changes))
+    path.write_text(yaml.safe_dump(read_yaml(path) | changes))
     found = _refusal(root, tables=[file])
     assert found.startswith(f"config/tables/{file}.yaml: {message}"), found
 
@@ -519,8 +651,153 @@ def test_what_tables_say_of_runs(root, file, changes, message):
 def test_tables_may_name_runs_of_a_sweep_that_is_not_in_the_study(root):
     _sweep(root)
     path = root / "config/tables/memix-k.yaml"
-    path.write_text(yaml.safe_dump(read_yaml(path) | {"ours": {"K=1": "rate-0.001", "K=40": "ststnet"}}))
-    assert list(load_project(_settings(methods=["majority"], tables=["memix-k"]), root).methods) == ["majority"]
+    path.write_text(yaml.safe_dump(read_yaml(path) | {"runs": {"K=1": "rate-0.001", "K=40": "ststnet"}}))
+    project = load_project(_settings(methods=["majority"], tables=["memix-k"]), root)
+    assert list(project.methods) == ["majority"]
+    assert project.tables["memix-k"].runs["K=1"] == "rate-0.001" and project.tables["memix-k"].runs["K=40"] == "ststnet"
+
+
+# tables: what a card names is looked up before anything runs
+
+
+def _table(root, name, **changes):
+    """Change a table's card, load the project, and return the table."""
+    path = root / "config/tables" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | changes))
+    return load_project(_settings(tables=[name]), root).tables[name]
+
+
+def test_a_column_has_what_its_convention_says(root):
+    table = _table(root, "mlsp-ablation")
+    assert [column.metric for column in table.columns] == ["uf1", "uar", "acc", "params"]
+    uf1, *_, acc, params = table.columns
+    assert (uf1.honest, uf1.rule, uf1.as_published) == ("uf1", "fold-oracle-to-highest", "mean_fold_f1_to_highest")
+    assert (acc.honest, acc.rule, acc.as_published) == ("acc", "fold-oracle", "mean_fold_acc")
+    assert not params.honest and not params.rule
+    table = _table(root, "memix-k")
+    assert table.columns[0].as_published == "acc", "where the convention does not say, the honest score"
+    assert table.caption.endswith("1 at least. The released code takes the best epoch of every test subject.")
+
+
+def test_a_table_of_two_conventions(root):
+    mixed = {"samm-3": ["acc", {"metric": "f1", "convention": "srmcl"}]}
+    table = _table(root, "memix-samm3", columns=mixed)
+    assert [(column.metric, column.as_published) for column in table.columns] == [("acc", "acc"), ("f1", "uf1")]
+    assert "two different models. The test script of SRMCL" in table.caption
+
+
+def test_a_table_without_a_convention_is_printed_only(root):
+    table = _table(root, "memix-samm3", convention="")
+    assert not any(column.honest for column in table.columns) and "released code" not in table.caption
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"published": "memx.csv"}, "config/published/memx.csv: no such file"),
+        ({"table": "memix-sam3"}, "memix.csv: no table 'memix-sam3'; did you mean 'memix-samm3'"),
+        ({"published": None}, "a table of kind 'published' needs the fields 'published' and 'columns'"),
+        (
+            {"convention": "memx"},
+            "field 'convention': no entry 'memx' in config/conventions.yaml; did you mean 'memix'",
+        ),
+        ({"columns": {"samm-4": ["acc", "f1"]}}, "field 'columns.samm-4': .*memix.csv has no 'samm-4'.*'samm-3'"),
+        (
+            {"columns": {"samm-3": ["acc", "uar"]}},
+            "field 'columns.samm-3': convention 'memix' .* no metric 'uar'; .*: acc",
+        ),
+        (
+            {"columns": {"samm-3": ["acc", {"metric": "uar", "convention": "ststnet"}]}},
+            "field 'columns.samm-3': .*memix.csv has no 'uar' under 'samm-3'; Known: acc, f1",
+        ),
+        (
+            {"columns": {"samm-3": ["acc", {"metric": "f1", "convention": "mine"}]}},
+            "field 'columns.samm-3': no entry 'mine'",
+        ),
+        ({"columns": {"samm-3": ["acc", "acc", "f1"]}}, "field 'columns.samm-3': 'acc' is listed twice"),
+        (
+            {"columns": {"samm-3": ["acc"]}},
+            "field 'columns': .*memix.csv prints 'f1' under 'samm-3'; no column shows it",
+        ),
+        (
+            {"columns": {"samm-3": {"metrics": ["acc", "f1"], "beside": "sam-3"}}},
+            "field 'columns.samm-3.beside': unknown name 'sam-3'; did you mean 'samm-3'",
+        ),
+        ({"columns": {"samm-3": {"metric": ["acc"]}}}, "field 'columns.samm-3.metric': unknown key"),
+        ({"runs": {"STSNet": "ststnet"}}, "field 'runs': .*memix.csv has no 'STSNet'; did you mean 'STSTNet'"),
+        ({"also": {"AMAN": {"run": "mmnet", "note": ""}}}, "field 'also': there is a row 'AMAN' already"),
+        ({"also": {NULL_ROW: {"run": "mmnet", "note": ""}}}, "field 'also': there is a row 'null model"),
+    ],
+)
+def test_a_table_that_cannot_work_is_refused_before_anything_runs(root, changes, message):
+    with pytest.raises(InputError, match=message) as caught:
+        _table(root, "memix-samm3", **changes)
+    assert str(caught.value).startswith(("config/tables/memix-samm3.yaml: ", f"{root}/config/published/"))
+
+
+def test_one_card_fills_every_table_that_prints_its_method(root):
+    """Its row in config/published names it: no table's card has to."""
+    printing = ["megc2019-baseline", "mlsp-performance", "dualbranch-performance", "srmcl-single"]
+
+    def rows():
+        found = load_project(_settings(tables=printing), root).tables
+        return [[row for row, run in found[name].runs.items() if run == "lbp-top"] for name in printing]
+
+    assert rows() == [[], [], [], []]
+    (root / "config/methods/lbp-top.yaml").write_text("like: flow-svm\ntitle: LBP-TOP\n")
+    assert rows() == [["LBP-TOP"], ["LBP-TOP [4]"], ["LBP-TOP [14]"], ["LBP-TOP[10]"]]
+
+
+def test_rows_that_another_run_fills_and_none(root):
+    runs = _table(root, "memix-samm3").runs
+    assert runs == {"STSTNet": "ststnet", "MMNet": "mmnet", "MixFormer(ours)": "mixmeformer"}
+    runs = _table(root, "memix-samm3", runs={"STSTNet": "published-only", "AMAN": "memix-k-1"}).runs
+    assert runs == {"MMNet": "mmnet", "AMAN": "memix-k-1", "MixFormer(ours)": "mixmeformer"}
+    _sweep(root, "aman")
+    assert "AMAN" not in _table(root, "memix-samm3", runs={}).runs, "a sweep: which of its runs is for the card to say"
+
+
+def test_rows_of_a_leaderboard(root):
+    table = _table(root, "leaderboard", rows=["memix-k", "ststnet", "memix-k-40"])
+    assert table.rows == (*(f"memix-k-{k}" for k in (1, 40, 79, 118, 157, 196)), "ststnet")
+    assert _table(root, "leaderboard", rows=[]).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value", "message"),
+    [
+        (
+            "conventions.yaml",
+            ["memix", "metrics", "acc", "rule"],
+            "fold-oracel",
+            "entry 'memix', field 'metrics.acc.rule': unknown rule 'fold-oracel'; did you mean 'fold-oracle'?",
+        ),
+        (
+            "conventions.yaml",
+            ["mlsp", "metrics", "uf1", "as_published"],
+            "mean_f1",
+            "entry 'mlsp', field 'metrics.uf1.as_published': unknown score 'mean_f1'; did you mean",
+        ),
+        (
+            "conventions.yaml",
+            ["aman", "metrics", "f1", "honest"],
+            "f1",
+            "entry 'aman', field 'metrics.f1.honest': unknown score 'f1'; did you mean",
+        ),
+        (
+            "tables/leaderboard.yaml",
+            ["metrics", "uf1"],
+            "uf2",
+            "field 'metrics.uf1': unknown score 'uf2'; did you mean",
+        ),
+    ],
+)
+def test_scores_and_rules_that_there_are_not(root, file, path, value, message):
+    _edit(root, file, *path, value=value)
+    project = load_project(_settings(), root)
+    with pytest.raises(InputError) as caught:
+        check_scoring(project.conventions, project.tables)
+    assert str(caught.value).startswith(f"config/{file}: {message}")
 
 
 @pytest.mark.parametrize("file", ["recipes.yaml", "protocols.yaml", "methods/ststnet.yaml", "tables/runtime.yaml"])
@@ -649,10 +926,11 @@ def test_no_plan(root):
 
 
 def test_an_emotion_that_the_release_does_not_have(tmp_path):
+    paths = {"root": tmp_path / "clips", "truth": tmp_path / "truth"}
     with pytest.raises(
         InputError, match=r"^config/synthetic/mini\.csv: samm subject 6, .*'Angry'; did you mean 'Anger'"
     ):
-        render_dataset("samm", "samm", [(6, "Angry", 1, "")], tmp_path / "clips", tmp_path / "truth", 0, "mini")
+        render_dataset(dataset="samm", release="samm", plan=[(6, "Angry", 1, "")], seed=0, scale="mini", **paths)
     assert list(tmp_path.iterdir()) == []
 
 

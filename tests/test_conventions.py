@@ -1,12 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from predictions import megc2019, random_predictions
+from predictions import every_score, megc2019
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from apexbench.evaluation.conventions import OF_FOLDS, conventions, from_folds, independent_maxima
+from apexbench.evaluation.conventions import OF_FOLDS, from_folds
 from apexbench.evaluation.metrics import grouped_confusion
-from apexbench.evaluation.selection import select
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_folds_agree_with_sklearn():
             for end in range(len(folds))
         ],
     }
-    found = conventions(frame)
+    found = every_score(frame)
     for name, values in expected.items():
         assert found[name] == pytest.approx(np.mean(values), abs=1e-12), name
 
@@ -88,18 +87,3 @@ def test_cumulative_accuracy_depends_on_the_order():
     folds = np.array([[[3, 0], [0, 0]], [[0, 1], [0, 0]]])
     assert OF_FOLDS["cumulative_acc"](folds) == (1 + 3 / 4) / 2
     assert OF_FOLDS["cumulative_acc"](folds[::-1]) == (0 + 3 / 4) / 2
-
-
-def test_independent_maxima_are_two_rules_in_one(official):
-    frame = random_predictions(official, epochs=30)
-    acc, f1 = independent_maxima(frame)
-    assert acc == pytest.approx(conventions(select(frame, "fold-oracle"))["acc"], abs=1e-12)
-    assert f1 == pytest.approx(conventions(select(frame, "fold-oracle-present"))["f1_present"], abs=1e-12)
-    # The epochs that give the F1 have fewer clips right: the two are not the scores of one set of predictions.
-    assert acc > conventions(select(frame, "fold-oracle-present"))["acc"]
-
-
-def test_independent_maxima_of_folds_that_stop_early(official):
-    frame = random_predictions(official, epochs=4)
-    frame = frame[(frame["epoch"] <= 2) | (frame["fold"] != "samm:6")]
-    assert independent_maxima(frame)[0] == conventions(select(frame, "fold-oracle"))["acc"]

@@ -1,11 +1,11 @@
-"""ResNet features: what they depend on, and where weights come from."""
+"""Extractors: how they are found and checked; ResNet features: what they depend on, and where weights come from."""
 
 import numpy as np
 import pytest
 from safetensors.torch import save_file
 
 from apexbench.errors import InputError
-from apexbench.features import extract
+from apexbench.features import Extractor, Options, create, find, names
 from apexbench.features.resnet import load_network
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.weights import RANDOM, Weights
@@ -15,6 +15,11 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 64, 64)).astype(np.
 
 def _file(path):
     return Weights(file=str(path))
+
+
+def extract(clips, **options):
+    """ResNet maps of clips (N, F, 3, H, W), as of one clip of N x F frames."""
+    return create("resnet", options)(np.moveaxis(clips, -3, -1))
 
 
 def test_shape_and_type_at_every_layer():
@@ -57,7 +62,7 @@ def test_files_that_are_no_weights(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layer": "layer5"}, "layer 'layer5'; did you mean 'layer4'"),
+        ({"layer": "layer5"}, "layer: Input should be 'stem', .* or 'layer4'; found 'layer5'"),
         ({"network": "resnet81"}, "network 'resnet81'; did you mean 'resnet18'"),
         (
             {"weights": Weights(timm="resnet18.a1_in2k")},
@@ -93,3 +98,93 @@ def test_torchvision_imports_beside_this_torch_and_again():
     import torchvision.ops
 
     assert torchvision.ops.misc.ConvNormActivation
+
+
+# the registry and the contract
+
+
+def _clip(reads):
+    """A random clip of the axes that an extractor names; two more where it lets any stand in front."""
+    axes = [*(("key", "factor") if reads[:1] == (...,) else ()), *(name for name in reads if name is not ...)]
+    shape = [{"frame": 10, "key": 2, "factor": 2, "y": 64, "x": 64, "colour": 3}[axis] for axis in axes]
+    return tuple(axes), np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_extractors_are_found_by_file_name():
+    assert {"resnet", "lbp-top"} <= set(names()) and "base" not in names()
+    with pytest.raises(InputError, match="unknown extractor 'lbp-tob'; did you mean 'lbp-top'"):
+        find("lbp-tob")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_extractor_keeps_the_contract(name):
+    extractor = create(name)
+    assert isinstance(extractor, Extractor) and issubclass(find(name).Options, Options)
+    assert set(find(name).Options.model_config.items()) >= {("extra", "forbid"), ("frozen", True)}
+    axes, clip = _clip(extractor.reads)
+    before = clip.copy()
+    row = extractor(clip)
+    assert len(extractor.axes(axes)) == row.ndim and row.dtype in (np.float16, np.float32)
+    np.testing.assert_array_equal(clip, before)
+    np.testing.assert_array_equal(extractor(clip), row)  # again, and after another clip
+    extractor(clip[::-1])
+    np.testing.assert_array_equal(extractor(clip), row)
+    with pytest.raises(InputError, match="reads clips of axes"):
+        extractor.axes((*axes[:-1], "motion"))
+    with pytest.raises(InputError, match=r"recipe\.frobnicate: unknown option; "):
+        create(name, {"frobnicate": 1}, where="recipe")
+
+
+@pytest.mark.parametrize(
+    ("leading", "lengths"),
+    [(("key",), (2,)), (("frame", "factor"), (3, 2)), (("key", "near"), (2, 1)), ((), ())],
+)
+def test_resnet_takes_any_axes_before_the_picture(leading, lengths):
+    extractor = create("resnet", {"layer": "layer1"})
+    assert extractor.axes((*leading, "y", "x", "colour")) == (*leading, "feature", "y", "x")
+    pictures = np.moveaxis(FRAMES[: np.prod(lengths, dtype=int), 0], 1, -1)
+    rows = extractor(pictures.reshape(*lengths, 64, 64, 3))
+    assert rows.shape == (*lengths, 64, 16, 16) and rows.dtype == np.float16
+    np.testing.assert_array_equal(rows.reshape(-1, 64, 16, 16), extractor(pictures))
+
+
+def test_resnet_is_what_the_pack_was():
+    clip = np.moveaxis(FRAMES[0], 1, -1)
+    np.testing.assert_array_equal(create("resnet")(clip), extract(FRAMES[:1])[0])
+
+
+def test_gray_pictures_repeat_their_channel():
+    clip = np.moveaxis(FRAMES[0], 1, -1)[..., :1]
+    extractor = create("resnet", {"layer": "stem"})
+    np.testing.assert_array_equal(extractor(clip), extractor(np.repeat(clip, 3, -1)))
+
+
+def test_the_network_is_loaded_once_and_only_when_needed(monkeypatch):
+    loads = []
+
+    def counted(*arguments):
+        loads.append(arguments)
+        return load_network(*arguments)
+
+    monkeypatch.setattr("apexbench.features.resnet.load_network", counted)
+    extractor = create("resnet", {"layer": "stem", "seed": 4})
+    assert not loads
+    for _ in range(2):
+        extractor(np.moveaxis(FRAMES[0], 1, -1))
+    assert loads == [("resnet18", "random", 4, None)]
+
+
+def test_given_tensors_go_before_the_weights_of_the_options():
+    clip, state = np.moveaxis(FRAMES[0], 1, -1), load_network("resnet18", RANDOM, seed=3).state_dict()
+    options = {"layer": "layer1", "weights": "none.safetensors"}
+    given = create("resnet", options, state=state)(clip)
+    np.testing.assert_array_equal(given, create("resnet", {"layer": "layer1", "seed": 3})(clip))
+    with pytest.raises(InputError, match="the given weights of resnet18: does not fit the network; missing"):
+        create("resnet", options, state={})(clip)
+
+
+def test_pictures_that_cannot_be():
+    with pytest.raises(ValueError, match=r"uint8 pictures \(..., H, W, 1 or 3\), got float64"):
+        create("resnet")(FRAMES[0] / 255)
+    with pytest.raises(ValueError, match="got uint8"):
+        create("resnet")(FRAMES[0])

@@ -6,10 +6,17 @@ from scored import scored
 
 from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
-from apexbench.stages.pictures import crop_sheet, flow_picture
-from apexbench.stages.results import curve_figure, protocol_figures, rank_figure
+from apexbench.figures.crops import sheet_figure
+from apexbench.figures.flow import flow_figure
+from apexbench.figures.ranks import critical_difference_figure, rank_diagram, rank_groups
+from apexbench.figures.scores import confusion_figure, curves_figure, null_figure
+from apexbench.figures.sweep import sweep_figure
+from apexbench.stages import score_figures
+from apexbench.stages.crop_sheet import crop_sheet
+from apexbench.stages.curve_figure import curve_figure
+from apexbench.stages.flow_picture import flow_picture
+from apexbench.stages.rank_figure import rank_figure
 from apexbench.store import write_tensors
-from apexbench.tables import figures
 
 POINTS = pd.DataFrame(
     {"x": [1.0, 40, 196], "published": [0.78, 0.87, None], "as_published": [0.6, 0.7, None],
@@ -30,13 +37,13 @@ def test_figures_are_the_same_every_time(tmp_path):
     null["leaking"] = null["rule"] != "last"
     for number in (1, 2):
         scores = scored("samm-3", ["ststnet", "majority"])
-        figures.confusion_figure(scores, CLASSES, tmp_path / f"confusion{number}.svg", "t")
-        figures.curves_figure(curves, tmp_path / f"curves{number}.svg", "t")
-        figures.flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.png", "t")
-        figures.sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
-        figures.critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
-        figures.null_figure(null, tmp_path / f"null{number}.svg", "t")
-        figures.sweep_figure(POINTS, 0.5, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
+        confusion_figure(scores, CLASSES, tmp_path / f"confusion{number}.svg", "t")
+        curves_figure(curves, tmp_path / f"curves{number}.svg", "t")
+        flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.png", "t")
+        sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
+        critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
+        null_figure(null, tmp_path / f"null{number}.svg", "t")
+        sweep_figure(POINTS, 0.5, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
     for name in (
         "sweep{}.svg",
         "confusion{}.svg",
@@ -55,13 +62,14 @@ def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
     there = ["ststnet", "skipped", "majority", NULL_RUN]
     write_scores(scored("megc2019", there, slices=("", "megc2019-smic")), tmp_path / "s.csv")
     drawn = []
-    monkeypatch.setattr(figures, "confusion_figure", lambda scores, *rest: drawn.append(scores))
+    monkeypatch.setattr(score_figures, "confusion_figure", lambda scores, *rest: drawn.append(scores))
     frame = predictions()
     runs = {"ststnet": [write(tmp_path / "p.parquet", frame)], "skipped": []}
     table = table_of(frame).assign(emotion="", **{"class": ""})
     table.to_csv(tmp_path / "table.csv", index=False)
-    paths = [str(tmp_path / name) for name in ("c.svg", "l.svg", "n.svg")]
-    protocol_figures(runs, tmp_path / "s.csv", tmp_path / "table.csv", CLASSES, "t", *paths)
+    files = {"scores": "s.csv", "protocol": "table.csv", "confusion": "c.svg", "curves": "l.svg", "null": "n.svg"}
+    paths = {key: tmp_path / name for key, name in files.items()}
+    score_figures.protocol_figures(runs=runs, classes=CLASSES, title="t", **paths)
     (scores,) = drawn
     assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "skipped"]
     assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold-oracle (leaks)" in (tmp_path / "n.svg").read_text()
@@ -79,11 +87,11 @@ def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
     ],
 )
 def test_groups_of_ranks(ranks, cd, groups):
-    assert figures.rank_groups(ranks, cd) == groups
+    assert rank_groups(ranks, cd) == groups
 
 
 def test_rank_diagram_geometry():
-    figure = figures._rank_diagram(RANKS, 2.0, "t")
+    figure = rank_diagram(RANKS, 2.0, "t")
     (axis,), (cd,), bars = (artists(figure, gid) for gid in ("axis", "cd", "group"))
     assert axis.get_xdata().tolist() == [1, 5]
     assert np.ptp(cd.get_xdata()) == 2.0
@@ -101,17 +109,17 @@ def test_rank_diagram_geometry():
 
 def test_rank_diagram_of_few_protocols():
     """With two methods the critical difference is longer than the axis: drawn to its end, and said so."""
-    figure = figures._rank_diagram({"a": 1.25, "b": 1.75}, 9.0, "t")
+    figure = rank_diagram({"a": 1.25, "b": 1.75}, 9.0, "t")
     assert artists(figure, "cd")[0].get_xdata().tolist() == [1, 2]
     assert "critical difference 9.00 (longer than the axis)" in [text.get_text() for text in figure.axes[0].texts]
-    figure = figures._rank_diagram({"a": 1, "b": 2}, float("nan"), "t")
+    figure = rank_diagram({"a": 1, "b": 2}, float("nan"), "t")
     assert not artists(figure, "cd") and not artists(figure, "group")
     assert "no critical difference: too few protocols" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_names_of_methods_do_not_overlap():
     ranks = {f"a rather long name of a method, number {n}": 1 + n / 11 for n in range(12)}
-    figure = figures._rank_diagram(ranks, 0.5, "t")
+    figure = rank_diagram(ranks, 0.5, "t")
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts if "method" in text.get_text()]
     assert len(boxes) == 12
@@ -125,14 +133,16 @@ def test_a_subject_without_clips_is_passed_over(tmp_path):
         meta = {"subject": number, "clips": dict.fromkeys(names, record)}
         crops = {name: np.full((2, 32, 32, 1), 99, np.uint8) for name in names}
         maps = {name: np.ones((32, 32, 3), np.float16) for name in names}
-        write_tensors(tmp_path / f"crops{number}", crops, {"kind": "clips", **meta})
-        write_tensors(tmp_path / f"flow{number}", maps, {"kind": "flow", **meta})
+        write_tensors(
+            tmp_path / f"crops{number}", crops, {"kind": "shard", "axes": ["key", "y", "x", "colour"], **meta}
+        )
+        write_tensors(tmp_path / f"flow{number}", maps, {"kind": "shard", "axes": ["y", "x", "motion"], **meta})
     crops, flow = ([str(tmp_path / f"{kind}{number}") for number in (1, 2)] for kind in ("crops", "flow"))
-    flow_picture(crops, flow, tmp_path / "flow.png", "t")
-    crop_sheet(crops, tmp_path / "sheet.png", "t")
+    flow_picture(crops=crops, flow=flow, output=tmp_path / "flow.png", title="t")
+    crop_sheet(shards=crops, output=tmp_path / "sheet.png", title="t")
     assert min((tmp_path / name).stat().st_size for name in ("flow.png", "sheet.png")) > 1000
     with pytest.raises(InputError, match="no clip is left to draw"):
-        flow_picture(crops[:1], flow[:1], tmp_path / "none.png", "t")
+        flow_picture(crops=crops[:1], flow=flow[:1], output=tmp_path / "none.png", title="t")
 
 
 def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
@@ -145,7 +155,8 @@ def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
             frame.loc[honest & (frame["run"] == run), "uf1"] = value
         paths[protocol] = tmp_path / f"{protocol}.csv"
         write_scores(frame, paths[protocol])
-    rank_figure(paths, ["best", "middle", "worst"], [], "t", tmp_path / "ranks.svg")
+    shown = ["best", "middle", "worst"]
+    rank_figure(scores=paths, runs=shown, multilabel=[], title="t", output=tmp_path / "ranks.svg")
     text = (tmp_path / "ranks.svg").read_text()
     assert "p &lt;.001. Behind best after Holm" in text and "worst (.001)" in text
     assert "middle (" not in text and NULL_RUN not in text and "hidden" not in text
@@ -153,13 +164,11 @@ def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
 
 def test_a_curve_over_a_hyper_parameter(tmp_path):
     path = tmp_path / "curve.svg"
-    figures.sweep_figure(POINTS, 0.5, path, "t", "alpha_k", "ACC", True)
+    sweep_figure(POINTS, 0.5, path, "t", "alpha_k", "ACC", True)
     text = path.read_text()
     for label in ("alpha_k", "ACC", "published", "as-published (leaks)", "honest, 95 % interval", "null model (leaks)"):
         assert f"<!-- {label} -->" in text
-    figures.sweep_figure(
-        POINTS[["x", "published"]].reindex(columns=POINTS.columns), np.nan, path, "t", "K", "ACC", False
-    )
+    sweep_figure(POINTS[["x", "published"]].reindex(columns=POINTS.columns), np.nan, path, "t", "K", "ACC", False)
     assert "honest" not in path.read_text() and "null model" not in path.read_text()
 
 
@@ -171,8 +180,9 @@ def test_the_curve_of_a_table(tmp_path):
         "kind": "published",
         "title": "t",
         "curve": "K",
-        "columns": [{"protocol": "p", "metric": "acc", "ours": "acc"}],
+        "columns": [{"protocol": "p", "metric": "acc", "honest": "acc", "rule": "fold-oracle", "as_published": "acc"}],
     }
-    curve_figure(tmp_path / "t.csv", "t", card, "by K (synthetic clips)", tmp_path / "c.svg")
+    files = {"table": tmp_path / "t.csv", "output": tmp_path / "c.svg"}
+    curve_figure(name="t", card=card, title="by K (synthetic clips)", **files)
     text = (tmp_path / "c.svg").read_text()
     assert "<!-- by K (synthetic clips) -->" in text and "<!-- ACC -->" in text and "null model (leaks)" in text

@@ -9,9 +9,11 @@ import pytest
 
 from apexbench.cli import main
 from apexbench.errors import InputError
+from apexbench.evaluation.export_log import export_log
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.stages.logs import export_log, import_log
-from apexbench.training.run import Job, Scored, record_of, write_predictions
+from apexbench.stages.import_log import import_log
+from apexbench.training.record import Scored, record_of, write_predictions
+from apexbench.training.run import Job
 
 CLASSES = ("negative", "positive", "surprise")
 JOB = Job("s", 0, "p", CLASSES, "mine", "ststnet", {}, 0, "quick", "synthetic", "c0de")
@@ -44,9 +46,8 @@ def _predictions(table, path, seed=0):
 
 
 def _import(table, tmp_path, log, job=JOB):
-    import_log(
-        job.__dict__, str(log), str(tmp_path / "p.csv"), list(dict.fromkeys(table["fold"])), tmp_path / "o.parquet"
-    )
+    files = {"log": str(log), "protocol": str(tmp_path / "p.csv"), "output": tmp_path / "o.parquet"}
+    import_log(job=job.__dict__, folds=list(dict.fromkeys(table["fold"])), **files)
     return pd.read_parquet(tmp_path / "o.parquet")
 
 

@@ -98,6 +98,24 @@ def test_clip_mode_onset_is_each_frame_against_the_onset(scene):
     np.testing.assert_array_equal(result[1], onset)
 
 
+@pytest.mark.parametrize("options", [{}, {"mode": "video", "band": (4, 16)}, {"displacement": 0.2, "levels": 3}])
+@pytest.mark.parametrize("colours", [(), (1,), (3,)])
+def test_several_factors_are_each_of_them_alone(scene, options, colours):
+    clip = np.random.default_rng(3).integers(0, 256, (12, 40, 37, *colours), dtype=np.uint8)
+    factors = (0, 2.5, 8, 40)
+    together = magnify_clip(clip, "evm", factors=factors, fps=FPS, **options)
+    assert together.shape == (12, 4, 40, 37, *colours) and together.dtype == np.uint8
+    for i, factor in enumerate(factors):
+        np.testing.assert_array_equal(together[:, i], magnify_clip(clip, "evm", factor, FPS, **options))
+    as_float = magnify_clip(clip / 255, "evm", factors=(2.5,), fps=FPS, **options)
+    np.testing.assert_allclose(255 * as_float[:, 0], together[:, 1], atol=0.51)
+
+
+def test_factors_change_nothing_where_nothing_is_magnified(scene):
+    clip = np.stack(scene[:2])
+    assert magnify_clip(clip, "none", factors=(2, 4)) is clip
+
+
 FPS, CYCLE = 100, 8.0
 
 
@@ -175,6 +193,9 @@ def test_bad_input_is_refused(change, message):
         ({"mode": "video", "band": (10, 60)}, "50 Hz"),
         ({"mode": "video", "band": (0, 5)}, "0 < low"),
         ({"onset": 4}, "onset"),
+        ({"factors": (1, 2)}, "either factor or factors"),
+        ({"factor": None, "factors": ()}, "one or more"),
+        ({"factor": None, "factors": (1, -2)}, "needs a factor"),
     ],
 )
 def test_bad_clip_options_are_refused(options, message):

@@ -114,7 +114,6 @@ def test_majority_class(part, clips):
 def test_printed_columns_of_ststnet():
     scores = {name: float(value) for name, value in metrics.from_confusion(STSTNET["full"][0]).items()}
     assert round(scores["acc"], 4) == 0.7692 and round(scores["hm_f1"], 4) == 0.7389
-    assert metrics.per_class(STSTNET["full"][0], ["n", "p", "s"])["p"]["recall"] == 62 / 109
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
@@ -149,6 +148,3 @@ def test_multilabel_scores_agree_with_sklearn():
 def test_multilabel_counts_by_group():
     counts = multilabel.grouped_counts([0, 1, 1], [1, 2, 3], [1, 0, 3], 2)
     assert counts.tolist() == [[[[0, 0], [0, 1]], [[1, 0], [0, 0]]], [[[1, 0], [0, 1]], [[0, 0], [1, 1]]]]
-    assert multilabel.per_class(counts.sum(axis=0), ["AU1", "AU2"])["AU2"] == {
-        "f1": pytest.approx(2 / 3), "macro_f1": pytest.approx(2 / 3), "n": 2, "found": 1,
-    }  # fmt: skip

@@ -10,7 +10,7 @@ from small_networks import RESNET, VIT
 
 from apexbench.methods.base import FLOW, KEY_FRAMES
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.stages import mixing
+from apexbench.stages import mixing_picture as stage
 from apexbench.store import write_pack
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training import run
@@ -42,12 +42,13 @@ def _job(method, **params):
 
 def test_the_picture_shows_clips_of_a_subject_that_the_model_has_not_seen(tmp_path, monkeypatch):
     packs, drawn, learnt = _study(tmp_path), [], []
-    train = mixing.epochs
-    monkeypatch.setattr(mixing, "mixing_figure", lambda clips, *rest: drawn.append(clips))
+    train = stage.epochs
+    monkeypatch.setattr(stage, "mixing_figure", lambda clips, *rest: drawn.append(clips))
     monkeypatch.setattr(
-        mixing, "epochs", lambda m, inputs, *rest: learnt.extend(inputs["id"]) or train(m, inputs, *rest)
+        stage, "epochs", lambda m, inputs, *rest: learnt.extend(inputs["id"]) or train(m, inputs, *rest)
     )
-    mixing.mixing_picture(_job("mixmeformer"), str(tmp_path / "p.csv"), packs, "out.png", "t", most=2)
+    picture = {"protocol": str(tmp_path / "p.csv"), "packs": packs, "output": "out.png", "title": "t"}
+    stage.mixing_picture(job=_job("mixmeformer"), most=2, **picture)
     (clips,) = drawn
     assert [clip["name"] for clip in clips] == ["1: c0", "1: c1"]
     assert len(learnt) == 6 and not any(name.startswith("a/1/") for name in learnt)
@@ -65,7 +66,8 @@ def test_the_picture_is_written_with_or_without_an_onset_frame(tmp_path):
         "two": _job("mixmeformer"),
         "one": Job("s", 0, "p", ("x", "y"), "run", "vit-flow", {**vit, "mixing": "cutmix"}, 0, "quick", "", "c"),
     }.items():
-        mixing.mixing_picture(job, str(tmp_path / "p.csv"), packs, str(tmp_path / f"{name}.png"), "t")
+        picture = {"protocol": str(tmp_path / "p.csv"), "packs": packs, "title": "t"}
+        stage.mixing_picture(job=job, output=str(tmp_path / f"{name}.png"), **picture)
     wide, narrow = (cv2.imread(str(tmp_path / f"{name}.png")) for name in ("two", "one"))
     assert wide.shape[1] > narrow.shape[1] > 500
 

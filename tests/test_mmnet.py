@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from apexbench.stages.packs import pack_frames
 from torch.nn import functional
 
 from apexbench.config.methods import MethodCard
@@ -14,7 +15,6 @@ from apexbench.methods import create
 from apexbench.methods.loop import Clips, predict
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
-from apexbench.stages.packs import pack_frames
 from apexbench.stages.shards import frames_near_keys
 from apexbench.store import read_pack, read_tensors, write_tensors
 from apexbench.training.run import train_fold

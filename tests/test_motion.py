@@ -11,9 +11,9 @@ from textures import blobs, end_point_error, pair
 
 from apexbench.config.recipes import FlowRecipe
 from apexbench.motion import FLOWS, farneback_flow, optical_strain, tvl1_flow
-from apexbench.stages.flow import flow_subject
-from apexbench.stages.packs import pack
-from apexbench.stages.pictures import flow_picture
+from apexbench.stages.flow import flow
+from apexbench.stages.flow_picture import flow_picture
+from apexbench.stages.pack import pack
 from apexbench.store import read_pack, read_tensors, write_tensors
 
 
@@ -198,20 +198,19 @@ def test_farneback_is_opencv_on_uint8(scene):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_frames_are_resized_before_the_flow_if_the_recipe_says_so(scene, tmp_path, channels):
+def test_the_stage_and_its_picture(scene, tmp_path, channels):
     frames = np.stack([np.repeat(image[..., None], channels, -1) for image in (scene.first, scene.second)])
     record = {"frames": [4, 9], "onset": 4, "apex": 9}
-    meta = {"kind": "clips", "subject": 6, "clips": {"samm/6/006_1_2/4": record}}
+    meta = {"kind": "shard", "axes": ["key", "y", "x", "colour"], "clips": {"samm/6/006_1_2/4": record}}
     write_tensors(tmp_path / "clips", {"samm/6/006_1_2/4": frames}, meta)
-    recipe = FlowRecipe(algorithm="farneback", size=48).model_dump(mode="json")
-    flow_subject(tmp_path / "clips", recipe, tmp_path / "flow")
-    shard = read_tensors(tmp_path / "flow", kind="flow")
+    recipe = FlowRecipe(of="keys", algorithm="farneback", map=48).model_dump(mode="json")
+    flow(shard=tmp_path / "clips", recipe=recipe, output=tmp_path / "flow")
+    shard = read_tensors(tmp_path / "flow", kind="shard")
     (maps,) = (shard[name] for name in shard)
-    small = [cv2.resize(image, (48, 48), interpolation=cv2.INTER_LINEAR) for image in (scene.first, scene.second)]
-    assert maps.shape == (48, 48, 3) and shard.meta["recipe"]["size"] == 48
-    np.testing.assert_array_equal(maps[..., :2], farneback_flow(*small).astype(np.float16))
-    pack([tmp_path / "flow"], {"flow": "farneback-48", "frames": None, "size": 48}, tmp_path / "pack")
-    np.testing.assert_array_equal(read_pack(tmp_path / "pack").x[0], maps.transpose(2, 0, 1))
-    flow_picture([tmp_path / "clips"], [tmp_path / "flow"], tmp_path / "flow.png", "t")
-    flow_subject(tmp_path / "clips", recipe | {"size": None}, tmp_path / "flow")
-    assert read_tensors(tmp_path / "flow", kind="flow")["samm/6/006_1_2/4"].shape == (128, 128, 3)
+    assert maps.shape == (128, 128, 3) and shard.meta["axes"] == ["y", "x", "motion"] and shard.meta["units"] == "px"
+    np.testing.assert_array_equal(maps[..., :2], farneback_flow(scene.first, scene.second).astype(np.float16))
+    pack(shards=[tmp_path / "flow"], recipe=recipe, axes=["motion", "y", "x"], output=tmp_path / "pack")
+    small = cv2.resize(maps.astype(np.float32), (48, 48), interpolation=cv2.INTER_AREA).astype(np.float16)
+    np.testing.assert_array_equal(read_pack(tmp_path / "pack").x[0], small.transpose(2, 0, 1))
+    flow_picture(crops=[tmp_path / "clips"], flow=[tmp_path / "flow"], output=tmp_path / "flow.png", title="t")
+    assert (tmp_path / "flow.png").stat().st_size > 10_000

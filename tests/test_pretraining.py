@@ -14,9 +14,9 @@ from apexbench.methods.loop import Clips, epochs
 from apexbench.methods.pretraining import find_task, task_names
 from apexbench.protocols import COLUMNS
 from apexbench.stages import pretrain as stage
-from apexbench.stages.pretrain import pretrain
+from apexbench.stages.pretrain import PretrainingJob, pretrain
 from apexbench.store import write_pack
-from apexbench.training.pretraining import PretrainingJob, Pretrainings
+from apexbench.training.pretraining import Pretrainings
 from apexbench.training.run import Job, run_folds
 from apexbench.weights import EVERY, Weights, read_seen, read_states, write_states
 
@@ -65,7 +65,7 @@ def by_fold(study, folds=FOLDS, output="folds", weights=None, people_of=PEOPLE, 
 
 def train(study, weights, named, folds=FOLDS, **options):
     params = {"epochs": 1, "batch_size": 4, "image_size": 48, "vit": VIT, "resnet": RESNET, "semantic_weights": named}
-    job = Job("s", 0, "p", ("x", "y"), "run", "mixmeformer", params, 0, "quick", "synthetic", "c")
+    job = Job(0, "p", ("x", "y"), "run", "mixmeformer", params, 0, "quick", "synthetic", "c")
     packs = {role: [str(study / f"{role}-a")] for role in ("flow", "frames")}
     output = study / "o.parquet"
     files = {"semantic_weights": weights}
@@ -261,18 +261,12 @@ def test_recipes_that_are_not_well_formed(recipe, message):
         Recipes(magnification={}, flow={}, packs={}, pretraining={"one": ALL | recipe})
 
 
-def test_chains_paths_and_budgets():
+def test_chains_and_budgets():
     start = {"start": {"weights": {"pretraining": "first"}}, "budgets": {"quick": {"params": {"epochs": 2}}}}
     found = pretrainings("quick", first=ALL, second=EACH | start)
     found.check(AXES.get, lambda name: 48, AXES, ["a", "b"])
     assert found.chain([Weights(pretraining="second"), Weights(timm="a.b")]) == ["second", "first"]
-    assert found.path("first", "p", "0-2") == "results/pretrained/first/all.safetensors"
-    assert found.path("second", "p", "0-2") == "results/pretrained/second/p/folds0-2.safetensors"
-    assert found.weights_path(Weights(timm="resnet18.tv_in1k")) == "results/weights/resnet18.tv_in1k.safetensors"
-    assert found.weights_files(found.params("second"), "p", "0-2") == {"weights": found.path("first", "p", "0-2")}
     assert found.params("second").epochs == 2 and found.params("first").epochs == 20
-    assert found.packs("second", "{}/{}".format, ["a", "b"]) == {"frames": ["a/frames-48", "b/frames-48"]}
-    assert found.packs("first", "{}/{}".format, ["a"]) == {"frames": ["b/frames-48"]}
 
 
 def test_who_may_be_seen_is_decided_before_anything_runs():

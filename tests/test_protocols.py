@@ -23,7 +23,7 @@ from apexbench.protocols import (
     unexpected,
     write_protocol,
 )
-from apexbench.stages.clips import protocol_table
+from apexbench.stages.protocol import protocol_table
 
 ROOT = Path(__file__).parent.parent
 CARDS = {
@@ -168,7 +168,8 @@ def test_a_table_reads_as_it_was_written(indexes, tmp_path):
 
 def test_clip_names_stay_text(tmp_path):
     index = _index(tmp_path / "a.csv", "a", [(1, "007", 1, "anger"), (2, "1e3", 1, "happiness")])
-    protocol_table("p", CARD.model_dump(), [index], [], tmp_path / "p.csv", tmp_path / "counts.csv")
+    outputs = {"output": tmp_path / "p.csv", "counts_output": tmp_path / "counts.csv"}
+    protocol_table(name="p", card=CARD.model_dump(), indexes=[index], findings=[], **outputs)
     assert read_protocol(tmp_path / "p.csv")["id"].tolist() == ["a/1/007/1", "a/2/1e3/1"]
 
 
@@ -221,7 +222,8 @@ def _table(indexes, folder, strict=False, **changes):
     findings = folder / "f.csv"
     findings.write_text("kind,place,clip,text\ndropped,sheet row 7,w2,no frames\napex,sheet row 8,w3,midpoint\n")
     card = _counted(**changes).model_dump(mode="json")
-    protocol_table("p", card, indexes, [findings], folder / "deep/p.csv", folder / "deep/counts.csv", strict)
+    outputs = {"output": folder / "deep/p.csv", "counts_output": folder / "deep/counts.csv"}
+    protocol_table(name="p", card=card, indexes=indexes, findings=[findings], strict=strict, **outputs)
 
 
 def test_differences_go_to_the_log_with_the_clips_that_were_left_out(indexes, tmp_path, caplog):

@@ -16,7 +16,7 @@ from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.datasets.synthetic.render import lay_out
 from apexbench.errors import InputError
 from apexbench.protocols import assemble, unexpected
-from apexbench.stages.clips import index_dataset
+from apexbench.stages.index import index_dataset
 
 ROOT = Path(__file__).parent.parent
 CARDS, PROTOCOLS = read_cards(ROOT)
@@ -724,10 +724,10 @@ def test_the_index_and_its_findings(laid_out, tmp_path, caplog):
     known = {key: value for key, value in options("casme2").items() if key != "repairs"}
     records = [repair.model_dump(mode="json") for repair in REPAIRS]
     expected = {key: getattr(card, f"{key}") for key in ("expected_clips", "expected_subjects", "expected_emotions")}
-    paths = [str(tmp_path / name) for name in ("i.csv", "i.findings.csv")]
-    arguments = ("casme2", str(laid_out("casme2")), card.subjects, *paths)
-    index_dataset(*arguments, strict=True, expected=expected, repairs=records, **known)
-    index = read_index(paths[0])
+    paths = {"output": str(tmp_path / "i.csv"), "findings": str(tmp_path / "i.findings.csv")}
+    known |= {"dataset": "casme2", "root": str(laid_out("casme2")), "subjects": card.subjects, **paths}
+    index_dataset(strict=True, expected=expected, repairs=records, **known)
+    index = read_index(tmp_path / "i.csv")
     assert len(index) == 255 and set(index["objective"]) == {"I", "II", "III", "IV", "V", "VI", "VII"}
     lines = (tmp_path / "i.findings.csv").read_text().splitlines()
     assert lines[0] == "kind,place,clip,text" and len(lines) == 8
@@ -735,7 +735,7 @@ def test_the_index_and_its_findings(laid_out, tmp_path, caplog):
 
     wrong = {**expected, "expected_clips": 256, "expected_emotions": {"Others": 99, "disgust": 64}}
     with caplog.at_level("INFO"):
-        index_dataset(*arguments, expected=wrong, repairs=records, **{**known, "apex": "drop"})
+        index_dataset(expected=wrong, repairs=records, **{**known, "apex": "drop"})
     assert "count: " in caplog.text and "clips: expected 256, found 253" in caplog.text
     lines = (tmp_path / "i.findings.csv").read_text()
     for line in ("clips: expected 256, found 253", "disgust: expected 64, found 61", "happiness: expected 0, found 32"):
@@ -743,18 +743,19 @@ def test_the_index_and_its_findings(laid_out, tmp_path, caplog):
     assert "Others" not in lines
     (tmp_path / "i.csv").unlink()
     with pytest.raises(InputError) as caught:
-        index_dataset(*arguments, strict=True, expected=wrong, repairs=records, **{**known, "apex": "drop"})
+        index_dataset(strict=True, expected=wrong, repairs=records, **{**known, "apex": "drop"})
     lines = str(caught.value).splitlines()
     assert sum("clip 4/EP12_01f: field 'apex': the sheet gives none" in line for line in lines) == 1
     assert "set strict: false" in lines[-1] and not (tmp_path / "i.csv").exists()
 
 
 def test_a_subject_that_the_config_does_not_list(laid_out, tmp_path):
-    root, paths = laid_out("samm", FEW["samm"]), [str(tmp_path / "i.csv"), str(tmp_path / "i.findings.csv")]
+    paths = {"output": str(tmp_path / "i.csv"), "findings": str(tmp_path / "i.findings.csv")}
+    samm = {"dataset": "samm", "root": laid_out("samm", FEW["samm"]), **paths}
     with pytest.raises(
         InputError, match=r"config/datasets\.yaml: entry 'samm', field 'subjects': .*subject 24.*add it"
     ):
-        index_dataset("samm", root, [12, 23], *paths)
+        index_dataset(**samm, subjects=[12, 23])
     assert list(tmp_path.iterdir()) == []
-    index_dataset("samm", root, [12, 23, 24], *paths, label_set="l", fps=200.0)
+    index_dataset(**samm, subjects=[12, 23, 24], label_set="l", fps=200.0)
     assert len(list(tmp_path.iterdir())) == 2

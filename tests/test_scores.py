@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from predictions import card, megc2019, predictions, random_predictions, table_of, write
+from predictions import card, every_score, megc2019, predictions, random_predictions, table_of, write
 
 from apexbench.errors import InputError
 from apexbench.evaluation import metrics
-from apexbench.evaluation.conventions import OF_FOLDS, conventions
+from apexbench.evaluation.conventions import OF_FOLDS
 from apexbench.evaluation.intervals import subject_intervals
 from apexbench.evaluation.multilabel import bitmask
 from apexbench.evaluation.predictions import read_predictions
@@ -20,7 +20,7 @@ from apexbench.evaluation.scores import (
     write_scores,
 )
 from apexbench.evaluation.selection import LEAKING, RULES, select
-from apexbench.stages.results import score_protocol
+from apexbench.stages.scores import score_protocol
 
 CARD = card()
 FRAME = predictions(epochs=2)
@@ -58,7 +58,7 @@ def test_scores_match_the_metrics(tmp_path):
     assert np.isnan(row["uf1_sd"])
     assert json.loads(row["confusion"]) == metrics.confusion_matrix(final["label"], guess, 3).tolist()
     for rule in scores.index:
-        expected = conventions(select(frame, rule))
+        expected = every_score(select(frame, rule))
         assert {name: scores.loc[rule, name] for name in expected} == pytest.approx(expected), rule
     leaky = scores.loc["fold-oracle"]
     assert leaky["acc"] >= row["acc"] and np.isnan(leaky["uf1_low"])
@@ -70,7 +70,7 @@ def test_folds_count_in_the_order_of_the_table(tmp_path):
     other = of_run(scored({"ststnet": [path]}, table=TABLE[::-1])).loc["last"]
     assert one["cumulative_acc"] != other["cumulative_acc"] and one["uf1"] == other["uf1"]
     folds = [part for _, part in select(FRAME, "last").groupby("subject", sort=False)]
-    assert other["cumulative_acc"] == pytest.approx(conventions(pd.concat(folds[::-1]))["cumulative_acc"])
+    assert other["cumulative_acc"] == pytest.approx(every_score(pd.concat(folds[::-1]))["cumulative_acc"])
 
 
 def test_seeds_are_averaged_never_pooled(tmp_path):
@@ -216,7 +216,7 @@ def test_inner_rows(tmp_path):
     inner = write(tmp_path / "inner.parquet", inner_of(frame, skill_at=2), seconds=10)
     scores = of_run(scored({"ststnet": [path]}, inner_by_run={"ststnet": [inner]}))
     row = scores.loc["inner"]
-    expected = conventions(frame[frame["epoch"] == 2])
+    expected = every_score(frame[frame["epoch"] == 2])
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert not row["leaking"] and row["uf1_low"] <= row["uf1"] <= row["uf1_high"]
     assert row["seconds"] == 12.5 and scores.loc["last", "seconds"] == 2.5
@@ -370,8 +370,9 @@ def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, 
     skill = {"bad": 0.1, "good": 0.4, "best": 9.0}
     runs = {run: [write(tmp_path / run, predictions(run, epochs=1, skill=s))] for run, s in skill.items()}
     TABLE.assign(emotion="", **{"class": ""}).to_csv(tmp_path / "table.csv", index=False)
-    paths = [tmp_path / "scores.csv", tmp_path / "comparisons.csv"]
-    score_protocol(runs, {}, {}, compared, CARD.model_dump(), tmp_path / "table.csv", 0, *paths)
-    assert set(read_scores(paths[0])["run"]) == {*runs, "null-model"}
-    found = pd.read_csv(paths[1])
+    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "comparisons")}
+    known = {"card": CARD.model_dump(), "protocol": tmp_path / "table.csv", "seed": 0}
+    score_protocol(runs=runs, inner={}, skipped={}, compared=compared, **known, **paths)
+    assert set(read_scores(paths["scores"])["run"]) == {*runs, "null-model"}
+    found = pd.read_csv(paths["comparisons"])
     assert list(zip(found["run"], found["reference"], strict=True)) == pairs

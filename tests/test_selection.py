@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from predictions import every_score
 
 from apexbench.errors import InputError
-from apexbench.evaluation.conventions import conventions
 from apexbench.evaluation.multilabel import bitmask
 from apexbench.evaluation.selection import HONEST, LEAKING, RULES, inner, predicted, select, trace
 
@@ -189,7 +189,7 @@ def test_random_scores_gain_from_the_oracles_only():
     frame["fold"] = "samm:" + frame["subject"].astype(str)
     frame["label"] = rng.choice(3, p=[0.57, 0.25, 0.18], size=(subjects * per_subject)).repeat(epochs)
     frame[["p0", "p1", "p2"]] = rng.random((len(frame), 3))
-    score = {rule: conventions(select(frame, rule))["uf1"] for rule in RULES if rule != "inner"}
+    score = {rule: every_score(select(frame, rule))["uf1"] for rule in RULES if rule != "inner"}
     assert score["last"] < 0.38
     assert score["last"] < score["global-oracle"] < 0.45
     assert all(value > 0.6 for rule, value in score.items() if rule.startswith("fold-oracle"))

@@ -15,10 +15,11 @@ import pytest
 import toy_methods  # noqa: F401  (lets draws be found, in the killed job too)
 
 from apexbench.errors import InputError
+from apexbench.instructions import held
 from apexbench.methods import create
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.store import read_pack, read_tensors, write_pack
-from apexbench.training import run
+from apexbench.training import record, run
 from apexbench.training.device import lease
 from apexbench.training.run import Job, run_folds, train_fold
 from apexbench.training.seeds import stream
@@ -218,7 +219,7 @@ def test_the_file_of_predictions(study, tmp_path):
     assert frame["epoch"].value_counts().to_dict() == {1: 12, 2: 12, 3: 12}
     table = read_protocol(study / "p.csv").merge(frame, on=["dataset", "subject", "clip", "onset", "fold"])
     assert len(table) == 36 and (table["label_x"] == table["label_y"]).all()
-    record = _record(tmp_path / "o.parquet")
+    written = _record(tmp_path / "o.parquet")
     assert {
         "classes",
         "data_source",
@@ -228,14 +229,41 @@ def test_the_file_of_predictions(study, tmp_path):
         "multilabel",
         "code_hash",
         "versions",
+        "commit",
+        "hyper_parameters",
+        "processor",
+        "instructions",
         "device",
         "seconds",
         "folds",
-    } == set(record)
-    assert record["classes"] == ["bad", "good", "other"] and record["folds"] == 4 and record["device"] == "cpu"
-    assert record["code_hash"] == "c0de" and record["data_source"] == "synthetic" and record["seconds"] >= 0
-    assert {"python", "numpy", "torch", "scikit-learn"} <= set(record["versions"])
+    } == set(written)
+    assert written["classes"] == ["bad", "good", "other"] and written["folds"] == 4 and written["device"] == "cpu"
+    assert written["code_hash"] == "c0de" and written["data_source"] == "synthetic" and written["seconds"] >= 0
+    assert {"python", "numpy", "torch", "scikit-learn"} <= set(written["versions"])
+    assert written["processor"] and written["instructions"] == held()
+    assert written["hyper_parameters"] == {"epochs": 3}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet"]
+
+
+def test_the_record_has_the_hyper_parameters_that_the_card_leaves_as_they_are(study, tmp_path):
+    _run(study, tmp_path / "o.parquet", _job("flow-svm", C=3.0), FOLDS[:1])
+    assert _record(tmp_path / "o.parquet")["hyper_parameters"] == {
+        "kernel": "rbf", "C": 3.0, "gamma": "scale", "scale": "clip", "strain": True,
+    }  # fmt: skip
+
+
+def test_the_commit_is_that_of_the_checkout_and_empty_outside(tmp_path, monkeypatch):
+    module = tmp_path / "training" / "record.py"
+    module.parent.mkdir()
+    monkeypatch.setattr(record, "__file__", str(module))
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    assert record.commit() == ""
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert record.commit() == ""  # nothing committed yet
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+    assert len(record.commit()) == 40
+    monkeypatch.setenv("PATH", "")
+    assert record.commit() == ""
 
 
 def test_the_config_hash_leaves_the_seed_out(study, tmp_path):

@@ -8,8 +8,9 @@ from apexbench.clips import write_index
 from apexbench.datasets import load_index
 from apexbench.frames import anchor_points, magnify
 from apexbench.motion import FLOWS
-from apexbench.stages.faces import crop_subject
+from apexbench.stages.faces import find_faces
 from apexbench.stages.flow import gray
+from apexbench.stages.frames import crop_frames
 from apexbench.stages.shards import onset_and_apex
 from apexbench.store import read_tensors
 
@@ -32,17 +33,20 @@ def crops(rendered, tmp_path_factory):
         root, truth = rendered[dataset]
         index = load_index(dataset, root)
         write_index(index, folder / f"{dataset}.csv")
-        for subject in sorted(set(index["subject"])):
-            path = folder / f"{dataset}-{subject}.safetensors"
-            crop_subject(str(folder / f"{dataset}.csv"), subject, str(root), {"size": SIZE}, "fail", str(path))
-            shard = read_tensors(path)
-            for name, record in shard.meta["clips"].items():
-                key = f"{subject}/{name.split('/')[2]}"
-                matrix = np.array(record["matrix"])
-                onset, apex = (gray(frame) for frame in onset_and_apex(shard, name))
-                flow = true_flow(truth[f"{key}/flow"], matrix, (SIZE, SIZE))
-                anchors = anchor_points(truth[f"{key}/landmarks"]) @ matrix[:, :2].T + matrix[:, 2]
-                found.append((onset, apex, flow, anchors))
+        path = folder / f"{dataset}.safetensors"
+        faces = str(folder / f"{dataset}-faces.csv")
+        where = {"index": str(folder / f"{dataset}.csv"), "clips": str(root), "subjects": sorted(set(index["subject"]))}
+        find_faces(**where, detector="mesh", missing_face="fail", output=faces)
+        recipe = {"crop": {"size": SIZE}, "choose": "key-frames", "options": {}}
+        crop_frames(**where, faces=faces, recipe=recipe, output=str(path))
+        shard = read_tensors(path)
+        for name, record in shard.meta["clips"].items():
+            key = "/".join(name.split("/")[1:3])
+            matrix = np.array(record["matrix"])
+            onset, apex = (gray(frame) for frame in onset_and_apex(shard, name))
+            flow = true_flow(truth[f"{key}/flow"], matrix, (SIZE, SIZE))
+            anchors = anchor_points(truth[f"{key}/landmarks"]) @ matrix[:, :2].T + matrix[:, 2]
+            found.append((onset, apex, flow, anchors))
     return found
 
 

@@ -9,48 +9,67 @@ from apexbench.config.model import Model, Text
 Apex = Literal["sheet", "midpoint", "spotted", "drop"]
 
 
-class FaceCard(Model):
-    """How the faces of a data set are found and cropped: one detection per clip, on the onset frame."""
-
-    detector: Literal["mesh", "haar", "provided"] = "mesh"
-    fallback: Literal["haar", "none"] = "haar"
-    size: int = Field(default=192, ge=32, le=1024)
-
-
 class DatasetCard(Model):
     """datasets.yaml: one release, or one reading of it."""
 
     title: str
+    """What tables and figures call it."""
     loader: str = ""
+    """The release that is read; left out: the name of the entry."""
     folder: str = ""
+    """Its folder below `data` of config.yaml; left out: the name of the entry."""
     people: str = ""
     """Whose subjects these are, if not those of its loader's release: smic-hs for smic-vis."""
     label_set: str
+    """Name and version of the annotation; stands in the index and in the table of the data."""
     fps: float = Field(gt=0)
+    """Frames per second."""
     apex: Apex = "sheet"
+    """Where the apex is from: the sheet, the midpoint, spotted in the frames; `drop` leaves clips without one out."""
     sheet: str = ""
+    """Glob pattern of the annotation file, where a copy holds several."""
     frames: str = ""
+    """Glob pattern of the folder of frames, where a copy holds several."""
     part: str = ""
+    """The part of the release that is read, where it has several."""
     unusable: Literal["fail", "skip"] = "fail"
+    """What becomes of a clip that cannot be used, for instance without frames: `skip` leaves it out."""
     subjects: tuple[int, ...] | str
+    """Numbers of the subjects, or a glob pattern of their folders."""
     expected_clips: int | None = None
+    """Clips of the official release; compared when it is read."""
     expected_subjects: int | None = None
+    """Subjects of the official release."""
     expected_emotions: dict[str, int] = {}
+    """{emotion: clips} of the official release."""
     note: str = ""
-    faces: FaceCard = FaceCard()
+    """How sure the counts are, and what else is to be known."""
+    cropped: bool = False
+    """Whether the frames are faces already, as released, and are taken whole."""
 
 
 class Repair(Model):
     """repairs.yaml: one correction of an annotation, applied only where the old value is found."""
 
     dataset: str
+    """The release whose annotation is corrected."""
     subject: int | None = None
-    clip: str  # quoted in YAML, which reads 032_3_1 as a number
+    """Number of the subject; left out: any."""
+    clip: str
+    """Name of the clip, `*` for any; quoted, for YAML reads 032_3_1 as a number."""
     field: Literal["onset", "apex", "offset", "aus", "emotion", "objective", "clip"]
+    """What is corrected; `clip` with new: drop leaves the clip out."""
     old: Text
+    """Text of the cell, or `missing`, `out of range`, `*` (any), or `~` and a regular expression."""
     new: Text
+    """The text to put there, the name of another field, or `midpoint`."""
     reason: str
+    """Why the old value is wrong."""
     source: str
+    """Where the correction is from."""
     enabled: bool = True
+    """false switches the record off."""
     onset_from: int | None = None
+    """The clip's onset is this frame or later; tells clips of one long video apart."""
     onset_to: int | None = None
+    """The clip's onset is this frame or earlier."""

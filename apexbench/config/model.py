@@ -16,9 +16,12 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(val
 
 
 class Model(BaseModel):
-    """Base of all cards: unknown keys are refused, values cannot change afterwards."""
+    """Base of all cards: unknown keys are refused, values cannot change afterwards.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The string below a field is what editors show of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def _path(value: Any, location: tuple, missing: bool) -> list:
@@ -74,7 +77,8 @@ def validate(model: type[Model], value: Any, file: Path) -> Any:
         raise _complaint(error, file, model, value) from None
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser, a tenth of the time, where PyYAML was built with it
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML 1.2 in one point: true and false are booleans, the words on, off, yes and no are texts, so keys, too."""
 
 

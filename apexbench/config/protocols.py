@@ -12,30 +12,50 @@ class Excluded(Model):
     """A clip that a protocol leaves out although its label has a class."""
 
     dataset: str
+    """The data set of the clip."""
     subject: int
-    clip: str  # quoted in YAML, which reads 032_3_1 as a number
+    """Number of its subject."""
+    clip: str
+    """Name of the clip; quoted, for YAML reads 032_3_1 as a number."""
     reason: str
+    """Why it is left out."""
 
 
 class ProtocolCard(Model):
     """protocols.yaml: which clips, which labels, which folds, and how many of each the official list has."""
 
     title: str
+    """What tables and figures call it."""
     datasets: tuple[str, ...] = Field(min_length=1)
+    """Entries of datasets.yaml whose clips are taken."""
     label_set: str
+    """Name of the labels, e.g. casme2-20140508/5."""
     source: str = ""
+    """Where the protocol is from, and who uses it."""
     split: Literal["loso", "k-fold", "leave-one-dataset-out"] = "loso"
+    """Which clips are tested together: those of one subject (`loso`), of a part of the subjects, of one data set."""
     folds: int | None = Field(default=None, ge=2)
+    """Number of parts of a `k-fold` split."""
     target: Literal["emotion", "objective", "aus"] = "emotion"
+    """What the classes are made of: emotions, objective classes (I to VII), or action units (several for each clip)."""
     classes: dict[str, tuple[Text, ...]]
+    """{class: its labels}; clips with other labels are left out."""
     classes_of: dict[str, dict[str, tuple[Text, ...]]] = {}
+    """{data set: {class: its labels}} where the map of one data set differs."""
     exclude: tuple[Excluded, ...] = ()
+    """Clips that are left out although their label has a class."""
     slices: dict[str, tuple[str, ...]] = {}
+    """{name: data sets} of parts of the predictions that are scored for themselves."""
     average: Literal["pooled", "datasets"] = "pooled"
+    """`pooled`: all predictions are scored once; `datasets`: the mean of the scores of each data set."""
     expected_clips: int | None = None
+    """Clips of the official list."""
     expected_classes: tuple[int, ...] | None = None
+    """Clips of each class of the official list, in the order of the classes."""
     expected_subjects: dict[str, dict[int, int | tuple[int, ...]]] = {}
+    """{data set: {subject: clips, or clips of each class}} of the official list."""
     note: str = ""
+    """What else is to be known."""
 
     @property
     def multilabel(self) -> bool:

@@ -1,4 +1,8 @@
-"""recipes.yaml: what happens between the clips and the methods."""
+"""recipes.yaml: what happens between the clips and the methods.
+
+A chain of small recipes, each made `of` another: crop -> frames -> magnification -> flow or features. A method's card
+names any recipe but a crop; what no configured method reads is not computed.
+"""
 
 from typing import Any, Literal
 
@@ -6,63 +10,75 @@ from pydantic import Field, model_validator
 
 from apexbench.config.methods import Budget, Values
 from apexbench.config.model import Model
-from apexbench.weights import RANDOM, Weights
+from apexbench.weights import Weights
+
+Axes = tuple[str, ...]
+
+
+class CropRecipe(Model):
+    """Where a face lies and how its pixels are sampled, once, from the source frame to the size that is read."""
+
+    detector: Literal["mesh", "mesh-only", "haar"] = "mesh"
+    """What finds the face on the onset frame: `mesh` (468 points, else Haar), `mesh-only`, or `haar`. A data set that
+    is `cropped` as released has its frames taken whole."""
+    margin: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of the crop that is added on each side of the face."""
+    size: int = Field(ge=8, le=1024)
+    """Side of the crop in px."""
+    interpolation: str = "cubic"
+    """`cubic`, `bilinear` (OpenCV's), or `pil-bilinear` (Pillow's, which averages where it shrinks)."""
+
+
+class FramesRecipe(Model):
+    """Which frames of a clip are cropped."""
+
+    crop: str
+    """Name of the crop recipe."""
+    choose: str = "all"
+    """Which frames: `all`, `key-frames` (onset and apex), `near-keys`, `first`, `uniform`, `most-moving`, or `tim`."""
+    options: dict[str, Any] = {}
+    """What the choice takes, such as `count`."""
 
 
 class MagnificationRecipe(Model):
-    """recipes.yaml, magnification: arm, factor (added amplification) and the arm's options."""
+    """Chosen frames with their motion magnified, by one factor or by several."""
 
-    arm: Literal["none", "evm"]
-    factor: float = Field(default=0.0, ge=0)
+    of: str
+    """Name of the frames recipe."""
+    arm: str
+    """How: `evm`; `none` is the frames as they are, without a copy."""
+    factors: tuple[float, ...] = ()
+    """Added amplifications: a displacement d becomes (1 + factor) d. They make an axis of their own."""
     options: dict[str, Any] = {}
+    """What the arm takes, such as `mode`."""
 
 
 class FlowRecipe(Model):
-    """recipes.yaml, flow: onset -> apex flow and strain of magnified crops, first resized to `size` px if given."""
+    """Optical flow between frames, and its strain."""
 
-    magnification: str = "none"
-    algorithm: Literal["tvl1", "farneback"] = "tvl1"
-    size: int | None = Field(default=None, ge=16, le=1024)
+    of: str
+    """Name of the frames or magnification recipe."""
+    algorithm: str = "tvl1"
+    """`tvl1` or `farneback`."""
+    pairs: Literal["onset-apex", "onset-each", "consecutive"] = "onset-apex"
+    """Between which frames: one map, or one from the onset to each later frame, or one from each frame to the next."""
+    map: int | None = Field(default=None, ge=8, le=1024)
+    """Side in px to which methods get the maps shrunk; none: as computed. Values stay px of the crop."""
     strain: Literal["sobel", "forward", "central"] = "sobel"
+    """Derivative by which strain is taken from flow."""
     options: dict[str, Any] = {}
-
-
-class Jitter(Model):
-    """How far training frames may lie from the key frames, as parts of a quarter of the rise (onset to apex).
-
-    The onset moves later and the apex earlier; `past_apex` is a part of a quarter of the fall (apex to offset).
-    """
-
-    onset: float = Field(default=0.0, ge=0, le=1)
-    apex: float = Field(default=0.0, ge=0, le=1)
-    past_apex: float = Field(default=0.0, ge=0, le=1)
-
-
-class PackRecipe(Model):
-    """recipes.yaml, packs: what a method reads; either a flow recipe's maps or a magnification recipe's frames."""
-
-    flow: str | None = None
-    frames: str | None = None
-    size: int = Field(ge=8, le=1024)
-    jitter: Jitter | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self):
-        if (self.flow is None) == (self.frames is None):
-            raise ValueError("give either 'flow' or 'frames', naming one recipe")
-        if self.jitter and self.flow:
-            raise ValueError("field 'jitter': goes with 'frames', and only with it")
-        return self
+    """What the algorithm takes."""
 
 
 class FeatureRecipe(Model):
-    """recipes.yaml, features: a pack of frames through a network up to a named layer."""
+    """One row of features for each clip, computed once for all protocols, seeds and folds."""
 
-    pack: str
-    network: str = "resnet18"
-    layer: str = "layer3"
-    weights: Weights = RANDOM
-    seed: int = 0
+    of: str
+    """Name of the frames, magnification or flow recipe."""
+    extractor: str
+    """A module of apexbench/features: `resnet`, `lbp-top`, ..."""
+    options: dict[str, Any] = {}
+    """What the extractor takes."""
 
 
 class PretrainingClips(Model):
@@ -90,6 +106,7 @@ class PretrainingRecipe(Model):
     params: dict[str, Any] = {}
     """Hyper-parameters of the task that differ from its defaults."""
     clips: PretrainingClips
+    """Which clips it sees."""
     start: dict[str, Weights] = {}
     """{hyper-parameter of the task: weights that it begins with}; another pre-training makes a chain."""
     budgets: dict[Budget, Values] = {}
@@ -105,10 +122,58 @@ class PretrainingRecipe(Model):
 
 
 class Recipes(Model):
-    """recipes.yaml."""
+    """recipes.yaml. Names are unique over all sections but `crops`."""
 
-    magnification: dict[str, MagnificationRecipe]
-    flow: dict[str, FlowRecipe]
-    packs: dict[str, PackRecipe]
+    crops: dict[str, CropRecipe]
+    """Where faces lie and how their pixels are sampled."""
+    frames: dict[str, FramesRecipe]
+    """Which frames are cropped."""
+    magnification: dict[str, MagnificationRecipe] = {}
+    """Chosen frames, magnified."""
+    flow: dict[str, FlowRecipe] = {}
+    """Flow and strain."""
     features: dict[str, FeatureRecipe] = {}
+    """Features of frames or flow."""
     pretraining: dict[str, PretrainingRecipe] = {}
+    """Weights that are trained here, which cards name as {pretraining: <name>}."""
+
+    def section(self, name: str) -> str:
+        """Return the section that a recipe stands in; KeyError for a name that none has."""
+        for section in ("frames", "magnification", "flow", "features"):
+            if name in getattr(self, section):
+                return section
+        raise KeyError(name)
+
+    def __getitem__(self, name: str) -> FramesRecipe | MagnificationRecipe | FlowRecipe | FeatureRecipe:
+        return getattr(self, self.section(name))[name]
+
+    def names(self) -> list[str]:
+        """Return all names that a method's card may give as an input."""
+        return [*self.frames, *self.magnification, *self.flow, *self.features]
+
+    def made_of(self, name: str) -> str:
+        """Return the recipe whose files hold a recipe: itself, or what an arm `none` leaves as it is."""
+        recipe = self[name]
+        while isinstance(recipe, MagnificationRecipe) and recipe.arm == "none":
+            name, recipe = recipe.of, self[recipe.of]
+        return name
+
+    def chain(self, name: str) -> dict[str, Any]:
+        """Return all that a recipe says, with the recipes that it is made of in place of their names."""
+        recipe = self[name]
+        card = recipe.model_dump(mode="json")
+        if isinstance(recipe, FramesRecipe):
+            return {**card, "crop": self.crops[recipe.crop].model_dump(mode="json")}
+        return {**card, "of": self.chain(recipe.of)}
+
+    def frames_of(self, name: str) -> FramesRecipe:
+        """Return the frames recipe that a recipe begins with."""
+        recipe = self[name]
+        return recipe if isinstance(recipe, FramesRecipe) else self.frames_of(recipe.of)
+
+    def size(self, name: str) -> int:
+        """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""
+        recipe = self[name]
+        if isinstance(recipe, FlowRecipe) and recipe.map:
+            return recipe.map
+        return self.crops[recipe.crop].size if isinstance(recipe, FramesRecipe) else self.size(recipe.of)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from apexbench.config.methods import Budget
 from apexbench.config.model import Model
 
+Instructions = Literal["avx2", "native"]
 Source = Literal["auto", "licensed", "synthetic"]
 
 
@@ -14,20 +15,39 @@ class Settings(Model):
     """config.yaml: what this study runs."""
 
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    """Name of the study: its results lie in results/<study>."""
     study_seed: int = 0
+    """Every random stream derives from it, the protocol, the run, the seed and the fold."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Every run is trained once with each; tables show mean and standard deviation."""
     budget: Budget = "quick"
+    """`paper`: length and size as published; `quick`: what the cards set for minutes on two cores."""
     data: str = "data"
+    """Folder of the licensed copies, one folder for each release."""
     source: Source | dict[str, Source] = "auto"
+    """`auto`: a licensed copy where there is one, else synthetic clips; for all data sets, or by data set."""
     scale: Literal["mini", "full"] = "mini"
+    """Synthetic clips: config/synthetic/<scale>.csv; `full` has the official counts."""
     strict: bool = False
+    """Whether a count that differs from the official list stops the run."""
     inner_folds: int = Field(default=0, ge=0)
+    """From 2 up: parts of each fold's training subjects, by which the rule `inner` picks an epoch; 0: off."""
     missing_face: Literal["fail", "skip"] = "fail"
+    """What becomes of a clip on whose onset frame no face is found: `skip` leaves it out."""
     folds_per_job: int | Literal["all"] = "all"
+    """How many folds one training job runs one after another."""
+    subjects_per_job: int = Field(default=8, ge=1)
+    """Of how many subjects a job of the stages before the methods takes the clips."""
+    instructions: Instructions = "avx2"
+    """`avx2`: the same numbers on every x86-64 processor that has AVX2; `native`: what is fastest."""
     leave_out: dict[str, tuple[str, ...]] = {}
+    """{protocol: runs, or cards for all of their runs} that are not trained there."""
     protocols: tuple[str, ...] = Field(min_length=1)
+    """Entries of protocols.yaml."""
     methods: tuple[str, ...] = Field(min_length=1)
+    """Cards of config/methods, or single runs of a sweep."""
     tables: tuple[str, ...]
+    """Cards of config/tables."""
 
     @field_validator("folds_per_job")
     @classmethod

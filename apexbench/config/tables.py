@@ -1,58 +1,150 @@
-"""tables/<table>.yaml: a table of the README as data."""
+"""tables/<table>.yaml and conventions.yaml: a table of the README as data, and how each author scores.
+
+What a card may name stands elsewhere: scores and rules in `apexbench.evaluation`, which `apexbench.tables.check` asks.
+"""
 
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from apexbench.config.model import Model
 
-Score = Literal[
-    "acc", "uf1", "uar", "weighted_f1", "macro_precision", "hm_f1", "f1_present", "mean_fold_acc",
-    "mean_fold_f1_present", "mean_fold_f1_absent_zero", "mean_fold_f1_absent_one", "mean_fold_uar_present",
-    "mean_fold_f1_to_highest", "mean_fold_uar_to_highest", "cumulative_acc", "au_f1", "au_macro_f1",
-]  # fmt: skip
-Rule = Literal[
-    "last", "inner", "global-oracle", "fold-oracle", "fold-oracle-late", "fold-oracle-stop", "fold-oracle-uf1",
-    "fold-oracle-uf1-late", "fold-oracle-present", "fold-oracle-absent-one", "fold-oracle-to-highest",
-]  # fmt: skip
+PRINTED_ONLY = "printed-only"  # of a metric
+PUBLISHED_ONLY = "published-only"  # of a row, as tables say it
+# fields that go with some kinds of tables only
+_KINDS = {
+    "published": ("published",),
+    "table": ("published",),
+    "convention": ("published",),
+    "columns": ("published",),
+    "runs": ("published",),
+    "also": ("published",),
+    "curve": ("published",),
+    "metrics": ("leaderboard",),
+    "rows": ("leaderboard", "runtime", "comparisons"),
+    "protocol": ("leaderboard", "runtime", "data", "comparisons"),
+}
 
 
-class ColumnCard(Model):
-    """One column of a published table: what is printed there, and which of our scores stands beside it.
+class Scoring(Model):
+    """conventions.yaml: how an author gets one printed metric, in terms of our scores."""
 
-    `beside` names our protocol or slice where the printed name means another one to us.
-    """
+    honest: str
+    """Our score that means what is printed, e.g. `uf1`; taken after the last epoch, it is the honest one beside it."""
+    rule: str
+    """The selection rule by which the author picks an epoch, e.g. `last` or `fold-oracle`."""
+    as_published: str = ""
+    """Our score that is computed as the author's code does, taken under `rule`; left out: the same as `honest`."""
 
-    protocol: str
+
+class Convention(Model):
+    """conventions.yaml: how an author scores."""
+
+    says: str = ""
+    """What captions say of the author's scoring, in whole sentences."""
+    metrics: dict[str, Scoring | Literal["printed-only"]] = Field(min_length=1)
+    """By printed metric (the `metric` of config/published): how it is scored, or `printed-only` if it is not ours."""
+
+
+class OtherColumn(Model):
+    """A column that is scored by another convention than its table."""
+
     metric: str
-    beside: str = ""
-    ours: Score | None = None
-    rule: Rule = "fold-oracle"
-    score: Score | None = None
+    """The printed metric."""
+    convention: str
+    """The entry of conventions.yaml that says how it is scored."""
+
+
+class ProtocolColumns(Model):
+    """The columns of one printed protocol, where more is to be said than their metrics."""
+
+    metrics: tuple[str | OtherColumn, ...] = Field(min_length=1)
+    """The printed metrics, in order; `{metric: f1, convention: other}` where one is scored by another convention."""
     title: str = ""
+    """Head of the columns; left out: the title of our protocol."""
+    beside: str = ""
+    """Our protocol or slice whose scores stand beside, where the printed name means another one to us."""
 
 
 class AlsoCard(Model):
-    """A row of ours below the printed ones of a published table, and what a footnote says of it."""
+    """A row of ours below the printed ones."""
 
     run: str
+    """The run that fills the row."""
     note: str
+    """What a footnote says of it."""
 
 
-class TableCard(Model):
-    """tables/<table>.yaml: a README table as data.
-
-    `ours` names the run beside a printed row, `also` adds rows of ours below. `curve`, the name of an axis, draws the
-    rows, named `<anything>=<number>`, as a figure over that number.
-    """
+class _Fields(Model):
+    """What a card and a table that is looked up have in common."""
 
     kind: Literal["leaderboard", "published", "runtime", "data", "comparisons"]
+    """What the table shows: our runs, another author's numbers, training times, counts of clips, paired tests."""
     title: str
+    """The table's title."""
     caption: str = ""
+    """Sentences below the table, about this table alone; what holds for all of an author's is in conventions.yaml."""
     readme: bool = True
-    metrics: dict[str, Score] = {}
+    """Whether the table stands in the README, between `<!-- table:NAME -->` and `<!-- /table:NAME -->`."""
+    metrics: dict[str, str] = {}
+    """Of a leaderboard: {name of the column: score}, e.g. {uf1: uf1}; those that fit a protocol are shown."""
     protocol: str | None = None
+    """The one protocol to show; left out: all of the study."""
+    rows: tuple[str, ...] = ()
+    """The runs to show, in this order, or cards, for all of their runs; left out: those on the leaderboard."""
     published: str | None = None
+    """The file of config/published that holds the printed numbers."""
     table: str | None = None
-    columns: tuple[ColumnCard, ...] = ()
-    ours: dict[str, str] = {}
+    """The name of the table in that file; left out: the name of this card."""
+    runs: dict[str, str] = {}
+    """{printed row: run} where `method` in config/published names another one; `published-only`: no run at all."""
     also: dict[str, AlsoCard] = {}
+    """Rows of ours below the printed ones."""
     curve: str = ""
+    """Name of an axis: draws the rows, named `<anything>=<number>`, as a figure over that number."""
+
+
+class TableCard(_Fields):
+    """tables/<table>.yaml: a table of the README as data."""
+
+    convention: str = ""
+    """The entry of conventions.yaml that says how the author scores; left out: the numbers are printed only."""
+    columns: dict[str, tuple[str | OtherColumn, ...] | ProtocolColumns] = {}
+    """{printed protocol: its metrics}, e.g. {samm-3: [acc, f1]}, or {samm-3: {metrics: [acc, f1], title: SAMM}}."""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self):
+        for field, kinds in _KINDS.items():
+            if getattr(self, field) and self.kind not in kinds:
+                raise ValueError(f"field {field!r}: goes with kind: {' or '.join(kinds)}, and only with it")
+        if self.kind == "published" and not (self.published and self.columns):
+            raise ValueError("a table of kind 'published' needs the fields 'published' and 'columns'")
+        if self.kind == "leaderboard" and not self.metrics:
+            raise ValueError("field 'metrics': name at least one, e.g. {uf1: uf1}")
+        return self
+
+
+class PrintedColumn(Model):
+    """One column of a published table, its convention looked up; without `honest` it is printed only."""
+
+    protocol: str
+    """The protocol, as config/published names it."""
+    metric: str
+    """The metric, as config/published names it."""
+    title: str = ""
+    """Head of the column; empty: the title of our protocol."""
+    beside: str = ""
+    """Our protocol or slice whose scores stand beside; empty: the one of the printed name."""
+    honest: str = ""
+    """Our score after the last epoch."""
+    rule: str = ""
+    """The author's selection rule."""
+    as_published: str = ""
+    """Our score under that rule."""
+
+
+class Table(_Fields):
+    """A table card, what it names looked up: the author's scoring in the caption, the run of every row, all columns."""
+
+    columns: tuple[PrintedColumn, ...] = ()
+    """The columns of a published table, in order."""

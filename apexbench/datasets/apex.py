@@ -6,11 +6,11 @@ This and the synthetic portraits are the only places where data sets know `apexb
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from apexbench.errors import InputError
 from apexbench.frames.detection import FaceNotFound, detect_landmarks
+from apexbench.frames.pictures import read_frame
 from apexbench.frames.spotting import spot_apex
 
 _MARGIN = 0.1  # of the face's box, kept on each side
@@ -53,8 +53,4 @@ def spotted(onset: int, offset: int, frames: Mapping[int, Path]) -> int:
 
 
 def _gray(path: Path) -> np.ndarray:
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if image is None:
-        raise InputError(f"{path}: not a readable image; copy it anew from the release")
-    return image
+    return read_frame(path, gray=True)[..., 0]

@@ -9,10 +9,10 @@ with its interval.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from apexbench.evaluation.intervals import RESAMPLES, cluster_intervals, strata_of, subject_counts, weighted_scores
 from apexbench.evaluation.selection import CLIP, predicted
@@ -48,7 +48,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     0.21875
     """
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    tail = sum(comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)  # both tails of a fair coin are alike
 
 
 def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool = False) -> tuple[int, int]:
@@ -61,12 +62,6 @@ def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool =
         raise ValueError("a paired test needs the same clips with the same labels on both sides")
     one, other = (predicted(frame, multilabel) == frame["label"].to_numpy() for frame in (one, other))
     return int((one & ~other).sum()), int((other & ~one).sum())
-
-
-def wilcoxon_test(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the p-value, two-sided, of the Wilcoxon signed-rank test: two methods, paired scores on many protocols."""
-    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    return float(stats.wilcoxon(difference.round(12)).pvalue) if difference.round(12).any() else 1.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,11 @@ class _Pair:
         return {name: one[name] - other[name] for name in one}
 
     def permutation_p(self, score: str, seed: int, permutations: int) -> float:
-        """Return the p-value of swapping subjects; see `permutation_test`."""
+        """Return the two-sided p-value of a difference of pooled scores, predictions of whole subjects being swapped.
+
+        Subjects that both count alike change nothing. If at most `EXACT` others are left all their swaps are tried,
+        else `permutations` are drawn and p = (b + 1) / (m + 1).
+        """
         differing = self.first != self.second
         free = np.flatnonzero(differing.any(axis=(0, *range(2, differing.ndim))))
         exact = len(free) <= EXACT
@@ -116,30 +115,6 @@ def _pair(first: Frames, second: Frames, parts: Sequence[Sequence[str]], multila
     return _Pair(one, other, task, strata_of(subjects, parts))
 
 
-def permutation_test(
-    first: Frames,
-    second: Frames,
-    score: str | None = None,
-    seed: int = 0,
-    permutations: int = RESAMPLES,
-    parts: Sequence[Sequence[str]] = (),
-    multilabel: bool = False,
-) -> float:
-    """Return the p-value, two-sided, of a difference of pooled scores: the predictions of whole subjects are swapped.
-
-    Parameters
-    ----------
-    first, second : chosen predictions of two runs, one frame per seed, one row per clip.
-    score : any pooled score; UF1 by default.
-    parts : groups of data sets that are scored apart and averaged; none: all clips are pooled.
-
-    Subjects that both count alike change nothing. If at most `EXACT` others are left all their swaps are tried, else
-    `permutations` are drawn and p = (b + 1) / (m + 1).
-    """
-    pair = _pair(first, second, parts, multilabel)
-    return pair.permutation_p(score or pair.task.main, seed, permutations)
-
-
 def compare_runs(
     chosen: Mapping[str, Frames],
     reference: str | None = None,
@@ -157,7 +132,8 @@ def compare_runs(
     reference : a run; by default the one with the highest score, among those with the most clips. That choice looks at
         the scores, which the tests do not account for: they answer "is it behind the best?", not "is the best the
         best?".
-    score, parts, multilabel : as in `permutation_test`.
+    score : any pooled score; UF1 by default.
+    parts : groups of data sets that are scored apart and averaged; none: all clips are pooled.
 
     `low`, `high` are the 95 % interval of the difference, the same subjects being drawn for both. McNemar's test is
     that of the first seed; `only_run` and `only_reference` are the clips that one of the two alone has right. `p_holm`
@@ -210,7 +186,6 @@ class Ranking:
     """
 
     mean_ranks: pd.Series
-    chi_square: float
     statistic: float
     p: float
     critical_difference: float
@@ -219,44 +194,44 @@ class Ranking:
     left_out: tuple[str, ...]
 
 
-def critical_difference(runs: int, protocols: int, level: float = 0.05) -> float:
-    """Return Nemenyi's critical difference of mean ranks.
+def critical_difference(runs: int, protocols: int) -> float:
+    """Return Nemenyi's critical difference of mean ranks, at the level .05.
 
     >>> round(critical_difference(4, 14), 2)  # Demšar (2006), section 3.2.4
     1.25
     """
-    quantile = stats.studentized_range.ppf(1 - level, runs, np.inf) / np.sqrt(2)
+    from scipy import stats
+
+    quantile = stats.studentized_range.ppf(0.95, runs, np.inf) / np.sqrt(2)
     return float(quantile * np.sqrt(runs * (runs + 1) / (6 * protocols)))
 
 
-def rank_runs(scores: pd.DataFrame, level: float = 0.05, control: str | None = None) -> Ranking:
+def rank_runs(scores: pd.DataFrame) -> Ranking:
     """Rank runs across protocols.
 
     Parameters
     ----------
     scores : protocols in rows, runs in columns, higher is better. Equal scores share the mean of their ranks. Protocols
         without any score are left out, and then runs that lack one.
-    control : the run that the others are compared with; the best mean rank by default.
     """
+    from scipy import stats
+
     scores = scores.dropna(how="all")
     whole = scores.dropna(axis="columns")
     ranks = whole.round(12).rank(axis="columns", ascending=False)
     mean_ranks = ranks.mean().sort_values(kind="stable")
     protocols, runs = ranks.shape
-    chi_square = statistic = p = difference = np.nan
+    statistic = p = difference = np.nan
     table = pd.DataFrame(columns=["run", "z", "p", "p_holm"])
     if protocols >= 2 and runs >= 2:
         chi_square = 12 * protocols / (runs * (runs + 1)) * ((mean_ranks**2).sum() - runs * (runs + 1) ** 2 / 4)
         room = protocols * (runs - 1) - chi_square
         statistic = (protocols - 1) * chi_square / room if room > 1e-9 else np.inf
         p = float(stats.f.sf(statistic, runs - 1, (runs - 1) * (protocols - 1)))
-        difference = critical_difference(runs, protocols, level)
-        control = mean_ranks.index[0] if control is None else control
-        others = mean_ranks.drop(control)
-        z = (others - mean_ranks[control]) / np.sqrt(runs * (runs + 1) / (6 * protocols))
+        difference = critical_difference(runs, protocols)
+        best, others = mean_ranks.iloc[0], mean_ranks.iloc[1:]
+        z = (others - best) / np.sqrt(runs * (runs + 1) / (6 * protocols))
         p_values = 2 * stats.norm.sf(z.abs())
         table = pd.DataFrame({"run": others.index, "z": z.to_numpy(), "p": p_values, "p_holm": holm(p_values)})
     left_out = tuple(name for name in scores.columns if name not in whole.columns)
-    return Ranking(
-        mean_ranks, float(chi_square), float(statistic), p, difference, table, tuple(map(str, ranks.index)), left_out
-    )
+    return Ranking(mean_ranks, float(statistic), p, difference, table, tuple(map(str, ranks.index)), left_out)

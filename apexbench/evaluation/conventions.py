@@ -11,7 +11,7 @@ from a fold if it is neither a label nor a prediction there.
 import numpy as np
 import pandas as pd
 
-from apexbench.evaluation.metrics import class_counts, from_confusion, grouped_confusion, ratio
+from apexbench.evaluation.metrics import class_counts, from_confusion, ratio
 
 
 def score_columns(frame: pd.DataFrame) -> list[str]:
@@ -140,39 +140,3 @@ def from_folds(folds) -> dict[str, np.ndarray]:
     folds = np.asarray(folds)
     pooled = from_confusion(folds.sum(axis=-3))
     return {**pooled, **{name: function(folds) for name, function in OF_FOLDS.items()}}
-
-
-def conventions(frame: pd.DataFrame) -> dict[str, float]:
-    """Return {name: score} of predictions with one row per clip: columns fold, label, p0, p1, ...
-
-    The folds count in the order in which they first appear.
-    """
-    codes, _ = pd.factorize(frame["fold"])
-    scores = frame[score_columns(frame)].to_numpy()
-    folds = grouped_confusion(codes, frame["label"], scores.argmax(axis=1), scores.shape[1])
-    return {name: float(value) for name, value in from_folds(folds).items()}
-
-
-def independent_maxima(frame: pd.DataFrame) -> tuple[float, float]:
-    """Return accuracy and F1 of a run as MMNet and MEMix print them: each at its own best epoch of every fold.
-
-    frame : predictions of every epoch, one run and one seed: columns fold, epoch, label, p0, p1, ...
-
-    The accuracy pools the most correct clips of each fold (rule `fold-oracle`, score `acc`). The F1 pools the counts of
-    the epoch with the highest F1 over the classes that occur in the fold, the later among equals, leaving out classes
-    that never occur (rule `fold-oracle-present`, score `f1_present`). The two are mostly not the scores of one model,
-    and both are picked on the test clips.
-    """
-    fold, folds = pd.factorize(frame["fold"])
-    epoch, epochs = pd.factorize(frame["epoch"], sort=True)
-    scores = frame[score_columns(frame)].to_numpy()
-    shape = len(folds), len(epochs)
-    groups = np.ravel_multi_index((fold, epoch), shape)
-    cms = grouped_confusion(groups, frame["label"], scores.argmax(axis=1), scores.shape[1], size=shape[0] * shape[1])
-    cms = cms.reshape(*shape, *cms.shape[1:])
-    clips = cms.sum(axis=(-1, -2))
-    f1 = np.where(clips > 0, fold_f1_present(cms).round(12), -1.0)
-    late = shape[1] - 1 - f1[:, ::-1].argmax(axis=1)
-    correct = np.diagonal(cms, axis1=-2, axis2=-1).sum(axis=-1).max(axis=1)
-    best = from_confusion(cms[np.arange(shape[0]), late].sum(axis=0))
-    return float(correct.sum() / clips.max(axis=1).sum()), float(best["f1_present"])

@@ -145,16 +145,3 @@ def macro_precision(y_true, y_pred, classes: int | Sequence) -> float:
     0.8333
     """
     return float(from_confusion(confusion_matrix(y_true, y_pred, classes))["macro_precision"])
-
-
-def per_class(cm, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return {class: precision, recall, f1, n (clips), k (correct clips)} of one confusion matrix.
-
-    >>> per_class([[3, 1], [0, 2]], ["negative", "positive"])["negative"]
-    {'precision': 1.0, 'recall': 0.75, 'f1': 0.8571428571428571, 'n': 4, 'k': 3}
-    """
-    hits, true, predicted = class_counts(cm)
-    columns = ratio(hits, predicted), ratio(hits, true), ratio(2 * hits, true + predicted), true, hits
-    names = "precision", "recall", "f1", "n", "k"
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return {name: dict(zip(names, row, strict=True)) for name, row in zip(classes, rows, strict=True)}

@@ -5,8 +5,6 @@ predicted if it is above one half. Counts are (..., A, 2, 2): for each class, ro
 label, columns those in the prediction. They are pooled over all folds before anything is scored.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from apexbench.evaluation.metrics import ratio
@@ -74,22 +72,3 @@ def correct_share(counts) -> np.ndarray:
     counts = np.asarray(counts, dtype=float)
     right = counts[..., 0, 0] + counts[..., 1, 1]
     return ratio(right.sum(axis=-1), counts.sum(axis=(-1, -2, -3)))
-
-
-def per_class(counts, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return {class: f1 of presence, macro_f1, n (clips that have it), found (clips predicted to)}.
-
-    >>> per_class([[[6, 2], [1, 1]]], ["AU4"])["AU4"]["n"]
-    2
-    """
-    counts = np.asarray(counts)
-    present, absent = f1_of_presence(counts), f1_of_presence(counts[..., ::-1, ::-1])
-    return {
-        name: {
-            "f1": float(present[place]),
-            "macro_f1": float(present[place] + absent[place]) / 2,
-            "n": int(counts[place, 1].sum()),
-            "found": int(counts[place, :, 1].sum()),
-        }
-        for place, name in enumerate(classes)
-    }

@@ -14,10 +14,10 @@ from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.selection import CLIP
 
-PREDICTIONS = ["study", "protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
+PREDICTIONS = ["protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
 META = ("classes", "data_source", "config_hash", "code_hash", "device", "seconds", "budget")
 RERUN = "delete the file and rerun its training"
-_ONE = ["study", "protocol", "run", "seed"]
+_ONE = ["protocol", "run", "seed"]
 
 
 def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
@@ -100,5 +100,5 @@ def _check_whole(frame: pd.DataFrame, paths: list[Path]) -> None:
     if len(broken):
         where = frame.set_index([*_ONE, *CLIP])["_file"].xs(broken.index[0])
         file = paths[int(np.min(where))]
-        clip = "/".join(map(str, broken.index[0][4:]))
+        clip = "/".join(map(str, broken.index[0][len(_ONE) :]))
         raise InputError(f"{file}: clip {clip} has not one fold, one label and every epoch of its fold; {RERUN}")

@@ -28,10 +28,9 @@ from apexbench.evaluation.selection import (
     trace,
     validation_trace,
 )
-from apexbench.evaluation.tasks import SingleLabel
+from apexbench.evaluation.tasks import SCORES, SingleLabel
 from apexbench.store import atomic
 
-SCORES = (*SingleLabel.names, *multilabel.METRICS)
 INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
 NULL_RUN = "null-model"
 NULL_REPEATS = 40
@@ -100,7 +99,7 @@ class _Run:
 def _read_run(run: str, paths: Paths, card: ProtocolCard, table: pd.DataFrame, inner: bool = False) -> _Run:
     frame, metas = read_predictions(paths, inner)
     files = f"{paths[0]} and the files with it"
-    kinds = frame[["study", "protocol", "run", "method"]].drop_duplicates()
+    kinds = frame[["protocol", "run", "method"]].drop_duplicates()
     if len(kinds) > 1 or kinds["run"].iloc[0] != run:
         found = " and ".join(" / ".join(kind) for kind in kinds.to_numpy().tolist())
         raise InputError(f"{files}: expected run {run!r} of one protocol, found {found}")
@@ -146,7 +145,7 @@ def _select(run: _Run, rules: Iterable[str], inner: _Run | None, several: bool) 
     for seed, frame in run.seeds.items():
         of = trace(frame, several)
         against = validation_trace(frame, inner.seeds[seed], several) if inner else None
-        frame = frame.drop(columns=["study", "protocol", "method"])
+        frame = frame.drop(columns=["protocol", "method"])
         for rule, frames in chosen.items():
             frames.append(frame[chosen_rows(of, choose(of, rule, against))])
     return chosen

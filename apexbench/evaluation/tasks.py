@@ -20,7 +20,6 @@ Criteria = Mapping[str, Callable[[Counts], np.ndarray]]
 class SingleLabel:
     """One class per clip, the one with the highest score; counts are confusion matrices (..., C, C)."""
 
-    dims = 2
     pooled_names = metrics.METRICS
     names = (*metrics.METRICS, *conventions.OF_FOLDS)
     main = "uf1"
@@ -63,7 +62,6 @@ class SingleLabel:
 class MultiLabel:
     """Any number of classes per clip, those with a score above one half; counts are (..., A, 2, 2)."""
 
-    dims = 3
     pooled_names = names = multilabel.METRICS
     main = "au_f1"
     # the F1 rules differ in how they count absent classes, which has no counterpart here
@@ -98,6 +96,7 @@ class MultiLabel:
 
 
 Task = SingleLabel | MultiLabel
+SCORES = (*SingleLabel.names, *MultiLabel.names)
 
 
 def task_of(frame: pd.DataFrame, multilabel: bool = False) -> Task:

@@ -1,64 +1,92 @@
 """ResNet features of face crops up to a named layer (timm), frozen and in eval mode.
 
 Weights are `random` (He initialisation from a seed: a fixed random projection, which claims nothing) or pretrained.
+AMAN (Wei et al., ICASSP 2022) takes ResNet-18 up to layer3 with ImageNet's mean and deviation; its released extractor
+never leaves training mode, so that BatchNorm sees one frame's factors at a time. Here a picture's maps are its own.
 """
+
+from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 
+from apexbench.dynamo_shim import spare_dynamo
 from apexbench.errors import InputError, nearest
+from apexbench.features.base import Extractor, Options
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.weights import RANDOM, Weights, load, state_of
 
-_LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
+Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 16
+_WHERE = "config/recipes.yaml"
 
 
-def load_network(network: str, weights: Weights, seed: int):
-    """Return a timm model without its head, in eval mode.
+def load_network(network: str, weights: Weights, seed: int, state=None):
+    """Return a timm model without its head, in eval mode; `state`, {name: tensor}, goes before `weights`.
 
-    Raises InputError if the network or the tag is unknown, or the file is missing or does not fit.
+    Raises InputError if the network or the tag is unknown, or the file or the state is missing or does not fit.
     """
+    spare_dynamo()
     ensure_torchvision()
     import timm
     import torch
 
     if not timm.is_model(network):
-        raise InputError(f"config/recipes.yaml: network {network!r}; {nearest(network, timm.list_models('resnet*'))}")
+        raise InputError(f"{_WHERE}: network {network!r}; {nearest(network, timm.list_models('resnet*'))}")
     torch.manual_seed(seed)
     model = timm.create_model(network, num_classes=0).eval()
-    if not weights.random:
-        load(model, state_of(weights, "config/recipes.yaml"), weights.file or weights.timm)
+    if state is not None:
+        load(model, dict(state), f"the given weights of {network}")
+    elif not weights.random:
+        load(model, state_of(weights, _WHERE), weights.file or weights.timm)
     return model
 
 
-def extract(
-    frames: np.ndarray,
-    network: str = "resnet18",
-    layer: str = "layer3",
-    weights: Weights = RANDOM,
-    seed: int = 0,
-    device: str = "cpu",
-) -> np.ndarray:
-    """Return the maps of `layer` for frames (N, F, 3, H, W) uint8 RGB, as (N, F, C, h, w) float16.
+class ResNetOptions(Options):
+    """timm's name of the network, its layer, and `weights`: `random` (from `seed`), a file, or a timm tag."""
 
-    Batches do not change a row: BatchNorm uses its running statistics.
+    network: str = "resnet18"
+    layer: Layer = "layer3"
+    weights: Weights = RANDOM
+    seed: int = 0
+
+
+class ResNet(Extractor):
+    """Maps of a layer for every picture of a clip, (..., H, W, 1 or 3) uint8 RGB -> (..., feature, h, w) float16.
+
+    Gray pictures repeat their channel. InputError with the first clip if the network is unknown or its weights do not
+    fit.
     """
-    import torch
 
-    if layer not in _LAYERS:
-        raise InputError(f"config/recipes.yaml: layer {layer!r}; {nearest(layer, _LAYERS)}")
-    model = load_network(network, weights, seed).to(device)
-    mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
-    flat = torch.from_numpy(frames.reshape(-1, *frames.shape[2:]))
-    rows = []
-    with torch.inference_mode():
-        for start in range(0, len(flat), _BATCH):
-            batch = flat[start : start + _BATCH].to(device).float() / 255
-            maps = model.forward_intermediates(
-                (batch - mean) / std, indices=[_LAYERS.index(layer)], stop_early=True, intermediates_only=True
-            )
-            rows.append(maps[0].half().cpu().numpy())
-    features = np.concatenate(rows)
-    return features.reshape(*frames.shape[:2], *features.shape[1:])
+    reads = (..., "y", "x", "colour")
+    adds = ("feature", "y", "x")
+    uses_gpu = True
+    Options = ResNetOptions
+
+    @cached_property
+    def _network(self):
+        options = self.options
+        return load_network(options.network, options.weights, options.seed, self.state).to(self.device)
+
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
+        import torch
+
+        if clip.dtype != np.uint8 or clip.ndim < 3 or clip.shape[-1] not in (1, 3) or 0 in clip.shape:
+            raise ValueError(f"expected uint8 pictures (..., H, W, 1 or 3), got {clip.dtype} {clip.shape}")
+        mean, std = (torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+        flat = clip.reshape(-1, *clip.shape[-3:])
+        maps = []
+        with torch.inference_mode():
+            for start in range(0, len(flat), _BATCH):
+                pictures = np.ascontiguousarray(flat[start : start + _BATCH].transpose(0, 3, 1, 2))
+                batch = torch.from_numpy(pictures).to(self.device).expand(-1, 3, -1, -1).float() / 255
+                found = self._network.forward_intermediates(
+                    (batch - mean) / std,
+                    indices=[get_args(Layer).index(self.options.layer)],
+                    stop_early=True,
+                    intermediates_only=True,
+                )
+                maps.append(found[0].half().cpu().numpy())
+        maps = np.concatenate(maps)
+        return maps.reshape(*clip.shape[:-3], *maps.shape[1:])

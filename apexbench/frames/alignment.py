@@ -8,6 +8,11 @@ import math
 
 import cv2
 import numpy as np
+from PIL import Image
+
+from apexbench.errors import nearest
+
+INTERPOLATIONS = ("cubic", "bilinear", "pil-bilinear")
 
 # Canonical places, in interocular distances from the midpoint between the eyes: the crop reaches from above the brows
 # (0.33 above the eyes, more when raised) to below the chin (about 1.65), and as wide as the face (about 1.05 each way).
@@ -47,26 +52,92 @@ def alignment(anchors: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray
     return np.column_stack([turn, target.mean(0) - turn @ source.mean(0)])
 
 
-def crop(frames: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Carry frames (T, H, W[, C]) uint8 through `matrix` into crops (T, size, size[, C]) uint8.
+def crop(frames: np.ndarray, matrix: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
+    """Carry frames through a transform into square crops; each pixel is interpolated once, from the frame.
 
-    Each pixel is interpolated once, by bicubic kernels: bilinear ones cost flow a tenth more error. Where the
-    transform shrinks by more than 2, the warp goes to a finer grid that is then averaged, so that no pixel of the
-    frame is skipped; below that, averaging loses more texture than it saves. Beyond the frame its border is repeated.
+    Parameters
+    ----------
+    frames : (T, H, W) or (T, H, W, C) uint8.
+    matrix : (2, 3), frame px to crop px, as `alignment` gives it; a margin is in it.
+    size : side of the crops in px.
+    interpolation : one of `INTERPOLATIONS`.
+        "cubic": bicubic, as bilinear costs flow a tenth more error. Where the transform shrinks by more than 2, the
+        warp goes to a finer grid that is then averaged, so that no pixel of the frame is skipped; below that, averaging
+        loses more texture than it saves.
+        "bilinear": OpenCV's INTER_LINEAR, which averages nothing: pixels are skipped where it shrinks by more than 2.
+        "pil-bilinear": what Pillow's BILINEAR does to a whole frame, which averages wherever it shrinks. Pillow's own
+        Image.transform does not, so the warp is bilinear, to the next finer grid of a whole number of cells for each
+        pixel, and Pillow's Image.resize shrinks that: by whole factors without rotation it is Image.resize itself.
+
+    Returns
+    -------
+    (T, size, size[, C]) uint8; beyond the frame its border is repeated.
+
+    Raises ValueError for other arrays or an unknown interpolation.
     """
-    if frames.dtype != np.uint8 or frames.ndim not in (3, 4):
-        raise ValueError(f"expected uint8 frames (T, H, W) or (T, H, W, C), got {frames.dtype} {frames.shape}")
+    _check(frames, interpolation)
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    finer = math.ceil(1 / scale) if 1 / scale > 2 else 1
+    most = {"cubic": 2, "bilinear": math.inf, "pil-bilinear": 1}[interpolation]
+    finer = math.ceil(1 / scale - 1e-9) if 1 / scale > most else 1
     # the centre of a fine cell block is the centre of the crop's pixel
     fine = np.asarray(matrix, np.float64) * finer
     fine[:, 2] += (finer - 1) / 2
+    flags = cv2.INTER_CUBIC if interpolation == "cubic" else cv2.INTER_LINEAR
     crops = np.empty((len(frames), size, size, *frames.shape[3:]), np.uint8)
     for frame, out in zip(frames, crops, strict=True):
-        warped = cv2.warpAffine(
-            frame, fine, (size * finer, size * finer), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
-        if finer > 1:
+        warped = cv2.warpAffine(frame, fine, (size * finer,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        if finer > 1 and interpolation == "pil-bilinear":
+            warped = _pillow(warped.reshape(size * finer, size * finer, *frames.shape[3:]), size)
+        elif finer > 1:
             warped = cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
         out[...] = warped.reshape(out.shape)
     return crops
+
+
+def resize(frames: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
+    """Resize whole frames to squares, once, for releases whose frames are faces already.
+
+    Parameters
+    ----------
+    frames : (T, H, W) or (T, H, W, C) uint8.
+    size : side of the result in px; the aspect is not kept.
+    interpolation : one of `INTERPOLATIONS`.
+        "cubic": areas are averaged (OpenCV's INTER_AREA) unless a side grows; then OpenCV's INTER_CUBIC.
+        "bilinear": cv2.resize with INTER_LINEAR, its default, which averages nothing.
+        "pil-bilinear": Image.resize with BILINEAR, which averages where it shrinks; torchvision does so to pictures.
+
+    Returns
+    -------
+    (T, size, size[, C]) uint8
+
+    Raises ValueError for other arrays or an unknown interpolation.
+    """
+    _check(frames, interpolation)
+    out = np.empty((len(frames), size, size, *frames.shape[3:]), np.uint8)
+    flags = {
+        "bilinear": cv2.INTER_LINEAR,
+        "cubic": cv2.INTER_AREA if size <= min(frames.shape[1:3]) else cv2.INTER_CUBIC,
+    }
+    for frame, place in zip(frames, out, strict=True):
+        if interpolation == "pil-bilinear":
+            small = _pillow(frame, size)
+        else:
+            small = cv2.resize(frame, (size, size), interpolation=flags[interpolation])
+        place[...] = small.reshape(place.shape)
+    return out
+
+
+def _pillow(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize (H, W[, C]) uint8 by Pillow's BILINEAR, each channel for itself, as Pillow does too."""
+    planes = image.reshape(*image.shape[:2], -1)
+    planes = [planes[..., i] for i in range(planes.shape[2])]
+    return np.stack(
+        [np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BILINEAR)) for p in planes], -1
+    )
+
+
+def _check(frames: np.ndarray, interpolation: str) -> None:
+    if frames.dtype != np.uint8 or frames.ndim not in (3, 4):
+        raise ValueError(f"expected uint8 frames (T, H, W) or (T, H, W, C), got {frames.dtype} {frames.shape}")
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"unknown interpolation {interpolation!r}; {nearest(interpolation, INTERPOLATIONS)}")

@@ -73,7 +73,7 @@ def magnify(
         return target
     _check_image(reference, "reference", dims=(2, 3))
     change = np.subtract(target, reference, dtype=np.float32)
-    return _add(target, _amplified(change, factor, displacement, levels))
+    return _add(target, _collapsed(*_pyramid(change, levels), factor, displacement))
 
 
 def magnify_clip(
@@ -81,6 +81,7 @@ def magnify_clip(
     arm: str,
     factor: float | None = None,
     fps: float | None = None,
+    factors: Sequence[float] | None = None,
     *,
     mode: str = "onset",
     band: Sequence[float] | None = None,
@@ -88,7 +89,7 @@ def magnify_clip(
     displacement: float = 0.5,
     levels: int = 5,
 ) -> np.ndarray:
-    """Magnify the motion in a clip.
+    """Magnify the motion in a clip, by one factor or by several at the price of one pyramid.
 
     Parameters
     ----------
@@ -98,6 +99,8 @@ def magnify_clip(
         As in `magnify`.
     fps : float
         Frames per second. Needed by mode "video".
+    factors : M floats
+        In place of `factor`: the result gets an axis for them, each as `factor` alone would give it.
     mode : {"onset", "video"}
         "onset" magnifies each frame against the onset frame. "video" magnifies what a temporal band-pass leaves of
         each pixel: a second-order Butterworth filter, run forwards and backwards so that the apex stays in its place
@@ -109,7 +112,9 @@ def magnify_clip(
 
     Returns
     -------
-    array like `frames`
+    array like `frames`, or with `factors` (T, M, H, W[, C]); arm "none" hands `frames` itself back, without that axis.
+
+    Raises ValueError for options out of their range, both `factor` and `factors`, or other arrays.
 
     Examples
     --------
@@ -119,7 +124,7 @@ def magnify_clip(
     True
     """
     frames = np.asarray(frames)
-    check_clip_options(arm, factor, fps, mode=mode, band=band, displacement=displacement, levels=levels)
+    check_clip_options(arm, factor, fps, factors, mode=mode, band=band, displacement=displacement, levels=levels)
     _check_image(frames, "frames", dims=(3, 4))
     if mode == "onset" and not -len(frames) <= onset < len(frames):
         raise ValueError(f"onset: expected the index of one of {len(frames)} frames, got {onset}")
@@ -130,14 +135,20 @@ def magnify_clip(
         changes = _band_pass(frames, _check_band(band, fps))
     else:
         changes = (np.subtract(frame, frames[onset], dtype=np.float32) for frame in frames)
-    pairs = zip(frames, changes, strict=True)
-    return np.stack([_add(frame, _amplified(change, factor, displacement, levels)) for frame, change in pairs])
+    chosen = [factor] if factors is None else list(factors)
+    magnified = np.empty((len(frames), len(chosen), *frames.shape[1:]), frames.dtype)
+    for frame, change, out in zip(frames, changes, magnified, strict=True):
+        pyramid = _pyramid(change, levels)
+        for each, place in zip(chosen, out, strict=True):
+            place[...] = _add(frame, _collapsed(*pyramid, each, displacement))
+    return magnified[:, 0] if factors is None else magnified
 
 
 def check_clip_options(
     arm: str,
     factor: float | None = None,
     fps: float | None = None,
+    factors: Sequence[float] | None = None,
     *,
     mode: str = "onset",
     band: Sequence[float] | None = None,
@@ -146,21 +157,34 @@ def check_clip_options(
     levels: int = 5,
 ) -> None:
     """Raise the ValueError that `magnify_clip` would raise for these options, without any clip."""
-    _check_arm(arm, factor, displacement, levels)
+    if factors is None:
+        _check_arm(arm, factor, displacement, levels)
+    elif factor is not None:
+        raise ValueError(f"give either factor or factors, not both: {factor!r} and {factors!r}")
+    elif not len(factors):
+        raise ValueError("factors: expected one or more numbers, got none")
+    else:
+        for each in factors:
+            _check_arm(arm, each, displacement, levels)
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}{_nearest(mode, MODES)}; known: {', '.join(MODES)}")
     if arm != "none" and mode == "video":
         _check_band(band, fps)
 
 
-def _amplified(change: np.ndarray, factor: float, displacement: float, levels: int) -> np.ndarray:
-    """What to add to the target: the sum of the inner levels of the pyramid of `change`, each times its factor."""
+def _pyramid(change: np.ndarray, levels: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The Laplacian pyramid of `change`: band-pass levels, the finest first, and the low-pass rest."""
     bands, smooth = [], change
     while len(bands) < levels and min(smooth.shape[:2]) >= 2 * _SMALLEST_SIDE:
         smaller = cv2.pyrDown(smooth)
         bands.append(smooth - _enlarged(smaller, smooth))
         smooth = smaller
-    added = np.zeros_like(smooth)
+    return bands, smooth
+
+
+def _collapsed(bands: list[np.ndarray], rest: np.ndarray, factor: float, displacement: float) -> np.ndarray:
+    """What to add to the target: the sum of the inner levels, each times its factor."""
+    added = np.zeros_like(rest)
     for level, band in reversed(list(enumerate(bands))):
         added = _enlarged(added, band)
         if level > 0:

@@ -26,6 +26,8 @@ KEY_FRAMES: Axes = ("key", "colour", "y", "x")
 NEAR_KEYS: Axes = ("key", "near", "colour", "y", "x")
 FRAMES: Axes = ("frame", "colour", "y", "x")
 KEY_MAPS: Axes = ("key", "feature", "y", "x")
+MAGNIFIED_KEY_MAPS: Axes = ("key", "factor", "feature", "y", "x")
+DESCRIPTOR: Axes = ("feature",)
 
 _NEVER = -1e9  # score of a class that the training clips do not have
 

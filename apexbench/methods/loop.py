@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import trange
 
+from apexbench.dynamo_shim import spare_dynamo
 from apexbench.methods.base import Deep, Fold, Inputs
 
 
@@ -79,6 +80,8 @@ def epochs(method: Deep, train: Inputs, labels: np.ndarray | None, fold: Fold) -
     """
     import torch
 
+    if not method.params.compile:
+        spare_dynamo()
     method.fit(train)
     torch.manual_seed(fold.torch_seed)
     order, rng = torch.Generator().manual_seed(fold.torch_seed), fold.rng

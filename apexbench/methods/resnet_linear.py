@@ -5,7 +5,7 @@ The feature cache of the pipeline in its plainest use; AMAN and others train hea
 
 import numpy as np
 
-from apexbench.methods.base import KEY_MAPS, Classic, Inputs, Params
+from apexbench.methods.base import KEY_MAPS, MAGNIFIED_KEY_MAPS, Classic, Inputs, Params
 
 
 class ResNetLinearParams(Params):
@@ -19,14 +19,15 @@ class ResNetLinearParams(Params):
 class ResNetLinear(Classic):
     """The difference apex - onset of the maps, mean-pooled to a grid, standardised on the training clips."""
 
-    reads = {"features": KEY_MAPS}
+    reads = {"features": (KEY_MAPS, MAGNIFIED_KEY_MAPS)}
     test_sizes = {"y": 7, "x": 7}
     Parameters = ResNetLinearParams
 
     def features(self, inputs: Inputs) -> np.ndarray:
-        """Return (N, C * pool * pool) from features (N, 2, C, h, w)."""
+        """Return (N, M * C * pool * pool) from features (N, 2, C, h, w), or (N, 2, M, C, h, w) of M factors."""
         maps = inputs["features"].astype(np.float32)
         change = maps[:, 1] - maps[:, 0]
+        change = change.reshape(len(change), -1, *change.shape[-2:])
         n, channels, height, width = change.shape
         cells = min(self.params.pool, height, width)
         rows = np.array_split(np.arange(height), cells)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from apexbench.motion.pairs import gray_pair
+from apexbench.motion.images import gray_pair
 
 
 def farneback_flow(

@@ -9,7 +9,7 @@ factors and belong into the record of a run.
 import cv2
 import numpy as np
 
-from apexbench.motion.pairs import gray_pair
+from apexbench.motion.images import gray_pair
 
 _SMALLEST_SIDE = 16
 

@@ -1,34 +1,44 @@
-"""Magnified crops -> onset-to-apex flow and optical strain."""
+"""Frames -> optical flow between them, and its strain."""
 
 import cv2
 import numpy as np
 
 from apexbench.config.recipes import FlowRecipe
-from apexbench.motion import FLOWS, optical_strain
-from apexbench.stages.shards import onset_and_apex
+from apexbench.motion import flow_of_pairs, pairs
 from apexbench.store import read_tensors, write_tensors
 
 
-def gray(image: np.ndarray, size: int | None = None) -> np.ndarray:
-    """Return (H, W, 1 or 3) RGB uint8 as (H, W) uint8, first resized to (size, size) if given."""
-    if size:  # bilinear, which is what MEMix has: areas are not averaged
-        image = cv2.resize(image, (size, size)).reshape(size, size, -1)
-    return image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+def gray(image: np.ndarray) -> np.ndarray:
+    """Return (H, W, 1 or 3) RGB uint8 as (H, W) uint8."""
+    return image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
 
 
-def flow_subject(magnified: str, recipe: dict, output: str) -> None:
-    """Write {clip id: (H, W, 3) float16}: u and v in px of the map, and strain, for every clip of a shard.
+def flow(*, shard: str, recipe: dict, output: str) -> None:
+    """Write u and v in px of the frames, and strain, for every clip of a shard, float16.
 
-    A map has the size of the crop, or (size, size) if the recipe has one.
+    Maps are (H, W, 3) between onset and apex, (P, H, W, 3) for the pairs of a sequence, and (M, H, W, 3) or
+    (P, M, H, W, 3) of frames that were magnified by several factors.
     """
     card = FlowRecipe(**recipe)
-    shard = read_tensors(magnified, kind="clips")
+    file = read_tensors(shard, kind="shard")
+    axes = file.meta["axes"]
     tensors = {}
-    for name in shard:
-        onset, apex = (gray(frame, card.size) for frame in onset_and_apex(shard, name))
-        flow = FLOWS[card.algorithm](onset, apex, **card.options)
-        strain = optical_strain(flow, derivative=card.strain)
-        tensors[name] = np.dstack([flow, strain]).astype(np.float16)
-    record = {name: {"onset": r["onset"], "apex": r["apex"]} for name, r in shard.meta["clips"].items()}
-    meta = {"kind": "flow", "subject": shard.meta["subject"], "recipe": recipe, "units": "px", "clips": record}
-    write_tensors(output, tensors, meta)
+    for name in file:
+        record = file.meta["clips"][name]
+        frames = file[name] if "factor" in axes else file[name][:, None]
+        where = [record["frames"].index(record[key]) if record[key] in record["frames"] else None for key in _KEYS]
+        chosen = pairs(card.pairs, len(frames), where[0] or 0, where[1])
+        maps = [
+            flow_of_pairs(np.stack([*map(gray, of_factor)]), chosen, card.algorithm, strain=card.strain, **card.options)
+            for of_factor in np.moveaxis(frames, 1, 0)
+        ]
+        x = np.stack(maps, axis=1)  # (P, M, H, W, 3)
+        x = x if "factor" in axes else x[:, 0]
+        tensors[name] = (x[0] if card.pairs == "onset-apex" else x).astype(np.float16)
+    sequence = [] if card.pairs == "onset-apex" else ["pair"]
+    given = [*sequence, *(["factor"] if "factor" in axes else []), "y", "x", "motion"]
+    clips = {name: {key: record[key] for key in _KEYS} for name, record in file.meta["clips"].items()}
+    write_tensors(output, tensors, {"kind": "shard", "axes": given, "recipe": recipe, "units": "px", "clips": clips})
+
+
+_KEYS = ("onset", "apex")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,27 @@ from apexbench.methods.base import Fold
 from apexbench.methods.loop import epochs
 from apexbench.methods.pretraining import find_task
 from apexbench.protocols import read_protocol, splits
+from apexbench.store import file_hash
 from apexbench.training.clips import Rows, presence_of
-from apexbench.training.pretraining import FILE, PretrainingJob
-from apexbench.training.run import file_hash, file_of, initial_weights, taken_up
+from apexbench.training.run import file_of, initial_weights, taken_up
 from apexbench.training.seeds import stream
 from apexbench.weights import EVERY, read_seen, read_states, write_states
+
+
+@dataclass(frozen=True)
+class PretrainingJob:
+    """What is trained: everything that the weights depend on, but the data and the code."""
+
+    name: str
+    task: str
+    params: Mapping[str, Any]
+    scope: str
+    study_seed: int
+    budget: str
+    code: str
+    protocol: str = ""
+    classes: tuple[str, ...] = ()
+    multilabel: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ def pretrain(
     What a killed job has finished is kept in `<output>.folds/` and taken up again if nothing has changed.
     """
     job, weights = PretrainingJob(**job), weights or {}
-    where = f"{FILE}: pretraining {job.name!r}"
+    where = f"config/recipes.yaml: pretraining {job.name!r}"
     kind = find_task(job.task)
     rows = Rows(kind, read_protocol(protocol) if job.scope == "fold" else _whole(indexes), packs, where)
     labels, classes = _labels(job, rows.table) if kind.labelled else (None, 1)

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from apexbench.config.tables import TableCard
+from apexbench.config.published import NULL_ROW
+from apexbench.config.tables import Table
 from apexbench.errors import InputError
 from apexbench.tables.comparisons import comparisons_table
 from apexbench.tables.data import data_table
-from apexbench.tables.ours import NULL_ROW, NULL_RUN, Ours
 from apexbench.tables.published import published_table
+from apexbench.tables.run_scores import NULL_RUN, RunScores
 from apexbench.tables.table import (
     COLUMNS,
     COUNTS,
     FRACTIONS,
     Column,
-    Sources,
     TableData,
-    card_file,
+    TableInputs,
     join,
     row_titles,
     tidy,
@@ -37,49 +37,47 @@ LEAKY = (
 )
 
 
-def _study(card: TableCard, ours: Ours) -> list[str]:
-    return [name for name in ours.study if card.protocol in (None, name)]
+def _study(card: Table, scores: RunScores) -> list[str]:
+    return [name for name in scores.study if card.protocol in (None, name)]
 
 
-def _part_title(name: str, protocol: str, sources: Sources) -> str:
-    parts = sources.protocols[protocol].slices[name]
-    return " + ".join(sources.datasets[d].title if d in sources.datasets else d for d in parts) + " part"
+def _part_title(name: str, protocol: str, inputs: TableInputs) -> str:
+    parts = inputs.protocols[protocol].slices[name]
+    return " + ".join(inputs.datasets[d].title if d in inputs.datasets else d for d in parts) + " part"
 
 
-def _places(card: TableCard, ours: Ours, sources: Sources) -> list[tuple[tuple[str, str], str, Column]]:
+def _places(card: Table, scores: RunScores, inputs: TableInputs) -> list[tuple[tuple[str, str], str, Column]]:
     """The columns of a leaderboard: (protocol, slice), score, head. A slice that is the whole again is left out."""
     places = []
-    for protocol in _study(card, ours):
-        its = sources.protocols.get(protocol)
+    for protocol in _study(card, scores):
+        its = inputs.protocols.get(protocol)
         slices = its.slices.items() if its else ()
         parts = [part for part, inside in slices if its.average == "datasets" or set(inside) != set(its.datasets)]
         for part in ["", *parts]:
             for printed, metric in card.metrics.items():
                 if (metric in MULTILABEL) == bool(its and its.multilabel):
-                    what = f"{_part_title(part, protocol, sources)}, {SHORT[metric]}" if part else SHORT[metric]
-                    column = Column(f"{part or protocol} {printed}", ours.title(protocol), what)
+                    what = f"{_part_title(part, protocol, inputs)}, {SHORT[metric]}" if part else SHORT[metric]
+                    column = Column(f"{part or protocol} {printed}", scores.title(protocol), what)
                     places.append(((protocol, part), metric, column))
     return places
 
 
-def _leaderboard(card: TableCard, name: str, sources: Sources) -> TableData:
-    if not card.metrics:
-        raise InputError(f"{card_file(name)}: field 'metrics': name at least one, e.g. {{uf1: uf1}}")
-    ours = Ours(sources)
-    study, places = _study(card, ours), _places(card, ours, sources)
-    rows = row_titles(sources.shown)
+def _leaderboard(card: Table, name: str, inputs: TableInputs) -> TableData:
+    scores = RunScores(inputs)
+    study, places = _study(card, scores), _places(card, scores, inputs)
+    rows = row_titles(inputs.shown(card.rows))
     runs = [(protocol, run) for run in rows for protocol in study]
-    if ours.null_epochs(study):
+    if scores.null_epochs(study):
         rows = {**rows, NULL_RUN: NULL_ROW}
     cells = []
     for run, title in rows.items():
         for where, metric, head in places:
-            cell = ours.cell(where, run, metric, "fold-oracle", metric)
+            cell = scores.cell(where, run, metric, "fold-oracle", metric)
             cells.append({"row": title, "column": head.key, **cell, "note": cell["ours_note"]})
     frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
-    facts, warning = ours.facts(study)
-    first = join(ours.progress(runs), card.caption, facts)
-    caption = join(first, join(CELL, LEAKY, ours.null_sentence(study)), by="\n")
+    facts, warning = scores.facts(study)
+    first = join(scores.progress(runs), inputs.not_shown(card.rows), card.caption, facts)
+    caption = join(first, join(CELL, LEAKY, scores.null_sentence(study)), by="\n")
     return TableData(name, card, caption, warning, frame, [head for *_, head in places])
 
 
@@ -93,26 +91,26 @@ def _peak(paths: Iterable[str | os.PathLike]) -> float:
     return max(peaks, default=math.nan)
 
 
-def _runtime(card: TableCard, name: str, sources: Sources) -> TableData:
-    ours = Ours(sources)
-    study, rows_of = _study(card, ours), row_titles(sources.shown)
+def _runtime(card: Table, name: str, inputs: TableInputs) -> TableData:
+    scores = RunScores(inputs)
+    study, rows_of = _study(card, scores), row_titles(inputs.shown(card.rows))
     cells = []
     for run, title in rows_of.items():
         for protocol in study:
-            rows, status, note = ours.rows((protocol, ""), run)
+            rows, status, note = scores.rows((protocol, ""), run)
             cell = {"row": title, "column": protocol, "status": status, "note": note}
             if len(rows):
                 honest = rows.loc["last"]
                 cell |= {key: honest[key] for key in ("seeds", "folds", "epochs", "device")}
                 cell["train_seconds"] = honest["seconds"]
                 cell["seconds_per_fold"] = honest["seconds"] / (honest["folds"] * honest["seeds"])
-                cell["peak_mb"] = _peak(sources.benchmarks.get((protocol, run), ()))
+                cell["peak_mb"] = _peak(inputs.benchmarks.get((protocol, run), ()))
             cells.append(cell)
     frame = tidy(cells, RUNTIME_COLUMNS, ("seeds", "folds", "epochs"), ("train_seconds", "seconds_per_fold", "peak_mb"))
-    facts, warning = ours.facts(study)
+    facts, warning = scores.facts(study)
     form = "Training time summed over folds and seeds; peak memory of the largest job."
-    progress = ours.progress((protocol, run) for run in rows_of for protocol in study)
-    return TableData(name, card, join(progress, card.caption, facts, form), warning, frame)
+    progress = scores.progress((protocol, run) for run in rows_of for protocol in study)
+    return TableData(name, card, join(progress, inputs.not_shown(card.rows), card.caption, facts, form), warning, frame)
 
 
 KINDS = {
@@ -124,6 +122,6 @@ KINDS = {
 }
 
 
-def build_table(card: TableCard, name: str, sources: Sources) -> TableData:
+def build_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     """Build one table from its card; `name` is the card's file name without .yaml."""
-    return KINDS[card.kind](card, name, sources)
+    return KINDS[card.kind](card, name, inputs)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config.tables import TableCard
-from apexbench.tables.ours import Ours
-from apexbench.tables.table import Sources, TableData, join, read_csv, row_titles, tidy
+from apexbench.config.tables import Table
+from apexbench.tables.run_scores import RunScores
+from apexbench.tables.table import TableData, TableInputs, join, read_csv, row_titles, tidy
 
 NUMBERS = ["difference", "low", "high", "p_permutation", "p_holm", "p_mcnemar", "p_mcnemar_holm"]
 COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note"]
@@ -19,24 +19,25 @@ CAPTION = (
 )
 
 
-def comparisons_table(card: TableCard, name: str, sources: Sources) -> TableData:
+def comparisons_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     """Build the table of paired comparisons from one CSV for each protocol."""
-    ours, titles = Ours(sources), row_titles(sources.shown)
-    study = [protocol for protocol in sources.comparisons if card.protocol in (None, protocol)]
+    scores, titles = RunScores(inputs), row_titles(inputs.shown())
+    study = [protocol for protocol in inputs.comparisons if card.protocol in (None, protocol)]
     cells, absent = [], []
     for protocol in study:
-        path = Path(sources.comparisons[protocol])
-        if sources.partial and not path.exists():
-            absent.append(ours.title(protocol))
+        path = Path(inputs.comparisons[protocol])
+        if inputs.partial and not path.exists():
+            absent.append(scores.title(protocol))
             continue
         frame = read_csv(path, ["run", "reference", "score", "note", *NUMBERS], "delete it and rerun the comparisons")
-        for line in frame.to_dict("records"):
+        lines = {line["run"]: line for line in frame.to_dict("records")}
+        for line in (lines[run] for run in card.rows or lines if run in lines):
             numbers = {key: pd.to_numeric(line[key], errors="coerce") for key in NUMBERS}
-            status = ours.rows((protocol, ""), line["run"])[1]
+            status = scores.rows((protocol, ""), line["run"])[1]
             reference = titles.get(line["reference"], line["reference"])
             cell = {"row": titles.get(line["run"], line["run"]), "column": protocol, "reference": reference}
             cells.append({**cell, **numbers, "score": line["score"], "status": status, "note": line["note"]})
     partial = f"Partial: no comparisons yet of {', '.join(absent)}." if absent else ""
-    facts, warning = ours.facts(study)
-    caption = join(join(partial, card.caption, facts), CAPTION, by="\n")
+    facts, warning = scores.facts(study)
+    caption = join(join(partial, inputs.not_shown(card.rows), card.caption, facts), CAPTION, by="\n")
     return TableData(name, card, caption, warning, tidy(cells, COMPARISON_COLUMNS, (), NUMBERS))

@@ -5,21 +5,21 @@ import re
 
 import pandas as pd
 
-from apexbench.config.tables import ColumnCard, TableCard
+from apexbench.config.published import NULL_ROW
+from apexbench.config.tables import PrintedColumn, Table
 from apexbench.errors import InputError
-from apexbench.tables.ours import NULL_ROW
 from apexbench.tables.table import card_file, read_csv
 
 SCORES = ["published", "as_published", "honest", "ci_low", "ci_high"]
 
 
-def read_curve(path: str | os.PathLike, name: str, card: TableCard) -> tuple[pd.DataFrame, float, ColumnCard]:
-    """Read the first column of ours in a table's CSV: x and SCORES by row, the null model's score, and the column.
+def read_curve(path: str | os.PathLike, name: str, card: Table) -> tuple[pd.DataFrame, float, PrintedColumn]:
+    """Read the first scored column of a table's CSV: x and SCORES by row, the null model's score, and the column.
 
     Raises InputError, naming the card and the row, for a row without a number after its last "=".
     """
     frame = read_csv(path, ["row", "column", *SCORES], "delete it and rerun the table")
-    place = next(place for place, column in enumerate(card.columns) if column.ours)
+    place = next(place for place, column in enumerate(card.columns) if column.honest)
     part = frame[frame["column"] == frame["column"].unique()[place]].set_index("row")[SCORES].apply(pd.to_numeric)
     points = part.drop(NULL_ROW, errors="ignore")
     numbers = []

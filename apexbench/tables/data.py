@@ -6,8 +6,8 @@ from pathlib import Path
 
 from apexbench.clips import APEX_SOURCES
 from apexbench.config.datasets import DatasetCard
-from apexbench.config.tables import TableCard
-from apexbench.tables.table import WARNING, Files, Sources, TableData, join, read_csv, tidy
+from apexbench.config.tables import Table
+from apexbench.tables.table import WARNING, Files, TableData, TableInputs, join, read_csv, tidy
 
 DATA_COLUMNS = ["row", "column", "expected", "found", "status", "note", "group"]
 DATASETS, PROTOCOLS = "data set", "protocol"
@@ -57,11 +57,11 @@ def _official(card: DatasetCard) -> dict[str, int]:
     return {key: count for key, count in counts.items() if count is not None}
 
 
-def _dataset(name: str, sources: Sources) -> tuple[Row, bool]:
+def _dataset(name: str, inputs: TableInputs) -> tuple[Row, bool]:
     """Return a data set's row, and whether its clips are synthetic."""
-    card = sources.datasets[name]
-    index = read_csv(sources.indexes[name], ("subject", "emotion", "apex_source", "label_set"), RERUN)
-    findings = read_csv(sources.findings[name], ("kind", "place", "clip", "text"), RERUN)
+    card = inputs.datasets[name]
+    index = read_csv(inputs.indexes[name], ("subject", "emotion", "apex_source", "label_set"), RERUN)
+    findings = read_csv(inputs.findings[name], ("kind", "place", "clip", "text"), RERUN)
     label_set = " + ".join(sorted(set(index["label_set"])))
     synthetic = label_set.startswith("synthetic")
     kinds, apexes = findings["kind"].value_counts(), index["apex_source"].value_counts()
@@ -71,16 +71,16 @@ def _dataset(name: str, sources: Sources) -> tuple[Row, bool]:
     found |= {f"emotion {emotion}": n for emotion, n in index["emotion"].str.lower().value_counts().items()}
     remarks = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     title = card.title + " (synthetic)" * synthetic
-    where = f"; named on this table's page and in {Path(sources.findings[name]).name}"
+    where = f"; named on this table's page and in {Path(inputs.findings[name]).name}"
     lines = tuple(": ".join(filter(None, line)) for line in findings[["kind", "place", "clip", "text"]].to_numpy())
     expected = _official(card) if not synthetic or label_set == "synthetic-full" else {}
     note = f"{card.title}: {remarks}{where}" if remarks else ""
     return Row(DATASETS, title, label_set, found, expected, note, lines), synthetic
 
 
-def _protocol(name: str, sources: Sources) -> Row:
-    card = sources.protocols[name]
-    counts = read_csv(sources.counts[name], ("what", "expected", "found"), RERUN)
+def _protocol(name: str, inputs: TableInputs) -> Row:
+    card = inputs.protocols[name]
+    counts = read_csv(inputs.counts[name], ("what", "expected", "found"), RERUN)
     known = counts[counts["expected"] != ""]
     found = dict(zip(counts["what"], counts["found"].astype(int), strict=True))
     expected = dict(zip(known["what"], known["expected"].astype(int), strict=True))
@@ -102,17 +102,17 @@ def _there(partial: bool, *files: Files) -> list[str]:
     return [name for name in files[0] if not partial or all(Path(some[name]).exists() for some in files)]
 
 
-def data_table(card: TableCard, name: str, sources: Sources) -> TableData:
+def data_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     """Build the table of clips expected and found; the page lists every finding, the other formats only count them."""
-    datasets = _there(sources.partial, sources.indexes, sources.findings)
-    protocols = _there(sources.partial, sources.counts)
-    read = [_dataset(key, sources) for key in datasets]
-    rows = [row for row, _ in read] + [_protocol(key, sources) for key in protocols]
+    datasets = _there(inputs.partial, inputs.indexes, inputs.findings)
+    protocols = _there(inputs.partial, inputs.counts)
+    read = [_dataset(key, inputs) for key in datasets]
+    rows = [row for row, _ in read] + [_protocol(key, inputs) for key in protocols]
     partial = ""
-    if len(datasets) < len(sources.indexes) or len(protocols) < len(sources.counts):
+    if len(datasets) < len(inputs.indexes) or len(protocols) < len(inputs.counts):
         partial = (
-            f"Partial: {len(datasets)} of {len(sources.indexes)} data sets and {len(protocols)} of "
-            f"{len(sources.counts)} protocols are there."
+            f"Partial: {len(datasets)} of {len(inputs.indexes)} data sets and {len(protocols)} of "
+            f"{len(inputs.counts)} protocols are there."
         )
     frame = tidy([cell for row in rows for cell in row.cells(_shown(row))], DATA_COLUMNS)
     details = {f"Remarks on {row.title}: {len(row.lines)}": row.lines for row in rows if row.lines}

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from apexbench.config.published import NULL_ROW, SIZES
+from apexbench.numbers import DASH, chance, digits, fraction, interval, number, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
-from apexbench.tables.numbers import DASH, SIZES, chance, digits, fraction, interval, number, spread
-from apexbench.tables.ours import NULL_ROW
 from apexbench.tables.table import Column, TableData
 from apexbench.tables.words import SHORT
 
-ABREAST = 2  # columns of ours that stand side by side; with more of them a row takes three lines
+ABREAST = 2  # scored columns that stand side by side; with more of them a row takes three lines
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ def _state(part: pd.DataFrame) -> str:
     return ", ".join(state for state in states if state != "published-only" or len(states) == 1)
 
 
-def _ours(cell: pd.Series, column: Column) -> tuple[Cell, Cell]:
-    """Return our as-published and our honest cell; empty where nothing of ours belongs."""
-    if not column.ours:
+def _scores(cell: pd.Series, column: Column) -> tuple[Cell, Cell]:
+    """Return the as-published and the honest cell of our run; empty where the column is printed only."""
+    if not column.scored:
         return Cell(""), Cell("")
     leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
     return (
@@ -178,7 +178,7 @@ def _uncertainty(cell: Mapping) -> str:
 def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
     header = [Cell("Method")]
     for column in columns:
-        if abreast and column.ours:
+        if abreast and column.scored:
             marked = {"tone": "leaks"} if column.leaks else {}
             header += [Cell(column.title, "published"), Cell(column.title, _label(column.leaks), **marked)]
             header += [Cell(column.title, "honest")]
@@ -204,7 +204,7 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
     frame["printed_here"] &= ~frame["row"].isin(list(also))
     every, by_row = _shared_remarks(frame)
     tried = frame["status"] != "published-only"
-    abreast = bool(tried.any()) and sum(column.ours for column in table.columns) <= ABREAST
+    abreast = bool(tried.any()) and sum(column.scored for column in table.columns) <= ABREAST
     rows = []
     for row, part in frame.groupby("row", sort=False):
         cells, said = part.set_index("column"), _remarks(also[row].note) if row in also else by_row.get(row, [])
@@ -214,17 +214,17 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
             left = [remark for remark in cell["remarks"] if remark not in every + said]
             text = "" if row == NULL_ROW else _published_text(cell, column)
             printed.append(Cell(text, notes=notes(left)))
-        ours = [_ours(cells.loc[column.key], column) for column in table.columns]
+        scores = [_scores(cells.loc[column.key], column) for column in table.columns]
         remarks = [remark for text in part["ours_note"] for remark in _remarks(text)]
         status = Cell(_state(part), notes=notes(remarks), tone="quiet")
         if abreast:
-            pairs = zip(table.columns, printed, ours, strict=True)
-            rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.ours else [p])), status])
+            pairs = zip(table.columns, printed, scores, strict=True)
+            rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.scored else [p])), status])
             continue
         rows.append([first, *printed, status])
         if tried[part.index].any():
-            leaky, honest = zip(*ours, strict=True)
-            leaks = any(column.leaks for column in table.columns if column.ours)
+            leaky, honest = zip(*scores, strict=True)
+            leaks = any(column.leaks for column in table.columns if column.scored)
             rows.append([Cell(_label(leaks), indent=True, tone="leaks" * leaks), *leaky, Cell("")])
             rows.append([Cell("honest", indent=True, tone="ours"), *honest, Cell("")])
     return [Part(_published_header(table.columns, abreast), rows)], every

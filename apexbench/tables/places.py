@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import Table
 
 
 def place(name: str, protocols: Mapping[str, ProtocolCard]) -> tuple[str, str] | None:
@@ -13,10 +13,10 @@ def place(name: str, protocols: Mapping[str, ProtocolCard]) -> tuple[str, str] |
     return next(((protocol, name) for protocol, card in protocols.items() if name in card.slices), None)
 
 
-def needed(card: TableCard, protocols: Mapping[str, ProtocolCard], study: Iterable[str]) -> list[str]:
+def needed(card: Table, protocols: Mapping[str, ProtocolCard], study: Iterable[str]) -> list[str]:
     """Return the protocols of a study whose files a table reads, in the study's order."""
     if card.kind == "published":
-        places = [place(column.beside or column.protocol, protocols) for column in card.columns if column.ours]
+        places = [place(column.beside or column.protocol, protocols) for column in card.columns if column.honest]
         wanted = {found[0] for found in places if found}
     else:
         wanted = {card.protocol} if card.protocol else set(protocols)

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from apexbench.errors import InputError
+from apexbench.numbers import DASH
 from apexbench.store import atomic
 from apexbench.tables.layout import Cell, Part, grid
-from apexbench.tables.numbers import DASH
 from apexbench.tables.table import TableData
 
 EVERY = "On every number"

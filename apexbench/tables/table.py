@@ -10,7 +10,7 @@ import pandas as pd
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.tables import TableCard
+from apexbench.config.tables import Table
 from apexbench.errors import InputError
 
 COLUMNS = [
@@ -24,7 +24,7 @@ Files = Mapping[str, str | os.PathLike]
 
 
 @dataclass(frozen=True)
-class Sources:
+class TableInputs:
     """Everything that tables may be made of.
 
     Parameters
@@ -52,20 +52,26 @@ class Sources:
     comparisons: Files = field(default_factory=dict)
     partial: bool = False
 
-    @property
-    def shown(self) -> dict[str, MethodCard]:
-        """The runs of tables that name none: not those with `leaderboard: false`."""
+    def shown(self, rows: Sequence[str] = ()) -> dict[str, MethodCard]:
+        """Return those of `rows` that are runs of the study, in their order; without rows, those of the leaderboard."""
+        if rows:
+            return {run: self.methods[run] for run in rows if run in self.methods}
         return {run: card for run, card in self.methods.items() if card.leaderboard}
+
+    def not_shown(self, rows: Sequence[str]) -> str:
+        """Name those of `rows` that are no runs of the study; "" if all are."""
+        absent = [run for run in rows if run not in self.methods]
+        return f"Not part of this study: {', '.join(absent)}." if absent else ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a table's column: its key in the frame, two lines, and whether scores of ours stand in it."""
+    """Head of a table's column: its key in the frame, two lines, and whether our runs are scored in it."""
 
     key: str
     title: str
     subtitle: str = ""
-    ours: bool = True
+    scored: bool = True
     leaks: bool = True
 
 
@@ -77,7 +83,7 @@ class TableData:
     """
 
     name: str
-    card: TableCard
+    card: Table
     caption: str
     warning: str
     frame: pd.DataFrame

@@ -24,7 +24,6 @@ SCORES = {
     "au_macro_f1": "macro F1 of presence and absence (mean over action units)",
 }
 SHORT = {**SCORES, "au_f1": "F1 over action units", "au_macro_f1": "macro F1 over action units"}
-PRINTED = {"acc": "ACC", "f1": "F1", "uf1": "UF1", "uar": "UAR", "war": "WAR", "params": "parameters", "flops": "FLOPs"}
 MULTILABEL = frozenset({"au_f1", "au_macro_f1"})
 _BEST = "at each test fold's epoch of highest"
 RULES = {

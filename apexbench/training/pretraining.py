@@ -4,9 +4,7 @@ Everything is decided before a clip is read. That a state has not seen whom a fo
 data sets, and by the subjects that stand in its file when a fold is trained (`run.initial_weights`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 from apexbench.config.methods import Budget, Values
 from apexbench.config.recipes import PretrainingRecipe
@@ -14,25 +12,9 @@ from apexbench.errors import InputError, nearest
 from apexbench.methods import check_inputs
 from apexbench.methods.base import Axes, Params
 from apexbench.methods.pretraining import Task, find_task
-from apexbench.weights import Weights, tag_path
+from apexbench.weights import Weights
 
 FILE = "config/recipes.yaml"
-
-
-@dataclass(frozen=True)
-class PretrainingJob:
-    """What is trained: everything that the weights depend on, but the data and the code."""
-
-    name: str
-    task: str
-    params: Mapping[str, Any]
-    scope: str
-    study_seed: int
-    budget: str
-    code: str
-    protocol: str = ""
-    classes: tuple[str, ...] = ()
-    multilabel: bool = False
 
 
 class Pretrainings:
@@ -55,38 +37,15 @@ class Pretrainings:
     def scope(self, name: str) -> str:
         return self.recipes[name].clips.scope
 
-    def datasets(self, name: str, protocol: Sequence[str] = ()) -> Sequence[str]:
-        """Return the data sets that are seen; with scope fold those of the protocol."""
-        return self.recipes[name].clips.datasets or protocol
-
-    def path(self, name: str, protocol: str, folds: str) -> str:
-        """Return the file of a pre-training; with scope fold one for each protocol and range of folds, '0-9'."""
-        part = "all" if self.scope(name) == "all" else f"{protocol}/folds{folds}"
-        return f"results/pretrained/{name}/{part}.safetensors"
-
-    def weights_path(self, weights: Weights, protocol: str = "", folds: str = "") -> str:
-        """Return the file that holds weights which are not random."""
-        if weights.pretraining:
-            return self.path(weights.pretraining, protocol, folds)
-        return weights.file or tag_path(weights.timm)
-
-    def weights_files(self, params: Params, protocol: str = "", folds: str = "") -> dict[str, str]:
-        """Return {hyper-parameter: file} of a method or task."""
-        return {name: self.weights_path(w, protocol, folds) for name, w in params.weights_named().items()}
-
-    def packs(
-        self, name: str, pack_of: Callable[[str, str], str], protocol: Sequence[str] = ()
-    ) -> dict[str, list[str]]:
-        """Return {role: packs}, one for each data set; `pack_of(dataset, recipe)` is the path of a pack."""
-        sets, inputs = self.datasets(name, protocol), self.values(name).inputs
-        return {role: [pack_of(dataset, recipe) for dataset in sets] for role, recipe in inputs.items()}
-
     def chain(self, weights: Iterable[Weights]) -> list[str]:
-        """Return the pre-trainings that stand behind some weights, the last one first, each once."""
+        """Return the pre-trainings that stand behind some weights, the last one first, each once.
+
+        Names that there are not are left to `check` and `check_use`.
+        """
         names, waiting = [], [w.pretraining for w in weights if w.pretraining]
         while waiting:
             name = waiting.pop(0)
-            if name not in names:
+            if name in self.recipes and name not in names:
                 names.append(name)
                 waiting += [w.pretraining for w in self.params(name).weights_named().values() if w.pretraining]
         return names

@@ -1,19 +1,14 @@
 """A training job: the folds of one range of one run, each on its own seed, resumed where a killed job stopped."""
 
-import hashlib
-import json
-import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from tqdm import tqdm
 
 from apexbench.config.model import digest
@@ -21,8 +16,9 @@ from apexbench.errors import InputError
 from apexbench.methods import Method, find
 from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import StoreError, Tensors, atomic, read_tensors, write_tensors
+from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
+from apexbench.training.record import Scored, device_name, record_of, write_predictions
 from apexbench.training.seeds import stream
 from apexbench.weights import read_seen, read_state, read_states
 
@@ -31,7 +27,6 @@ from apexbench.weights import read_seen, read_state, read_states
 class Job:
     """What is trained: everything that the predictions depend on, but the data and the code."""
 
-    study: str
     study_seed: int
     protocol: str
     classes: tuple[str, ...]
@@ -43,11 +38,6 @@ class Job:
     data_source: str
     code: str
     multilabel: bool = False
-
-
-def file_hash(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def train_fold(
@@ -72,16 +62,11 @@ def train_fold(
     scores = run(train, labels, test, fold)
     if not np.isfinite(scores).all():
         raise RuntimeError("the training diverged: not all scores are finite numbers")
-    return expit(scores) if several else scores
+    if not several:
+        return scores
+    from scipy.special import expit  # a tenth of a second that most runs need not spend
 
-
-@dataclass(frozen=True)
-class Scored:
-    """What came out of one model: scores (epochs, N, C) of some rows of the protocol's table, under a fold's name."""
-
-    fold: str
-    rows: Sequence[int]
-    scores: np.ndarray
+    return expit(scores)
 
 
 @dataclass(frozen=True)
@@ -230,7 +215,9 @@ def run_folds(
         write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": task.name, "seconds": spent})
         done.append(Scored(task.fold, task.test, scores))
         seconds += spent
-    record = record_of(job, len({task.fold for task in tasks}), seconds, _device_name(device), inner_folds)
+    counted = len({task.fold for task in tasks})
+    params = opened.make().params.model_dump(mode="json")
+    record = record_of(job, counted, seconds, device_name(device), inner_folds, params)
     write_predictions(job, opened.table, done, record, output)
     shutil.rmtree(kept, ignore_errors=True)
 
@@ -244,57 +231,3 @@ def _train(
     states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}")
     train, test = rows.inputs(task.train), rows.inputs(task.test)
     return train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
-
-
-def record_of(job: Job, folds: int, seconds: float = 0.0, device: str = "", inner_folds: int = 0) -> dict:
-    """Return what a predictions file says of itself."""
-    return {
-        "classes": list(job.classes),
-        "multilabel": job.multilabel,
-        "data_source": job.data_source,
-        "budget": job.budget,
-        "config_hash": digest({k: v for k, v in asdict(job).items() if k not in ("seed", "code")}),
-        "code_hash": job.code,
-        "versions": {
-            "python": platform.python_version(),
-            **{n: version(n) for n in ("numpy", "scikit-learn", "torch")},
-        },
-        "device": device,
-        "seconds": seconds,
-        "folds": folds,
-        "inner_folds": inner_folds,
-    }
-
-
-def _device_name(device: str) -> str:
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name()
-
-
-def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:
-    """Write a predictions file: one row for each clip and epoch, the record as its schema metadata `apexbench`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # a range whose clips were all skipped has no fold, but its file has the columns of the others
-    nothing = [Scored("", [], np.empty((1, 0, len(job.classes)), np.float32))]
-    parts = []
-    for item in done or nothing:
-        epochs, _, classes = item.scores.shape
-        rows = table.iloc[list(item.rows)][["dataset", "subject", "clip", "onset", "label"]]
-        part = pd.concat([rows] * epochs, ignore_index=True)
-        part.insert(0, "fold", item.fold)
-        part["epoch"] = np.repeat(np.arange(1, epochs + 1), len(rows))
-        part[[f"p{c}" for c in range(classes)]] = item.scores.reshape(-1, classes)
-        parts.append(part)
-    frame = pd.concat(parts, ignore_index=True)
-    for name in ("method", "run", "protocol", "study"):
-        frame.insert(0, name, getattr(job, name))
-    frame.insert(4, "seed", job.seed)
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({b"apexbench": json.dumps(record, sort_keys=True).encode()})
-    with atomic(output) as part:
-        pq.write_table(arrow, part, compression="zstd")

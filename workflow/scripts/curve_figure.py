@@ -1,13 +1,13 @@
 """Draw the rows of a published table over the number in their names."""
 
 from apexbench.jobs import job
-from apexbench.stages.results import curve_figure
+from apexbench.stages.curve_figure import curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
     curve_figure(
-        snakemake.input[0],
-        snakemake.wildcards.table,
-        snakemake.params.card,
-        snakemake.params.title,
-        snakemake.output[0],
+        table=snakemake.input[0],
+        name=snakemake.wildcards.table,
+        card=snakemake.params.card,
+        title=snakemake.params.title,
+        output=snakemake.output[0],
     )

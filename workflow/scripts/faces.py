@@ -1,14 +1,14 @@
-"""Detect, align and crop the faces of one subject's clips."""
+"""Find the faces of some subjects' clips."""
 
 from apexbench.jobs import job
-from apexbench.stages.faces import crop_subject
+from apexbench.stages.faces import find_faces
 
 with job(snakemake.log[0], snakemake.threads):
-    crop_subject(
-        snakemake.input.index,
-        int(snakemake.wildcards.subject),
-        snakemake.input.clips,
-        snakemake.params.card,
-        snakemake.params.missing_face,
-        snakemake.output[0],
+    find_faces(
+        index=snakemake.input.index,
+        clips=snakemake.input.clips,
+        subjects=snakemake.params.subjects,
+        detector=snakemake.wildcards.detector,
+        missing_face=snakemake.params.missing_face,
+        output=snakemake.output[0],
     )

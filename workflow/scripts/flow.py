@@ -1,7 +1,7 @@
-"""Compute onset-to-apex flow and strain of one subject's clips."""
+"""Compute flow and strain of some subjects' clips."""
 
 from apexbench.jobs import job
-from apexbench.stages.flow import flow_subject
+from apexbench.stages.flow import flow
 
 with job(snakemake.log[0], snakemake.threads):
-    flow_subject(snakemake.input[0], snakemake.params.recipe, snakemake.output[0])
+    flow(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0])

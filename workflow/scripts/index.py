@@ -1,15 +1,15 @@
 """Read one release's annotation and frames into the index that all stages share."""
 
 from apexbench.jobs import job
-from apexbench.stages.clips import index_dataset
+from apexbench.stages.index import index_dataset
 
 with job(snakemake.log[0], snakemake.threads):
     index_dataset(
-        snakemake.wildcards.dataset,
-        snakemake.input[0],
-        snakemake.params.subjects,
-        snakemake.output.index,
-        snakemake.output.findings,
-        snakemake.params.strict,
+        dataset=snakemake.wildcards.dataset,
+        root=snakemake.input[0],
+        subjects=snakemake.params.subjects,
+        output=snakemake.output.index,
+        findings=snakemake.output.findings,
+        strict=snakemake.params.strict,
         **snakemake.params.annotation,
     )

@@ -1,7 +1,7 @@
-"""Magnify the motion of one subject's crops."""
+"""Magnify the motion in some subjects' frames."""
 
 from apexbench.jobs import job
-from apexbench.stages.magnification import magnify_subject
+from apexbench.stages.magnify import magnify
 
 with job(snakemake.log[0], snakemake.threads):
-    magnify_subject(snakemake.input[0], snakemake.params.recipe, snakemake.output[0])
+    magnify(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0])

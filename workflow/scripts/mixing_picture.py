@@ -1,17 +1,18 @@
 """Draw what a run mixes and where its model looks, for some clips of the first fold's test subject."""
 
 from apexbench.jobs import job
-from apexbench.stages.mixing import mixing_picture
+from apexbench.stages.mixing_picture import mixing_picture
 from apexbench.training.device import lease
 from apexbench.training.run import Job
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
     mixing_picture(
-        Job(**snakemake.params.job),
-        snakemake.input.protocol,
-        {role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
-        snakemake.output[0],
-        snakemake.params.title,
-        device,
+        job=Job(**snakemake.params.job),
+        protocol=snakemake.input.protocol,
+        packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
+        output=snakemake.output[0],
+        title=snakemake.params.title,
+        device=device,
         weights=snakemake.params.weights,
+        people_of=snakemake.params.people_of,
     )

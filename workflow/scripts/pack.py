@@ -1,7 +1,12 @@
 """Gather all subjects of a data set into the file that training jobs read."""
 
 from apexbench.jobs import job
-from apexbench.stages.packs import pack
+from apexbench.stages.pack import pack
 
 with job(snakemake.log[0], snakemake.threads):
-    pack(list(snakemake.input), snakemake.params.recipe, snakemake.output[0])
+    pack(
+        shards=list(snakemake.input),
+        recipe=snakemake.params.recipe,
+        axes=snakemake.params.axes,
+        output=snakemake.output[0],
+    )

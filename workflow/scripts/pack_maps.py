@@ -1,7 +1,13 @@
 """Gather the flow maps that a data set is given as into the file that training jobs read."""
 
 from apexbench.jobs import job
-from apexbench.stages.packs import pack_maps
+from apexbench.stages.pack_maps import pack_maps
 
 with job(snakemake.log[0], snakemake.threads):
-    pack_maps(snakemake.input.index, snakemake.input.maps, snakemake.params.recipe, snakemake.output[0])
+    pack_maps(
+        index=snakemake.input.index,
+        maps=snakemake.input.maps,
+        recipe=snakemake.params.recipe,
+        axes=snakemake.params.axes,
+        output=snakemake.output[0],
+    )

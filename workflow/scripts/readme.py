@@ -1,7 +1,10 @@
 """Rewrite the README's table blocks."""
 
 from apexbench.jobs import job
-from apexbench.stages.results import rewrite_readme
+from apexbench.stages.readme import rewrite_readme
 
 with job(snakemake.log[0], snakemake.threads):
-    rewrite_readme(snakemake.params.readme, list(snakemake.input))
+    rewrite_readme(
+        readme=snakemake.input.readme,
+        tables=list(snakemake.input.tables),
+    )

@@ -1,16 +1,16 @@
 """Draw the confusion matrices and learning curves of one protocol, and the null model."""
 
 from apexbench.jobs import job
-from apexbench.stages.results import protocol_figures
+from apexbench.stages.score_figures import protocol_figures
 
 with job(snakemake.log[0], snakemake.threads):
     protocol_figures(
-        snakemake.params.runs,
-        snakemake.input.scores,
-        snakemake.input.protocol,
-        snakemake.params.classes,
-        snakemake.params.title,
-        snakemake.output.confusion,
-        snakemake.output.curves,
-        snakemake.output.null,
+        runs=snakemake.params.runs,
+        scores=snakemake.input.scores,
+        protocol=snakemake.input.protocol,
+        classes=snakemake.params.classes,
+        title=snakemake.params.title,
+        confusion=snakemake.output.confusion,
+        curves=snakemake.output.curves,
+        null=snakemake.output.null,
     )

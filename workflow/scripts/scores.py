@@ -1,17 +1,17 @@
 """Score all runs of one protocol, and compare them with the best of them."""
 
 from apexbench.jobs import job
-from apexbench.stages.results import score_protocol
+from apexbench.stages.scores import score_protocol
 
 with job(snakemake.log[0], snakemake.threads):
     score_protocol(
-        snakemake.params.runs,
-        snakemake.params.inner,
-        snakemake.params.skipped,
-        snakemake.params.compared,
-        snakemake.params.card,
-        snakemake.params.protocol,
-        snakemake.params.seed,
-        snakemake.output.scores,
-        snakemake.output.comparisons,
+        runs=snakemake.params.runs,
+        inner=snakemake.params.inner,
+        skipped=snakemake.params.skipped,
+        compared=snakemake.params.compared,
+        card=snakemake.params.card,
+        protocol=snakemake.params.protocol,
+        seed=snakemake.params.seed,
+        scores=snakemake.output.scores,
+        comparisons=snakemake.output.comparisons,
     )

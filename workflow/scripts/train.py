@@ -6,13 +6,13 @@ from apexbench.training.run import Job, run_folds
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
     run_folds(
-        Job(**snakemake.params.job),
-        snakemake.input.protocol,
-        {role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
-        snakemake.params.folds,
-        snakemake.output[0],
-        device,
-        snakemake.params.inner_folds,
+        job=Job(**snakemake.params.job),
+        protocol=snakemake.input.protocol,
+        packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
+        folds=snakemake.params.folds,
+        output=snakemake.output[0],
+        device=device,
+        inner_folds=snakemake.params.inner_folds,
         weights=snakemake.params.weights,
         people_of=snakemake.params.people_of,
     )

@@ -1,7 +1,11 @@
 """Fetch weights by timm tag into a file."""
 
 from apexbench.jobs import job
-from apexbench.weights import save
+from apexbench.stages.weights import fetch_weights
 
 with job(snakemake.log[0], snakemake.threads):
-    save(snakemake.wildcards.tag, snakemake.output[0], snakemake.params.wanted_by)
+    fetch_weights(
+        tag=snakemake.wildcards.tag,
+        output=snakemake.output[0],
+        wanted_by=snakemake.params.wanted_by,
+    )

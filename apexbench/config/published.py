@@ -1,0 +1,213 @@
+"""published/<file>.csv: printed numbers, one each row; and table cards, held against them.
+
+Without pandas: this runs before anything else does.
+"""
+
+import csv
+import math
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apexbench.config.tables import (
+    PRINTED_ONLY,
+    PUBLISHED_ONLY,
+    Convention,
+    OtherColumn,
+    PrintedColumn,
+    ProtocolColumns,
+    TableCard,
+)
+from apexbench.errors import InputError, nearest
+
+FIELDS = ("table", "row", "method", "protocol", "metric", "value", "printed", "caveat")
+NULL_ROW = "null model (learns nothing)"  # the row that tables add below the others
+SIZES = frozenset({"params", "flops"})  # printed columns that hold plain numbers, not fractions
+
+
+@dataclass(frozen=True)
+class PrintedNumber:
+    """One printed number: `place` counts the rows of the file from 0; `value` is NaN where nothing is printed."""
+
+    place: int
+    row: str
+    method: str
+    protocol: str
+    metric: str
+    value: float
+    printed: str
+    caveat: str
+
+
+def _value(text: str, metric: str, where: str) -> float:
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        value = math.inf
+    if text and not (0 <= value <= 1 or (metric in SIZES and 0 < value < math.inf)):
+        raise InputError(
+            f"{where}: field 'value': expected a fraction in [0, 1] (a number above 0 for "
+            f"{' and '.join(sorted(SIZES))}), found {text!r}"
+        )
+    return value
+
+
+def read_published(path: str | os.PathLike, table: str) -> list[PrintedNumber]:
+    """Return the printed numbers of one table in file order.
+
+    Raises InputError, naming file and row, if the table is unknown, a number stands twice, a score is no fraction, or
+    a printed row has two methods.
+    """
+    numbers: list[PrintedNumber] = []
+    seen, methods, tables = set(), {}, set()
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as handle:
+            lines = csv.DictReader(handle)
+            absent = [field for field in FIELDS if field not in (lines.fieldnames or ())]
+            if absent:
+                raise InputError(
+                    f"{path}: no column {absent[0]!r}; config/published/README.md lists the files and their columns"
+                )
+            for place, line in enumerate(lines):
+                where = f"{path}, row {place + 2}"
+                if None in line or None in line.values():
+                    raise InputError(f"{where}: not as many fields as there are columns; quote a field with commas")
+                tables.add(line["table"])
+                if line["table"] != table:
+                    continue
+                row, method, protocol, metric = (line[key] for key in ("row", "method", "protocol", "metric"))
+                if (row, protocol, metric) in seen:
+                    raise InputError(f"{where}: {row!r}, {metric!r} is given twice under {protocol!r}")
+                seen.add((row, protocol, metric))
+                if methods.setdefault(row, method) != method:
+                    raise InputError(f"{where}: field 'method': {row!r} is {methods[row]!r} above, {method!r} here")
+                value = _value(line["value"], metric, where)
+                numbers.append(
+                    PrintedNumber(place, row, method, protocol, metric, value, line["printed"], line["caveat"])
+                )
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; config/published/README.md lists the files and their columns"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 ({error})") from None
+    if not numbers:
+        raise InputError(f"{path}: no table {table!r}; {nearest(table, tables)}")
+    return numbers
+
+
+def _convention(name: str, conventions: Mapping[str, Convention], where: str) -> Convention:
+    if name not in conventions:
+        raise InputError(f"{where}: no entry {name!r} in config/conventions.yaml; {nearest(name, conventions)}")
+    return conventions[name]
+
+
+def _columns(card: TableCard, file: str, conventions: Mapping[str, Convention]) -> tuple[list[PrintedColumn], str]:
+    """Return a card's columns with the conventions looked up, and what these say of the authors' scoring."""
+    says: dict[str, None] = {}
+    if card.convention:
+        says[_convention(card.convention, conventions, f"{file}: field 'convention'").says] = None
+    columns = []
+    for protocol, its in card.columns.items():
+        where = f"{file}: field 'columns.{protocol}'"
+        its = its if isinstance(its, ProtocolColumns) else ProtocolColumns(metrics=its)
+        for item in its.metrics:
+            metric, name = (item.metric, item.convention) if isinstance(item, OtherColumn) else (item, card.convention)
+            scoring = {}
+            if name:
+                convention = _convention(name, conventions, where)
+                says[convention.says] = None
+                found = convention.metrics.get(metric)
+                if found is None:
+                    raise InputError(
+                        f"{where}: convention {name!r} of config/conventions.yaml has no metric {metric!r}; "
+                        f"{nearest(metric, convention.metrics)}. If it is not ours to score: {metric}: {PRINTED_ONLY}"
+                    )
+                if found != PRINTED_ONLY:
+                    scoring = found.model_dump() | {"as_published": found.as_published or found.honest}
+            columns.append(
+                PrintedColumn(protocol=protocol, metric=metric, title=its.title, beside=its.beside, **scoring)
+            )
+    return columns, " ".join(filter(None, says))
+
+
+def _check(columns: Sequence[PrintedColumn], printed: Sequence[PrintedNumber], file: str, path: Path) -> None:
+    """Raise an InputError unless every printed number has its column, and every column its numbers.
+
+    A list of rows without numbers fits any columns: those are what we would print.
+    """
+    listed = [(column.protocol, column.metric) for column in columns]
+    for protocol, metric in listed:
+        if listed.count((protocol, metric)) > 1:
+            raise InputError(f"{file}: field 'columns.{protocol}': {metric!r} is listed twice")
+    known: dict[str, set[str]] = {}
+    for number in printed:
+        known.setdefault(number.protocol, set()).add(number.metric)
+    if known == {"": {""}}:
+        return
+    for protocol, metric in listed:
+        where = f"{file}: field 'columns.{protocol}'"
+        if protocol not in known:
+            raise InputError(f"{where}: {path} has no {protocol!r} in this table; {nearest(protocol, known)}")
+        if metric not in known[protocol]:
+            raise InputError(
+                f"{where}: {path} has no {metric!r} under {protocol!r}; {nearest(metric, known[protocol])}"
+            )
+    for protocol, metrics in known.items():
+        for metric in sorted(metrics):
+            if (protocol, metric) not in listed:
+                raise InputError(
+                    f"{file}: field 'columns': {path} prints {metric!r} under {protocol!r}; no column shows it"
+                )
+
+
+def _runs(
+    card: TableCard, printed: Sequence[PrintedNumber], file: str, path: Path, run_of: Callable[[str], str | None]
+) -> dict[str, str]:
+    """Return {printed row: run}: the one that the card names, else the run of the row's method, if a card makes one."""
+    methods = {number.row: number.method for number in printed}
+    for row in card.runs:
+        if row not in methods:
+            raise InputError(f"{file}: field 'runs': {path} has no {row!r}; {nearest(row, methods)}")
+    for row in card.also:
+        if row in methods or row == NULL_ROW:
+            raise InputError(f"{file}: field 'also': there is a row {row!r} already; name it otherwise, or use 'runs'")
+    runs = {row: card.runs.get(row) or run_of(method) for row, method in methods.items()}
+    return {row: run for row, run in runs.items() if run not in (None, PUBLISHED_ONLY)}
+
+
+def look_up(
+    card: TableCard,
+    name: str,
+    folder: Path,
+    conventions: Mapping[str, Convention],
+    places: Collection[str],
+    run_of: Callable[[str], str | None],
+) -> dict[str, Any]:
+    """Return the fields of `Table` that a published table's card leaves open: its columns, runs and whole caption.
+
+    Raises InputError, naming file and field, for all that cannot work.
+
+    Parameters
+    ----------
+    name : the card's file name without .yaml.
+    folder : the printed numbers.
+    places : names of our protocols and their slices.
+    run_of : gives the run that a method's slug names; None if no card makes one.
+    """
+    file, path = f"config/tables/{name}.yaml", folder / card.published
+    columns, says = _columns(card, file, conventions)
+    for column in columns:
+        if column.beside and column.beside not in places:
+            raise InputError(
+                f"{file}: field 'columns.{column.protocol}.beside': unknown name {column.beside!r}; "
+                f"{nearest(column.beside, places)}"
+            )
+    if card.curve and not any(column.honest for column in columns):
+        raise InputError(f"{file}: field 'curve': no column has a score of ours to draw; give a convention")
+    printed = read_published(path, card.table or name)
+    _check(columns, printed, file, path)
+    runs = _runs(card, printed, file, path, run_of)
+    return {"columns": columns, "runs": runs, "caption": " ".join(filter(None, [card.caption, says]))}

@@ -1,0 +1,72 @@
+"""What an extractor of features is: it turns the array of one clip into one row, which no other clip has a say in."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from apexbench.errors import InputError, nearest
+
+Axes = tuple[str, ...]
+
+
+class Options(BaseModel):
+    """Options of an extractor, named by a recipe; a wrong name or type is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Extractor:
+    """Base of all extractors.
+
+    Attributes
+    ----------
+    reads : names of the axes of the clip that it takes, channel last; an Ellipsis in front stands for any others.
+    adds : names of the axes of a row, behind those that the Ellipsis stands for.
+    Options : the model of its options, whose defaults are those of its source.
+    uses_gpu : whether a job asks for a GPU.
+    options : its options.
+    device : torch's name of the device to run on; extractors without a network do not look at it.
+    state : tensors of its network by name, in place of the weights that the options name; None: those.
+    """
+
+    reads: ClassVar[tuple] = ()
+    uses_gpu: ClassVar[bool] = False
+    adds: ClassVar[Axes] = ()
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options | None = None, *, device: str = "cpu", state: Mapping[str, Any] | None = None):
+        self.options = options if options is not None else self.Options()
+        self.device = device
+        self.state = state
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str) -> Options:
+        """Return checked options; InputError, one line for each mistake, with `where` naming file and field."""
+        try:
+            return cls.Options.model_validate(dict(values))
+        except ValidationError as error:
+            lines = []
+            for item in error.errors():
+                field = ".".join([where, *(str(part) for part in item["loc"])])
+                if item["type"] == "extra_forbidden":
+                    lines.append(f"{field}: unknown option; {nearest(str(item['loc'][0]), cls.Options.model_fields)}")
+                else:
+                    message = item["msg"].removeprefix("Value error, ")
+                    lines.append(f"{field}: {message}" + (f"; found {item['input']!r}" if item["loc"] else ""))
+            raise InputError("\n".join(lines)) from None
+
+    def axes(self, given: Axes) -> Axes:
+        """Return the names of the axes of a row, from those of a clip; InputError if it does not take such clips."""
+        free = self.reads[:1] == (...,)
+        named = self.reads[1:] if free else self.reads
+        leading = tuple(given[: max(len(given) - len(named), 0)])
+        if tuple(given[len(leading) :]) != named or (leading and not free):
+            wanted = ", ".join("..." if name is ... else name for name in self.reads)
+            raise InputError(f"{type(self).__name__} reads clips of axes ({wanted}), not ({', '.join(given)})")
+        return leading + self.adds
+
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
+        """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes."""
+        raise NotImplementedError

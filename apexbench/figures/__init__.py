@@ -1,0 +1,1 @@
+"""Figures of the report, one module for each thing that is drawn."""

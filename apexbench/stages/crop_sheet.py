@@ -1,0 +1,22 @@
+"""Face crops -> one sheet of a data set's onset crops, for the eye."""
+
+from collections.abc import Sequence
+
+from apexbench.clips import ClipId
+from apexbench.errors import InputError
+from apexbench.figures.crops import sheet_figure
+from apexbench.stages.shards import onset_and_apex
+from apexbench.store import read_tensors
+
+
+def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 40) -> None:
+    """Draw onset crops on a sheet, from every subject in turn, `most` at most."""
+    files = [read_tensors(path, kind="shard") for path in shards]
+    queues = [[(file, name) for name in file] for file in files]
+    picked = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
+    if not picked:
+        raise InputError(f"{output}: no clip is left to draw; see the logs of the rule 'faces'")
+    picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
+    crops = [(ClipId.parse(name).label, onset_and_apex(file, name)[0]) for file, name in picked]
+    total = sum(map(len, queues))
+    sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {total} clips")

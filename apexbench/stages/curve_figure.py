@@ -1,0 +1,17 @@
+"""A published table -> the figure of its rows over the number in their names."""
+
+from collections.abc import Mapping
+
+from apexbench.config.tables import Table
+from apexbench.evaluation.selection import LEAKING
+from apexbench.figures.sweep import sweep_figure
+from apexbench.numbers import PRINTED
+from apexbench.tables.curve import read_curve
+
+
+def curve_figure(*, table: str, name: str, card: Mapping, title: str, output: str) -> None:
+    """Draw a published table, as CSV, over the number in its rows' names; `name` and `card` are the table's."""
+    card = Table(**card)
+    points, null, column = read_curve(table, name, card)
+    score = PRINTED.get(column.metric, column.metric)
+    sweep_figure(points, null, output, title, card.curve, score, column.rule in LEAKING)

@@ -1,0 +1,58 @@
+"""Scores and published numbers -> one table in all formats."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from apexbench.config.datasets import DatasetCard
+from apexbench.config.methods import MethodCard
+from apexbench.config.protocols import ProtocolCard
+from apexbench.config.tables import Table
+from apexbench.evaluation.scores import read_scores
+from apexbench.tables.build import build_table
+from apexbench.tables.render import write_table
+from apexbench.tables.table import TableInputs
+
+
+def make_table(
+    *,
+    name: str,
+    card: dict,
+    scores: Mapping[str, str],
+    published_folder: str,
+    protocols: Mapping[str, dict],
+    datasets: Mapping[str, dict],
+    methods: Mapping[str, dict],
+    benchmarks: Sequence[tuple[str, str, Sequence[str]]],
+    data: Mapping[str, Mapping[str, str]],
+    comparisons: Mapping[str, str],
+    partial: bool,
+    outputs: Sequence[str],
+) -> None:
+    """Build one table and write it in the format of every output's suffix.
+
+    Parameters
+    ----------
+    name, card : the table.
+    scores, comparisons : {protocol: CSV}, the study's protocols in its order.
+    protocols, datasets : every card that there is; methods : those of the study.
+    benchmarks : (protocol, run, TSV files of its training jobs) each.
+    data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
+    partial : files may be missing; the caption says what is.
+    """
+    there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
+    inputs = TableInputs(
+        published=published_folder,
+        protocols={key: ProtocolCard(**value) for key, value in protocols.items()},
+        datasets={key: DatasetCard(**value) for key, value in datasets.items()},
+        methods={key: MethodCard(**value) for key, value in methods.items()},
+        scores={key: there.get(key, pd.DataFrame()) for key in scores},
+        benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
+        comparisons=comparisons,
+        partial=partial,
+        **data,
+    )
+    table = build_table(Table(**card), name, inputs)
+    for path in outputs:
+        write_table(table, path)

@@ -1,0 +1,94 @@
+# Raw clips -> where the faces are -> crops of the chosen frames -> the same with their motion magnified. A job takes
+# some subjects of a data set.
+
+
+rule faces:
+    input:
+        index="results/index/{dataset}.csv",
+        clips=ask("clips_root"),
+    output:
+        "results/faces/{dataset}/{detector}/{part}.csv",
+    log:
+        "results/logs/faces/{dataset}/{detector}/{part}.log",
+    benchmark:
+        "results/benchmarks/faces/{dataset}/{detector}/{part}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=2000,
+    params:
+        code=STUDY.code("faces"),
+        subjects=ask("part_subjects"),
+        missing_face=SETTINGS.missing_face,
+    script:
+        "../workflow/scripts/faces.py"
+
+
+rule frames:
+    input:
+        unpack(ask("frames_inputs")),
+    output:
+        "results/frames/{dataset}/{recipe}/{part}.safetensors",
+    log:
+        "results/logs/frames/{dataset}/{recipe}/{part}.log",
+    benchmark:
+        "results/benchmarks/frames/{dataset}/{recipe}/{part}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=2000,
+    params:
+        code=STUDY.code("frames"),
+        subjects=ask("part_subjects"),
+        recipe=ask("frames_recipe"),
+    script:
+        "../workflow/scripts/frames.py"
+
+
+rule magnify:
+    input:
+        ask("shard_below"),
+    output:
+        "results/magnified/{dataset}/{recipe}/{part}.safetensors",
+    log:
+        "results/logs/magnify/{dataset}/{recipe}/{part}.log",
+    benchmark:
+        "results/benchmarks/magnify/{dataset}/{recipe}/{part}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=2000,
+    params:
+        code=STUDY.code("magnify"),
+        recipe=ask("recipe"),
+    script:
+        "../workflow/scripts/magnify.py"
+
+
+rule crop_sheet:
+    input:
+        ask("onset_frames"),
+    output:
+        report(
+            "results/{study}/figures/crops-{dataset}.png",
+            caption="../workflow/report/crop_sheet.rst",
+            category="Faces",
+            labels={"data set": "{dataset}", "figure": "onset crops"},
+        ),
+    log:
+        "results/logs/crop_sheet/{study}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/crop_sheet/{study}/{dataset}.tsv"
+    conda:
+        CONDA
+    params:
+        code=STUDY.code("crop_sheet"),
+        title=ask("dataset_title"),
+    script:
+        "../workflow/scripts/crop_sheet.py"
+
+
+# A report may be handed on; pictures of licensed faces may not.
+use rule crop_sheet as crop_sheet_licensed with:
+    output:
+        "results/{study}/figures-licensed/crops-{dataset}.png",

@@ -1,0 +1,191 @@
+"""When the code counts as changed."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from apexbench.code_hash import code_hash, files_of
+
+ROOT = Path(__file__).parent.parent
+LOADER = "apexbench.datasets.casme2"
+CODE = """
+import logging
+
+LIMIT = 3
+
+
+class Bad(Exception):
+    pass
+
+
+def check(rows):
+    total = sum(rows)
+    if total > LIMIT:
+        raise ValueError(f"{total} rows; at most {LIMIT}")
+    return total
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the code."""
+    for folder in ("apexbench", "workflow/scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def _hashes(tree):
+    """Return {rule: hash}; `index`, whose data set has a loader, and `train`, with the module of a method."""
+    starts = {path.stem: (f"workflow/scripts/{path.name}",) for path in (tree / "workflow/scripts").glob("*.py")}
+    starts["index"] = (*starts["index"], LOADER)
+    starts["train ststnet"] = (*starts["train"], "apexbench.methods.ststnet")
+    starts["train flow-svm"] = (*starts["train"], "apexbench.methods.flow_svm")
+    return {name: code_hash(tree, *some) for name, some in starts.items()}
+
+
+def _changed(tree, file, edit="\nCHANGED = 1\n"):
+    """Return the rules whose hash an edit changes: text to append, or (old, new)."""
+    before = _hashes(tree)
+    path = tree / "apexbench" / file
+    text = path.read_text() if path.exists() else ""
+    if isinstance(edit, tuple):
+        assert edit[0] in text
+        path.write_text(text.replace(*edit))
+    else:
+        path.write_text(text + edit)
+    after = _hashes(tree)
+    return {name for name in before if before[name] != after[name]}
+
+
+# code and words
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3\n", "# at most so many\nLIMIT = 3  # rows\n"),
+        ("def check(rows):\n", 'def check(rows):\n    """Count rows."""\n'),
+        ("    pass\n", '    """Too many rows."""\n'),
+        ("\nimport logging", '"""Counts."""\nimport logging'),
+        ("LIMIT = 3\n", 'LIMIT = 3\n"""At most so many."""\n'),
+        ("sum(rows)", "sum(\n        rows,\n    )"),
+        ('f"{total} rows; at most {LIMIT}"', 'f"{total} rows, which are too many"'),
+        ("ValueError(", 'ValueError("see the manual", '),
+        ("    return total", '    logging.info("%d rows", total)\n    return total'),
+        ("    return total", '    else:\n        logger.warning("few rows")\n    return total'),
+    ],
+)
+def test_words_are_not_code(tmp_path, old, new):
+    assert _one(tmp_path, CODE) == _one(tmp_path, CODE.replace(old, new)) and old in CODE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("total > LIMIT", "total >= LIMIT"),
+        ("raise ValueError", "raise TypeError"),
+        ("    return total", "    print(total)\n    return total"),
+        ("    return total", "    kept = logging.info(total)\n    return total"),  # not a message alone
+        ("sum(rows)", "'sum'"),
+        ("LIMIT = 3", "import apexbench.motion\n\nLIMIT = 3"),
+    ],
+)
+def test_code_is_code(tmp_path, old, new):
+    assert _one(tmp_path, CODE) != _one(tmp_path, CODE.replace(old, new)) and old in CODE
+
+
+def _one(folder, text):
+    (folder / "one.py").write_text(text)
+    return code_hash(folder, "one.py")
+
+
+def test_an_import_in_a_message_counts(tmp_path):
+    (tmp_path / "apexbench").mkdir()
+    (tmp_path / "apexbench/names.py").write_text("")
+    (tmp_path / "one.py").write_text('def f():\n    """Doc."""\n    import apexbench.names\n')
+    assert [file.name for file in files_of(tmp_path, "one.py")] == ["names.py", "one.py"]
+
+
+# rules
+
+
+def test_touching_changes_nothing(tree):
+    before = _hashes(tree)
+    assert all(re.fullmatch("[0-9a-f]{12}", value) for value in before.values())
+    for path in tree.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert _hashes(tree) == before
+
+
+def test_the_place_of_the_code_does_not_matter(tree):
+    assert _hashes(tree) == _hashes(ROOT)
+
+
+def test_motion_is_the_business_of_flow_and_not_of_faces(tree):
+    changed = _changed(tree, "motion/strain.py")
+    assert "flow" in changed and not changed & {"render", "index", "faces", "magnify", "train", "scores"}
+
+
+def test_protocols_are_no_business_of_what_comes_before_them(tree):
+    changed = _changed(tree, "protocols.py")
+    assert {"protocol", "train", "scores"} <= changed
+    assert not changed & {"render", "index", "faces", "magnify", "flow", "pack", "pack_maps", "features"}
+
+
+def test_a_reworded_caption_makes_tables_anew_and_nothing_else(tree):
+    assert _changed(tree, "tables/words.py", ("weighted F1", "F1, weighted")) == {"table"}
+
+
+def test_a_figure_is_its_own_business(tree):
+    drawn = {"crops": "crop_sheet", "flow": "flow_picture", "scores": "score_figures", "ranks": "rank_figure"}
+    for module, rule in {**drawn, "sweep": "curve_figure", "mixing": "mixing_picture"}.items():
+        assert _changed(tree, f"figures/{module}.py") == {rule}
+
+
+def test_each_stage_is_the_business_of_its_rule(tree):
+    for rule in ("index", "protocol", "import_log", "scores", "table", "readme", "weights"):
+        assert _changed(tree, f"stages/{rule}.py") == {rule}
+
+
+def test_a_comment_or_a_message_retrains_nothing(tree):
+    assert _changed(tree, "store.py", "\n# a word on files\n") == set()
+    message = "not a readable image; copy it anew from the release"
+    assert _changed(tree, "frames/pictures.py", (message, "cannot be read")) == set()
+
+
+def test_a_module_imported_inside_a_function_counts(tree):
+    assert "import tvl1_kernels" in (tree / "apexbench/motion/tvl1.py").read_text()
+    assert "flow" in _changed(tree, "motion/tvl1_kernels.py")
+    assert "train ststnet" in _changed(tree, "methods/networks/ststnet.py")
+
+
+def test_one_method_does_not_retrain_the_others(tree):
+    assert _changed(tree, "methods/ststnet.py") == {"train ststnet"}
+    assert _changed(tree, "methods/flow_svm.py") == {"train flow-svm"}
+    assert _changed(tree, "methods/brand_new.py") == set()
+
+
+def test_cards_and_the_command_line_retrain_nothing(tree):
+    for file in ("config.py", "errors.py", "project.py", "jobs.py", "code_hash.py", "cli.py"):
+        assert _changed(tree, file) == set()
+
+
+def test_the_loop_retrains_all(tree):
+    assert {"train", "train ststnet", "train flow-svm"} <= _changed(tree, "methods/loop.py")
+
+
+def test_a_script_counts_itself_and_what_it_begins_to_import(tree):
+    before = _hashes(tree)
+    script = tree / "workflow/scripts/faces.py"
+    script.write_text(script.read_text() + "\n\ndef late():\n    import apexbench.motion.strain\n")
+    assert {name for name, value in _hashes(tree).items() if value != before[name]} == {"faces"}
+    assert "faces" in _changed(tree, "motion/strain.py")
+
+
+def test_an_unknown_start(tree):
+    with pytest.raises(FileNotFoundError, match=r"apexbench\.nowhere: neither a file"):
+        code_hash(tree, "apexbench.nowhere")

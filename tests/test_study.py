@@ -1,0 +1,278 @@
+"""What the rules ask: paths, reasons and what makes two runs the same, decided without Snakemake and without clips."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from apexbench.errors import InputError
+from apexbench.recipes import axes_of, shard_axes
+from apexbench.study import SHARED, Study
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A copy of config/ and of the scripts in an empty working directory: no licensed data."""
+    for part in ("config", "workflow", "apexbench"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "schemas"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _settings(**changes):
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text()) | changes
+
+
+def _edit(root, file, change):
+    path = root / "config" / file
+    card = yaml.safe_load(path.read_text())
+    change(card)
+    path.write_text(yaml.safe_dump(card, sort_keys=False))
+
+
+def test_a_job_takes_several_subjects_and_every_subject_is_taken_once(root):
+    for step in (1, 3, 8):
+        study = Study(_settings(subjects_per_job=step), root)
+        for dataset in study.datasets:
+            parts = study.parts(dataset)
+            assert [subject for part in parts.values() for subject in part] == study.subjects(dataset)
+            assert all(len(part) <= step for part in parts.values())
+            assert study.part_subjects(dataset, next(iter(parts))) == next(iter(parts.values()))
+    with pytest.raises(InputError, match="samm: no part '1-2' of its subjects; there are 6-"):
+        study.part_subjects("samm", "1-2")
+
+
+def test_recipes_are_files_and_an_arm_none_copies_nothing(root):
+    _edit(
+        root, "recipes.yaml", lambda card: card["magnification"].update(plain={"of": "onset-apex-192", "arm": "none"})
+    )
+    _edit(root, "recipes.yaml", lambda card: card["flow"].update(bare={"of": "plain", "map": 28}))
+    study = Study(_settings(), root)
+    part = next(iter(study.parts("samm")))
+    assert study.shard("samm", "onset-apex-192", part) == f"results/frames/samm/onset-apex-192/{part}.safetensors"
+    assert study.shard("samm", "plain", part) == study.shard("samm", "onset-apex-192", part)
+    assert study.shard_below("samm", "bare", part) == study.shard("samm", "onset-apex-192", part)
+    assert study.shard("samm", "evm-4", part) == f"results/magnified/samm/evm-4/{part}.safetensors"
+    assert study.shard_below("samm", "resnet18-layer3-evm-4", part) == study.shard("samm", "evm-4", part)
+
+
+def test_axes_are_known_before_anything_runs(root):
+    def more(card):
+        card["magnification"]["several"] = {"of": "all-192", "arm": "evm", "factors": [1, 2, 4]}
+        card["flow"]["each"] = {"of": "several", "pairs": "onset-each"}
+        card["features"]["maps"] = {"of": "several", "extractor": "resnet", "options": {}}
+
+    _edit(root, "recipes.yaml", more)
+    recipes = Study(_settings(), root).recipes
+    assert axes_of(recipes, "tvl1-28") == ("motion", "y", "x")
+    assert axes_of(recipes, "memix-224") == ("key", "colour", "y", "x")
+    assert axes_of(recipes, "mmnet-224") == ("key", "near", "colour", "y", "x")
+    assert axes_of(recipes, "tim-10-128") == ("frame", "colour", "y", "x")
+    assert axes_of(recipes, "several") == ("frame", "factor", "colour", "y", "x")
+    assert axes_of(recipes, "each") == ("pair", "factor", "motion", "y", "x")
+    assert axes_of(recipes, "maps") == ("frame", "factor", "feature", "y", "x")
+    assert shard_axes(recipes, "several") == ("frame", "factor", "y", "x", "colour")
+
+
+def test_only_what_a_method_reads_is_made(root):
+    study = Study(_settings(methods=["majority", "flow-svm"], tables=[]), root)
+    assert study.recipes_in_use() == ["onset-apex-192", "tvl1-28"]
+    assert study.flow_in_use() == ["tvl1-28"]
+    assert not any("farneback" in path or "mixing" in path for path in study.figures())
+    assert Study(_settings(methods=["majority"], tables=[]), root).recipes_in_use() == []
+
+
+def test_faces_are_found_unless_the_release_is_cropped(root):
+    study = Study(_settings(), root)
+    assert study.frames_inputs("samm", "onset-apex-192", "6-9")["faces"] == "results/faces/samm/mesh/6-9.csv"
+    _edit(root, "datasets.yaml", lambda card: card["samm"].update(cropped=True))
+    assert "faces" not in Study(_settings(), root).frames_inputs("samm", "onset-apex-192", "6-9")
+
+
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_a_study_cannot_have_the_name_of_a_folder_that_all_share(root, name):
+    with pytest.raises(InputError, match=f"field 'study': '{name}' is a folder that all studies share"):
+        Study(_settings(study=name), root)
+
+
+def test_every_folder_that_studies_share_is_known():
+    texts = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
+    folders = {part.split("/")[0] for text in texts for part in text.split('"results/')[1:]}
+    assert {folder for folder in folders if "{" not in folder} <= SHARED
+
+
+# what a run is
+
+
+def _key(root, protocol="samm-3", run="ststnet", **changes):
+    return Study(_settings(**changes), root).key(protocol, run)
+
+
+def test_studies_share_what_is_the_same(root):
+    key = _key(root)
+    for changes in (
+        {"study": "other"},
+        {"methods": ["ststnet"], "tables": []},
+        {"protocols": ["samm-3"], "tables": []},
+        {"seeds": [0, 1, 2]},
+        {"folds_per_job": 2},
+        {"subjects_per_job": 1},
+        {"inner_folds": 3},
+    ):
+        assert _key(root, **changes) == key, changes
+
+
+@pytest.mark.parametrize("changes", [{"study_seed": 1}, {"budget": "paper"}, {"scale": "full"}])
+def test_other_settings_make_another_run(root, changes):
+    assert _key(root, **changes) != _key(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("methods/ststnet.yaml", lambda card: card["params"].update(learning_rate=1.0)),
+        ("recipes.yaml", lambda card: card["flow"]["tvl1-28"].update(strain="central")),
+        ("recipes.yaml", lambda card: card["crops"]["face-192"].update(margin=0.1)),
+        ("recipes.yaml", lambda card: card["frames"]["onset-apex-192"].update(crop="face-128")),
+        ("protocols.yaml", lambda card: card["samm-3"]["classes"].update(positive=["happiness", "other"])),
+        ("datasets.yaml", lambda card: card["samm"].update(apex="midpoint")),
+    ],
+)
+def test_another_card_recipe_protocol_or_reading_makes_another_run(root, file, change):
+    before, majority = _key(root), _key(root, run="majority", protocol="smic-3")
+    _edit(root, file, change)
+    assert _key(root) != before
+    assert _key(root, run="majority", protocol="smic-3") == majority, "which has nothing to do with it"
+
+
+def test_words_of_a_card_do_not_make_another_run(root):
+    before = _key(root)
+    _edit(root, "methods/ststnet.yaml", lambda card: card.update(title="another title", note="another note"))
+    _edit(root, "protocols.yaml", lambda card: card["samm-3"].update(title="other", note="other"))
+    assert _key(root) == before
+
+
+def test_a_run_of_another_configuration_is_refused(root):
+    study = Study(_settings(), root)
+    key = study.key("samm-3", "ststnet")
+    assert study.training_job("samm-3", "ststnet", key, "3")["seed"] == 3
+    with pytest.raises(InputError, match="not what the configuration now asks of 'ststnet'"):
+        study.training_job("samm-3", "ststnet", "0" * 12, "3")
+
+
+def test_reasons_for_which_a_run_is_not_trained(root):
+    study = Study(_settings(protocols=["megc2019", "samm-3", "megc2019-flow"], tables=[]), root)
+    assert study.why_not("samm-3", "ststnet") == ""
+    assert study.why_not("megc2019", "mmnet") == "left out by config/config.yaml (leave_out)"
+    assert study.why_not("samm-3", "mixup") == "its card is for casme2-5 only"
+    assert "holds flow maps of onset and apex only" in study.why_not("megc2019-flow", "resnet-linear")
+    assert study.why_not("megc2019-flow", "ststnet") == ""
+    assert study.predictions("megc2019", "mmnet") == []
+
+
+def test_every_fold_is_in_one_job(root):
+    for step in ("all", 1, 3):
+        study = Study(_settings(folds_per_job=step), root)
+        for protocol in study.protocols:
+            ranges = study.fold_ranges(protocol)
+            folds = [fold for name in ranges for fold in study.training_folds(protocol, name)]
+            assert folds == study.folds[protocol] and len(set(folds)) == len(folds)
+            assert len(study.predictions(protocol, "majority")) == len(ranges)
+
+
+# pre-training
+
+OTHERS = {"task": "reconstruct", "inputs": {"frames": "memix-48"}, "clips": {"scope": "all", "datasets": ["mmew"]}}
+FACES = {
+    "task": "reconstruct",
+    "inputs": {"frames": "memix-48"},
+    "clips": {"scope": "fold"},
+    "start": {"weights": {"pretraining": "others"}},
+}
+
+
+def _pretraining(root, weights="faces", **recipes):
+    recipes = {"others": OTHERS, "faces": FACES} | recipes
+    _edit(root, "recipes.yaml", lambda card: card.update(pretraining=recipes))
+    quick = {"params": {"semantic_weights": {"pretraining": weights}, "resnet": {}}}
+    card = {"like": "mixmeformer", "title": "pre", "budgets": {"quick": quick}}
+    (root / "config/methods/pre.yaml").write_text(yaml.safe_dump(card))
+
+
+def _pre(root, protocols=("samm-3", "smic-3"), **settings):
+    return Study(_settings(protocols=list(protocols), methods=["pre"], tables=["data"], **settings), root)
+
+
+def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
+    _pretraining(root)
+    study = _pre(root, folds_per_job=4)
+    (path,) = study.training_weights("samm-3", "pre", "0-3")
+    key = study.pretraining_key("faces", "samm-3")
+    assert path == f"results/pretrained/faces/{key}/samm-3/folds0-3.safetensors"
+    clips = "samm-3/folds0-3"
+    assert study.pretraining_inputs("faces", clips) == {
+        "frames": ["results/packs/samm/memix-48.safetensors"],
+        "protocol": "results/protocols/samm-3.csv",
+    }
+    assert study.pretraining_folds(clips) == study.training_folds("samm-3", "0-3")
+    assert study.pretraining_people("faces", clips) == {"samm": "samm"}
+    (first,) = study.pretraining_weights("faces", clips)
+    assert first == f"results/pretrained/others/{study.pretraining_key('others', 'samm-3')}/all.safetensors"
+    assert study.pretraining_inputs("others", "all") == {
+        "frames": ["results/packs/mmew/memix-48.safetensors"],
+        "indexes": ["results/index/mmew.csv"],
+    }
+    assert study.pretraining_folds("all") == [] and study.pretraining_weights("others", "all") == []
+    assert "mmew" not in study.datasets and study.licensed["mmew"] is False
+    job = study.pretraining_job("faces", key, clips)
+    assert job["params"] == {"weights": {"pretraining": "others"}} and job["protocol"] == "samm-3"
+    with pytest.raises(InputError, match="results/pretrained/faces/0: not what the configuration now asks of 'faces'"):
+        study.pretraining_job("faces", "0", clips)
+
+
+def test_the_key_of_a_run_holds_what_its_weights_depend_on(root):
+    keys = set()
+    for params in ({}, {"epochs": 3}):
+        _pretraining(root, others=OTHERS | {"params": params})
+        study = _pre(root)
+        assert study.pretraining_key("others", "samm-3") == study.pretraining_key("others", "smic-3")
+        assert study.pretraining_key("faces", "samm-3") != study.pretraining_key("faces", "smic-3")
+        keys |= {study.key("samm-3", "pre"), study.pretraining_key("faces", "samm-3")}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    ("weights", "protocols", "settings", "message"),
+    [
+        ("faces", ["mmew-4"], {}, "the pre-training 'others' sees 8 subject(s) of 'mmew' whom 'mmew-4' tests, such as"),
+        ("faces", ["samm-3"], {"inner_folds": 2}, "the pre-training 'faces' sees all training clips of a fold"),
+        ("fces", ["samm-3"], {}, "unknown name 'fces'; did you mean 'faces'?"),
+    ],
+)
+def test_pre_trainings_that_may_not_be_used(root, weights, protocols, settings, message):
+    _pretraining(root, weights)
+    with pytest.raises(InputError) as caught:
+        _pre(root, protocols, **settings)
+    assert str(caught.value).startswith(f"config/methods/pre.yaml: field 'params.semantic_weights': {message}")
+
+
+def test_another_reading_of_the_same_people_counts(root):
+    _pretraining(root, "once", once=OTHERS | {"clips": {"scope": "all", "datasets": ["smic-vis"]}})
+    _pre(root, ["samm-3"])
+    with pytest.raises(
+        InputError, match=r"'once' sees . subject.s. of 'smic-vis' whom 'smic-3' tests, such as smic-hs:"
+    ):
+        _pre(root, ["smic-3"])
+
+
+def test_features_take_no_pre_training(root):
+    def pretrained(card):
+        card["features"]["resnet18-layer3-evm-4"]["options"]["weights"] = {"pretraining": "others"}
+
+    _pretraining(root)
+    _edit(root, "recipes.yaml", pretrained)
+    with pytest.raises(InputError, match="features are made once for all folds; give random"):
+        _pre(root).feature_weights("resnet18-layer3-evm-4")
