@@ -91,9 +91,9 @@ def _clips(count: int, roles: dict[str, tuple[int, ...]]):
 
 def _epoch(name: str, count: int, roles: dict[str, tuple[int, ...]], **params) -> Callable[[], object]:
     import torch
+    from apexbench.training.loop import epochs
 
     from apexbench.methods import create
-    from apexbench.training.loop import epochs
 
     torch.set_num_threads(1)
     method = create(name, CLASSES, **{"epochs": 10**6, **params})

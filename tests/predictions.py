@@ -48,7 +48,7 @@ def predictions(run="ststnet", protocol="samm-3", seed=0, epochs=4, skill=0.8, s
             for epoch in range(1, epochs + 1):
                 scores = rng.random(3) + skill * np.eye(3)[label]
                 where = ("samm", subject, f"0{subject}_1_{clip}", 100 + clip)
-                rows.append(("test", protocol, run, run, seed, f"samm:{subject}", *where, label, epoch, *scores))
+                rows.append((protocol, run, run, seed, f"samm:{subject}", *where, label, epoch, *scores))
     frame = pd.DataFrame(rows, columns=[*NAMES, "p0", "p1", "p2"])
     return frame.astype(dict.fromkeys(["p0", "p1", "p2"], "float32"))
 

@@ -77,9 +77,9 @@ def logistic() -> np.ndarray:
 
 
 def features() -> np.ndarray:
-    from apexbench.features.resnet import extract
+    from apexbench.features import create
 
-    return extract(_clips({"frames": (2, 3, 64, 64)}, 12)[2]["frames"])
+    return create("resnet")(np.moveaxis(_clips({"frames": (2, 3, 64, 64)}, 12)[2]["frames"], -3, -1))
 
 
 def tvl1() -> np.ndarray:

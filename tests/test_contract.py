@@ -44,7 +44,7 @@ def study(folder, name, count=12):
 
 def train(folder, name, packs, folds, output="o.parquet", weights=None, people_of=None, **params):
     params = {**find(name).test_params, **params}
-    job = Job("s", 0, "p", ("x", "y", "z"), "run", name, params, 0, "quick", "synthetic", "c")
+    job = Job(0, "p", ("x", "y", "z"), "run", name, params, 0, "quick", "synthetic", "c")
     path = folder / output
     run_folds(job, str(folder / "p.csv"), packs, folds, str(path), weights=weights, people_of=people_of)
     return pd.read_parquet(path)

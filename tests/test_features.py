@@ -171,12 +171,12 @@ def test_the_network_is_loaded_once_and_only_when_needed(monkeypatch):
     assert not loads
     for _ in range(2):
         extractor(np.moveaxis(FRAMES[0], 1, -1))
-    assert loads == [("resnet18", "random", 4, None)]
+    assert loads == [("resnet18", RANDOM, 4, None)]
 
 
 def test_given_tensors_go_before_the_weights_of_the_options():
     clip, state = np.moveaxis(FRAMES[0], 1, -1), load_network("resnet18", RANDOM, seed=3).state_dict()
-    options = {"layer": "layer1", "weights": "none.safetensors"}
+    options = {"layer": "layer1", "weights": {"file": "none.safetensors"}}
     given = create("resnet", options, state=state)(clip)
     np.testing.assert_array_equal(given, create("resnet", {"layer": "layer1", "seed": 3})(clip))
     with pytest.raises(InputError, match="the given weights of resnet18: does not fit the network; missing"):

@@ -16,7 +16,7 @@ from apexbench.training.record import Scored, record_of, write_predictions
 from apexbench.training.run import Job
 
 CLASSES = ("negative", "positive", "surprise")
-JOB = Job("s", 0, "p", CLASSES, "mine", "ststnet", {}, 0, "quick", "synthetic", "c0de")
+JOB = Job(0, "p", CLASSES, "mine", "ststnet", {}, 0, "quick", "synthetic", "c0de")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def _study(folder):
 
 
 def _job(method, **params):
-    return Job("s", 0, "p", ("x", "y"), "run", method, {**SIZES, **params}, 0, "quick", "synthetic", "c")
+    return Job(0, "p", ("x", "y"), "run", method, {**SIZES, **params}, 0, "quick", "synthetic", "c")
 
 
 def test_the_picture_shows_clips_of_a_subject_that_the_model_has_not_seen(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_the_picture_is_written_with_or_without_an_onset_frame(tmp_path):
     vit = {key: value for key, value in SIZES.items() if key != "resnet"}
     for name, job in {
         "two": _job("mixmeformer"),
-        "one": Job("s", 0, "p", ("x", "y"), "run", "vit-flow", {**vit, "mixing": "cutmix"}, 0, "quick", "", "c"),
+        "one": Job(0, "p", ("x", "y"), "run", "vit-flow", {**vit, "mixing": "cutmix"}, 0, "quick", "", "c"),
     }.items():
         picture = {"protocol": str(tmp_path / "p.csv"), "packs": packs, "title": "t"}
         stage.mixing_picture(job=job, output=str(tmp_path / f"{name}.png"), **picture)

@@ -5,18 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from apexbench.stages.packs import pack_frames
 from torch.nn import functional
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
-from apexbench.config.recipes import Jitter
 from apexbench.methods import create
 from apexbench.methods.loop import Clips, predict
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
-from apexbench.stages.shards import frames_near_keys
-from apexbench.store import read_pack, read_tensors, write_tensors
 from apexbench.training.run import train_fold
 
 ROOT = Path(__file__).parent.parent
@@ -159,17 +155,17 @@ def test_clips_skip_blocks_in_training_only():
 @pytest.mark.parametrize(
     ("protocol", "wanted", "frames"),
     [
-        ("casme2-5", (74, 32, 0.6, 2, 4, 0, 3, 15), "key-frames-224"),
-        ("samm-3", (99, 24, 0.7, 3, 2, 0.3, 4, 4), "key-frames-3-224"),
-        ("mmew-4", (74, 32, 0.7, 3, 2, 0.3, 4, 4), "key-frames-224"),
-        ("casme2-7", (74, 32, 0.6, 2, 4, 0, 3, 15), "key-frames-224"),
+        ("casme2-5", (74, 32, 0.6, 2, 4, 0, 3, 15), "mmnet-224"),
+        ("samm-3", (99, 24, 0.7, 3, 2, 0.3, 4, 4), "mmnet-3-224"),
+        ("mmew-4", (74, 32, 0.7, 3, 2, 0.3, 4, 4), "mmnet-224"),
+        ("casme2-7", (74, 32, 0.6, 2, 4, 0, 3, 15), "mmnet-224"),
     ],
 )
 def test_values_are_those_of_the_script_for_as_many_classes(protocol, wanted, frames):
     card = MethodCard(**read_yaml(ROOT / "config/methods/mmnet.yaml"))
     classes = int(protocol[-1])
     assert card.under("paper", protocol, classes).inputs == {"frames": frames}
-    assert card.under("quick", protocol, classes).inputs == {"frames": "key-frames-32"}
+    assert card.under("quick", protocol, classes).inputs == {"frames": "mmnet-32"}
     p = create("mmnet", classes, **card.values("paper", protocol, classes)).params
     found = (p.epochs, p.batch_size, p.weight_decay, p.depth, p.mlp_ratio, p.drop_path, p.degrees, p.padding)
     assert found == wanted and p.learning_rate == 8e-4
@@ -189,76 +185,6 @@ def test_the_learning_rate_falls_for_fifty_epochs():
     np.testing.assert_allclose(rates[:51], 8e-4 * 0.987 ** np.arange(51))
     assert len(rates) == 74 and set(rates[50:]) == {rates[50]}
     assert optimizer.param_groups[0]["weight_decay"] == 0.6
-
-
-# frames near the key frames
-
-
-@pytest.fixture
-def shard(tmp_path):
-    """Clips whose every frame shows its own number."""
-
-    def write(**numbers):
-        tensors, records = {}, {}
-        for name, (frames, onset, apex) in numbers.items():
-            tensors[name] = np.stack([np.full((8, 8, 1), number, np.uint8) for number in frames])
-            records[name] = {"frames": list(frames), "onset": onset, "apex": apex}
-        write_tensors(tmp_path / "shard.safetensors", tensors, {"kind": "clips", "clips": records})
-        return str(tmp_path / "shard.safetensors")
-
-    return write
-
-
-def shown(path, name, **jitter):
-    frames = frames_near_keys(read_tensors(path), name, Jitter(**jitter))
-    assert frames.shape == (2, 4, 8, 8, 1) and (frames == frames[..., :1, :1, :]).all()
-    return frames[..., 0, 0, 0].tolist()
-
-
-@pytest.mark.parametrize(
-    ("apex", "jitter", "onsets", "apexes"),
-    [
-        (50, {}, [10] * 4, [50] * 4),
-        (50, {"onset": 0.15, "apex": 0.15}, [10, 10, 11, 11], [50, 50, 49, 49]),  # 1.5 frames
-        (90, {"onset": 0.15, "apex": 0.15}, [10, 11, 12, 13], [90, 89, 88, 87]),
-        (64, {"onset": 0.15, "apex": 0.15}, [10, 11, 11, 12], [64, 63, 63, 62]),
-        (30, {"onset": 0.2, "apex": 0.15, "past_apex": 0.15}, [10, 10, 11, 11], [30, 31, 32, 33]),
-        (110, {"onset": 0.2, "apex": 0.15, "past_apex": 0.15}, [10, 12, 13, 15], [110, 109, 108, 107]),
-        (70, {"apex": 0.2, "past_apex": 0.3}, [10] * 4, [70, 71, 67, 73]),  # of 67, 69, 71, 73 one gives way to 70
-        (10, {"onset": 1, "apex": 1}, [10] * 4, [10] * 4),
-    ],
-)
-def test_four_frames_are_spread_over_the_range(shard, apex, jitter, onsets, apexes):
-    path = shard(clip=(range(10, 111), 10, apex))
-    assert shown(path, "clip", **jitter) == [onsets, apexes]
-
-
-def test_missing_frames_are_replaced_by_their_neighbours(shard):
-    frames = [10, 11, 13, 14, *range(40, 87), 90, 91]  # of 12 and 88, the earlier neighbour is taken
-    path = shard(clip=(frames, 10, 90))
-    assert shown(path, "clip", onset=0.15, apex=0.15) == [
-        [10, 11, 11, 13],
-        [90, 90, 86, 86],
-    ]
-
-
-@pytest.mark.parametrize("jitter", [None, {"onset": 0.15, "apex": 0.15, "past_apex": 0.15}])
-def test_packs(shard, tmp_path, jitter):
-    path = shard(b=(range(10, 101), 10, 50), a=(range(5, 9), 5, 7))
-    recipe = {"flow": None, "frames": "none", "size": 16, "jitter": jitter}
-    pack_frames([path], recipe, str(tmp_path / "pack"))
-    pack = read_pack(tmp_path / "pack")
-    assert pack.ids == ("a", "b") and pack.x.dtype == np.uint8 and pack.meta["frames"] == ["onset", "apex"]
-    assert pack.x.shape == ((2, 2, 3, 16, 16) if jitter is None else (2, 2, 4, 3, 16, 16))
-    keys = pack.x if jitter is None else pack.x[:, :, 0]
-    assert (keys == np.array([[5, 7], [10, 50]], np.uint8).reshape(2, 2, 1, 1, 1)).all()
-    if jitter is None:
-        assert "jitter" not in pack.meta
-        pack_frames([path], {key: value for key, value in recipe.items() if key != "jitter"}, str(tmp_path / "other"))
-        np.testing.assert_array_equal(read_pack(tmp_path / "other").x, pack.x)
-    else:
-        assert pack.meta["jitter"] == jitter
-        assert set(pack.x[1, 1].ravel()) == {49, 50, 51} and set(pack.x[0, 0].ravel()) == {5}
 
 
 # what the model is given

@@ -339,7 +339,7 @@ def test_missing_damaged_and_misplaced_files(tmp_path):
     FRAME.to_parquet(tmp_path / "plain.parquet")
     with pytest.raises(InputError, match=r"plain\.parquet: damaged, or not a predictions file"):
         read_predictions([tmp_path / "plain.parquet"])
-    with pytest.raises(InputError, match="expected run 'mmnet' of one protocol, found test / samm-3 / ststnet"):
+    with pytest.raises(InputError, match="expected run 'mmnet' of one protocol, found samm-3 / ststnet"):
         scored({"mmnet": [tmp_path / "a.parquet"]})
 
 

@@ -23,11 +23,13 @@ train_fold(create({method!r}, 3, **{params!r}), packs, labels, packs, 0)
 
 
 JOBS = {
-    "faces": ("from apexbench.stages.faces import crop_subject", {"pandas"}),
-    "flow": ("from apexbench.stages.flow import flow_subject", set()),
-    "magnify": ("from apexbench.stages.magnification import magnify_subject", set()),
-    "scores": ("from apexbench.stages.results import score_protocol", {"pandas"}),
-    "table": ("from apexbench.stages.results import make_table", {"pandas"}),
+    "faces": ("from apexbench.stages.faces import find_faces", {"pandas"}),
+    "frames": ("from apexbench.stages.frames import crop_frames", {"pandas"}),
+    "pack": ("from apexbench.stages.pack import pack", set()),
+    "flow": ("from apexbench.stages.flow import flow", set()),
+    "magnify": ("from apexbench.stages.magnify import magnify", set()),
+    "scores": ("from apexbench.stages.scores import score_protocol", {"pandas"}),
+    "table": ("from apexbench.stages.table import make_table", {"pandas"}),
     "majority": (_training("majority"), {"pandas"}),
     "flow-svm": (_training("flow-svm"), {"pandas", "sklearn", "scipy.special", "scipy.stats"}),
     "ststnet": (_training("ststnet", epochs=1), {"pandas", "torch", "numba"}),

@@ -61,7 +61,7 @@ def study(tmp_path_factory):
 
 
 def _job(method, **params):
-    return Job("test", 0, "p", ("bad", "good", "other"), "mine", method, {**SMALL[method], **params}, 0, "quick",
+    return Job(0, "p", ("bad", "good", "other"), "mine", method, {**SMALL[method], **params}, 0, "quick",
                "synthetic", "c0de")  # fmt: skip
 
 
@@ -209,13 +209,11 @@ def test_clips_meet_their_maps_by_identity(study, tmp_path, monkeypatch):
 def test_the_file_of_predictions(study, tmp_path):
     frame = _run(study, tmp_path / "o.parquet", _job("draws"), [*FOLDS, "a:404"])  # a subject without clips here
     assert list(frame.columns) == [
-        "study", "protocol", "run", "method", "seed", "fold", "dataset", "subject", "clip", "onset", "label", "epoch",
+        "protocol", "run", "method", "seed", "fold", "dataset", "subject", "clip", "onset", "label", "epoch",
         "p0", "p1", "p2",
     ]  # fmt: skip
     assert len(frame) == 12 * 3 and set(frame["fold"]) == set(FOLDS)
-    assert frame[["study", "protocol", "run", "method", "seed"]].drop_duplicates().values.tolist() == [
-        ["test", "p", "mine", "draws", 0]
-    ]
+    assert frame[["protocol", "run", "method", "seed"]].drop_duplicates().values.tolist() == [["p", "mine", "draws", 0]]
     assert frame["epoch"].value_counts().to_dict() == {1: 12, 2: 12, 3: 12}
     table = read_protocol(study / "p.csv").merge(frame, on=["dataset", "subject", "clip", "onset", "fold"])
     assert len(table) == 36 and (table["label_x"] == table["label_y"]).all()
