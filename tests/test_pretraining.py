@@ -90,12 +90,11 @@ def test_reconstruction_is_learned_and_the_frame_that_is_seen_is_drawn():
     kind = find_task("reconstruct")
     some = clips(kind, 6)
     some["frames"] = (some["frames"] // 4 + 96 * (np.arange(6) % 2)[:, None, None, None, None]).astype(np.uint8)
-    task = small(kind, epochs=30, learning_rate=1e-2)
+    task = small(kind, epochs=40, learning_rate=3e-3)
     held = Clips(task, some)
     losses = []
     for model in epochs(task, some, None, Fold(0)):
-        model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode():  # normalised by the clips themselves: of few steps no running mean is known
             losses.append(float(task.loss(model(**held.batch(range(6))), None)))
     assert losses[-1] < losses[0] / 3
     batch = held.batch(np.zeros(40, int), np.random.default_rng(0))["frame"]

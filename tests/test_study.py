@@ -1,5 +1,6 @@
 """What the rules ask: paths, reasons and what makes two runs the same, decided without Snakemake and without clips."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from apexbench.errors import InputError
 from apexbench.recipes import axes_of, shard_axes
 from apexbench.study import SHARED, Study
+from apexbench.weights import Weights
 
 ROOT = Path(__file__).parent.parent
 
@@ -276,3 +278,13 @@ def test_features_take_no_pre_training(root):
     _edit(root, "recipes.yaml", pretrained)
     with pytest.raises(InputError, match="features are made once for all folds; give random"):
         _pre(root).feature_weights("resnet18-layer3-evm-4")
+
+
+def test_the_recipes_of_the_docs(root):
+    page = (ROOT / "docs/add-a-method.md").read_text().split("\n## Weights\n")[1].split("\n## ")[0]
+    named, recipes = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    assert [Weights.model_validate(weights).kind for weights in named] == ["random", "file", "timm", "pretraining"]
+    _pretraining(root, "chained", **recipes["pretraining"])
+    study = _pre(root)
+    assert study.pretrained_in_use() == ["chained", "others"]
+    assert study.pretrainings.params("others").epochs == 2 and study.pretrainings.params("faces").epochs == 20
