@@ -207,6 +207,14 @@ class Project:
     def _releases(self) -> set[str]:
         return {self.loader(dataset) for dataset in self.datasets}
 
+    def people_in(self, dataset: str) -> list[tuple[str, int]]:
+        """Return (release, subject) of all whom a data set shows."""
+        return [(self.people(dataset), subject) for subject in self.subjects(dataset)]
+
+    def people_tested(self, protocol: str) -> list[tuple[str, int]]:
+        """Return (release, subject) of all whom a protocol may test."""
+        return [(self.people(dataset), subject) for dataset, subject in self.tested(protocol)]
+
     def people(self, dataset: str) -> str:
         """Return the release whose people a data set shows: subjects of one number are then one person."""
         return self.datasets[dataset].people or self.loader(dataset)

@@ -24,6 +24,7 @@ from apexbench.protocols import fold_names, planned
 from apexbench.recipes import axes_of, check_recipes, extractor_module
 from apexbench.tables.check import check_scoring
 from apexbench.tables.places import needed
+from apexbench.training.pretraining import Pretrainings
 from apexbench.weights import Weights, tag_path
 
 # first folders of paths under results/; a study of such a name would lie among the files of all studies
@@ -56,10 +57,15 @@ class Study:
         self.protocols = self.settings.protocols
         self.datasets = self.project.used_datasets()
         self.folds = {p: fold_names(self.project.protocols[p], self.project.tested(p)) for p in self.protocols}
-        self.licensed = {dataset: self.project.source(dataset) == "licensed" for dataset in self.datasets}
         self._check_cards()
         self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
         self.shown = [run for run, card in self.runs.items() if card.leaderboard]
+        self.pretrainings = Pretrainings(self.recipes.pretraining, self.settings.budget)
+        self._check_pretrainings()
+        seen = [
+            dataset for name in self.pretrained_in_use() for dataset in self.recipes.pretraining[name].clips.datasets
+        ]
+        self.licensed = {d: self.project.source(d) == "licensed" for d in dict.fromkeys([*self.datasets, *seen])}
 
     def _check_cards(self) -> None:
         classes = {protocol: len(self.project.protocols[protocol].classes) for protocol in self.protocols}
@@ -75,6 +81,20 @@ class Study:
                 size_of=self.project.size_of,
                 recipes=self.recipes.names(),
             )
+
+    def _check_pretrainings(self) -> None:
+        known = self.recipes.names()
+        self.pretrainings.check(self.pack_axes, self.project.size_of, known, self.project.datasets)
+        for run in self.methods:
+            for protocol in self.trained_on(run):
+                for field, weights in self.params(protocol, run).weights_named().items():
+                    self.pretrainings.check_use(
+                        f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'",
+                        weights,
+                        tested={protocol: self.project.people_tested(protocol)},
+                        people=self.project.people_in,
+                        inner_folds=self.settings.inner_folds,
+                    )
 
     # what is common
 
@@ -214,7 +234,13 @@ class Study:
         """Return the file of an extractor's weights, if they are not random."""
         card = self.recipes.features[recipe]
         options = find_extractor(card.extractor).parse(card.options, f"config/recipes.yaml: features.{recipe}.options")
-        return _files(getattr(options, "weights", Weights()))
+        weights = getattr(options, "weights", Weights())
+        if weights.pretraining:
+            raise InputError(
+                f"config/recipes.yaml: field 'features.{recipe}.options.weights': features are made once for all "
+                f"folds; give random, {{file: path}} or {{timm: tag}}"
+            )
+        return _files(weights)
 
     def feature_card(self, recipe: str) -> dict:
         """Return a feature recipe's card, with the file of its weights in place of their tag."""
@@ -262,23 +288,120 @@ class Study:
     # weights
 
     @cache
-    def weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
+    def weights_by_name(self, protocol: str, run: str, folds: str) -> dict[str, str]:
         """Return {hyper-parameter: file} of what a run does not initialise at random."""
-        if run not in self.methods:
-            return {}
-        named = self.params(protocol, run).weights_named()
-        return {name: path for name, weights in named.items() for path in _files(weights)}
+        return self._weight_files(self.params(protocol, run), protocol, folds) if run in self.methods else {}
+
+    def _weight_files(self, params: Params, protocol: str, folds: str) -> dict[str, str]:
+        return {
+            name: self.pretrained(w.pretraining, protocol, folds) if w.pretraining else _files(w)[0]
+            for name, w in params.weights_named().items()
+        }
 
     def wanting_weights(self, tag: str) -> str:
         """Return the cards that name a tag, for messages."""
         path = tag_path(tag)
-        runs = [r for r in self.methods for p in self.trained_on(r) if path in self.weights_by_name(p, r).values()]
+        named = {(r, p): self.params(p, r).weights_named().values() for r in self.methods for p in self.trained_on(r)}
+        runs = [run for (run, _), weights in named.items() if path in [file for w in weights for file in _files(w)]]
         cards = [f"config/methods/{self.project.card_of[run]}.yaml" for run in runs]
         return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
 
     def people_of(self, protocol: str) -> dict[str, str]:
         """Return {data set: the release whose people it shows} of a protocol."""
         return {dataset: self.project.people(dataset) for dataset in self.project.protocols[protocol].datasets}
+
+    # pre-training; `clips` is "all", or "<protocol>/folds<first>-<last>"
+
+    def pretrained_in_use(self) -> list[str]:
+        """Return the pre-trainings that a run names, and those that they start from."""
+        pairs = [(protocol, run) for run in self.methods for protocol in self.trained_on(run)]
+        return self.pretrainings.chain(w for p, run in pairs for w in self.params(p, run).weights_named().values())
+
+    def pretrained(self, recipe: str, protocol: str, folds: str) -> str:
+        """Return the file of a pre-training; with scope fold one for each protocol and range of folds."""
+        if self.pretrainings.scope(recipe) == "all":
+            return f"results/pretrained/{recipe}/{self.pretraining_key(recipe, '')}/all.safetensors"
+        return (
+            f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}/{protocol}/folds{folds}.safetensors"
+        )
+
+    def _pretraining_datasets(self, recipe: str, protocol: str) -> Sequence[str]:
+        return (
+            self.project.protocols[protocol].datasets if protocol else self.recipes.pretraining[recipe].clips.datasets
+        )
+
+    @cache
+    def _pretraining_job(self, recipe: str, protocol: str) -> dict[str, Any]:
+        facts = {}
+        if protocol:
+            card = self.project.protocols[protocol]
+            facts = {"protocol": protocol, "classes": list(card.classes), "multilabel": card.multilabel}
+        return facts | {
+            "name": recipe,
+            "task": self.recipes.pretraining[recipe].task,
+            "params": self.pretrainings.values(recipe).params,
+            "scope": self.pretrainings.scope(recipe),
+            "study_seed": self.settings.study_seed,
+            "budget": self.settings.budget,
+            "code": self.code("pretrain", self.pretrainings.task(recipe).__module__),
+        }
+
+    @cache
+    def pretraining_key(self, recipe: str, protocol: str) -> str:
+        """Return the hash of all that a pre-training's weights depend on, what it starts from included."""
+        if self.pretrainings.scope(recipe) == "all":
+            protocol = ""
+        card = self.protocol_card(protocol) if protocol else {}
+        starts = self.pretrainings.params(recipe).weights_named()
+        return digest(
+            {
+                **self._pretraining_job(recipe, protocol),
+                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS if card},
+                "inputs": {r: self.recipes.chain(n) for r, n in self.pretrainings.values(recipe).inputs.items()},
+                "data": {dataset: self._data(dataset) for dataset in self._pretraining_datasets(recipe, protocol)},
+                "starts": [self.pretraining_key(w.pretraining, protocol) for w in starts.values() if w.pretraining],
+            }
+        )
+
+    def pretraining_job(self, recipe: str, key: str, clips: str) -> dict[str, Any]:
+        """Return what `apexbench.stages.pretrain.PretrainingJob` holds; InputError if the key names another."""
+        protocol, _ = _split(clips)
+        if key != self.pretraining_key(recipe, protocol):
+            raise InputError(
+                f"results/pretrained/{recipe}/{key}: not what the configuration now asks of {recipe!r}; that is "
+                f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}"
+            )
+        return self._pretraining_job(recipe, protocol)
+
+    def pretraining_inputs(self, recipe: str, clips: str) -> dict[str, Any]:
+        """Return {role: packs}, and the protocol's table or the indexes of the data sets."""
+        protocol, _ = _split(clips)
+        datasets, inputs = self._pretraining_datasets(recipe, protocol), self.pretrainings.values(recipe).inputs
+        packs = {role: [self.pack(dataset, name) for dataset in datasets] for role, name in inputs.items()}
+        if protocol:
+            return packs | {"protocol": self.protocol_path(protocol)}
+        return packs | {"indexes": [f"results/index/{dataset}.csv" for dataset in datasets]}
+
+    def pretraining_roles(self, recipe: str) -> list[str]:
+        return list(self.pretrainings.values(recipe).inputs)
+
+    def pretraining_folds(self, clips: str) -> list[str]:
+        protocol, folds = _split(clips)
+        return self.training_folds(protocol, folds) if protocol else []
+
+    def pretraining_weights_by_name(self, recipe: str, clips: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} of what a pre-training starts from."""
+        return self._weight_files(self.pretrainings.params(recipe), *_split(clips))
+
+    def pretraining_weights(self, recipe: str, clips: str) -> list[str]:
+        return list(self.pretraining_weights_by_name(recipe, clips).values())
+
+    def pretraining_people(self, recipe: str, clips: str) -> dict[str, str]:
+        """Return {data set: the release whose people it shows}."""
+        return {d: self.project.people(d) for d in self._pretraining_datasets(recipe, _split(clips)[0])}
+
+    def pretraining_memory(self) -> int:
+        return 12000 if self.settings.budget == "paper" else 3000
 
     # training
 
@@ -304,7 +427,7 @@ class Study:
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"
-        for recipe in self.card(protocol, run).inputs.values():
+        for recipe in self._read(protocol, run):
             if recipe not in self.recipes.flow or self.recipes[recipe].pairs != "onset-apex":
                 for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
                     return f"reads {recipe}, but {dataset} holds flow maps of onset and apex only"
@@ -313,6 +436,15 @@ class Study:
         card = self.project.protocols[protocol]
         facts = ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
         return self.methods[run].skip(self.params(protocol, run), facts)
+
+    def _read(self, protocol: str, run: str) -> list[str]:
+        """The recipes that a run reads, and the pre-trainings of each fold that stand behind it."""
+        read = [*self.card(protocol, run).inputs.values()]
+        named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
+        for name in self.pretrainings.chain(named):
+            if self.pretrainings.scope(name) == "fold":
+                read += self.pretrainings.values(name).inputs.values()
+        return read
 
     @cache
     def fold_ranges(self, protocol: str) -> list[str]:
@@ -358,8 +490,14 @@ class Study:
                 "inputs": {role: self.recipes.chain(name) for role, name in self.card(protocol, run).inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in datasets},
                 "log": self.runs[run].log,
+                "pretrained": [self.pretraining_key(name, protocol) for name in self._pretrained(protocol, run)],
             }
         )
+
+    def _pretrained(self, protocol: str, run: str) -> list[str]:
+        """The pre-trainings that a run names itself."""
+        named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
+        return [weights.pretraining for weights in named if weights.pretraining]
 
     def training_job(self, protocol: str, run: str, key: str, seed: str) -> dict[str, Any]:
         """Return what `apexbench.training.run.Job` holds; InputError if the run is not the one that the key names."""
@@ -397,8 +535,8 @@ class Study:
         inputs = self.card(protocol, run).inputs
         return {role: [self.pack(dataset, recipe) for dataset in datasets] for role, recipe in inputs.items()}
 
-    def training_weights(self, protocol: str, run: str) -> list[str]:
-        return list(self.weights_by_name(protocol, run).values())
+    def training_weights(self, protocol: str, run: str, folds: str) -> list[str]:
+        return list(self.weights_by_name(protocol, run, folds).values())
 
     def training_roles(self, protocol: str, run: str) -> list[str]:
         return list(self.card(protocol, run).inputs)
@@ -595,6 +733,13 @@ class Study:
     def mixing_job(self, protocol: str, run: str) -> dict[str, Any]:
         return self.job(protocol, run) | {"seed": self.settings.seeds[0]}
 
+    def mixing_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} for the first fold."""
+        return self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])
+
+    def mixing_weights(self, protocol: str, run: str) -> list[str]:
+        return list(self.mixing_weights_by_name(protocol, run).values())
+
     def mixing_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
 
@@ -602,6 +747,12 @@ class Study:
 def _files(weights: Weights) -> list[str]:
     """The file that holds some weights, none for random ones; a timm tag is fetched first."""
     return list(filter(None, [weights.file or (weights.timm and tag_path(weights.timm))]))
+
+
+def _split(clips: str) -> tuple[str, str]:
+    """The protocol and the range of folds of a pre-training's clips; both empty for whole data sets."""
+    protocol, _, folds = clips.partition("/folds")
+    return (protocol, folds) if folds else ("", "")
 
 
 def _dumped(card) -> dict:

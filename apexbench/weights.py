@@ -157,12 +157,16 @@ def write_states(
 
     A state that holds for all folds has the name `EVERY`.
     """
+    import torch
     from safetensors.torch import save_file
 
     from apexbench.store import atomic
 
     record = {**meta, "kind": "pretrained", "seen": {fold: sorted(people) for fold, people in seen.items()}}
-    tensors = {f"{fold}|{name}": x.contiguous().cpu() for fold, state in states.items() for name, x in state.items()}
+    tensors = {}  # copies: tensors that share memory, as tied weights do, cannot be written
+    for fold, state in states.items():
+        whole = {name: x.detach().cpu().clone(memory_format=torch.contiguous_format) for name, x in state.items()}
+        tensors |= {f"{fold}|{name}": x for name, x in whole.items()}
     with atomic(output) as part:
         save_file(tensors, part, metadata={"meta": json.dumps(record, sort_keys=True)})
 

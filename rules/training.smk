@@ -75,7 +75,7 @@ rule mixing_picture:
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("training_weights"),
+        weights=ask("mixing_weights"),
     output:
         report(
             "results/{study}/figures/mixing-{protocol}-{run}.png",
@@ -96,7 +96,8 @@ rule mixing_picture:
         code=STUDY.code("mixing_picture"),
         job=ask("mixing_job"),
         roles=ask("training_roles"),
-        weights=ask("weights_by_name"),
+        weights=ask("mixing_weights_by_name"),
+        people_of=ask("people_of"),
         title=ask("mixing_title"),
     script:
         "../workflow/scripts/mixing_picture.py"

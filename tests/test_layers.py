@@ -40,7 +40,7 @@ MAY = {
     "jobs": FLOOR,
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
-    "study": FLOOR | SIDE | {"code_hash", "recipes", "tables"},
+    "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
     "snakemake_cli": set(),
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
 }

@@ -1,5 +1,6 @@
 """What the rules ask: paths, reasons and what makes two runs the same, decided without Snakemake and without clips."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from apexbench.errors import InputError
 from apexbench.recipes import axes_of, shard_axes
 from apexbench.study import SHARED, Study
+from apexbench.weights import Weights
 
 ROOT = Path(__file__).parent.parent
 
@@ -181,3 +183,108 @@ def test_every_fold_is_in_one_job(root):
             folds = [fold for name in ranges for fold in study.training_folds(protocol, name)]
             assert folds == study.folds[protocol] and len(set(folds)) == len(folds)
             assert len(study.predictions(protocol, "majority")) == len(ranges)
+
+
+# pre-training
+
+OTHERS = {"task": "reconstruct", "inputs": {"frames": "memix-48"}, "clips": {"scope": "all", "datasets": ["mmew"]}}
+FACES = {
+    "task": "reconstruct",
+    "inputs": {"frames": "memix-48"},
+    "clips": {"scope": "fold"},
+    "start": {"weights": {"pretraining": "others"}},
+}
+
+
+def _pretraining(root, weights="faces", **recipes):
+    recipes = {"others": OTHERS, "faces": FACES} | recipes
+    _edit(root, "recipes.yaml", lambda card: card.update(pretraining=recipes))
+    quick = {"params": {"semantic_weights": {"pretraining": weights}, "resnet": {}}}
+    card = {"like": "mixmeformer", "title": "pre", "budgets": {"quick": quick}}
+    (root / "config/methods/pre.yaml").write_text(yaml.safe_dump(card))
+
+
+def _pre(root, protocols=("samm-3", "smic-3"), **settings):
+    return Study(_settings(protocols=list(protocols), methods=["pre"], tables=["data"], **settings), root)
+
+
+def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
+    _pretraining(root)
+    study = _pre(root, folds_per_job=4)
+    (path,) = study.training_weights("samm-3", "pre", "0-3")
+    key = study.pretraining_key("faces", "samm-3")
+    assert path == f"results/pretrained/faces/{key}/samm-3/folds0-3.safetensors"
+    clips = "samm-3/folds0-3"
+    assert study.pretraining_inputs("faces", clips) == {
+        "frames": ["results/packs/samm/memix-48.safetensors"],
+        "protocol": "results/protocols/samm-3.csv",
+    }
+    assert study.pretraining_folds(clips) == study.training_folds("samm-3", "0-3")
+    assert study.pretraining_people("faces", clips) == {"samm": "samm"}
+    (first,) = study.pretraining_weights("faces", clips)
+    assert first == f"results/pretrained/others/{study.pretraining_key('others', 'samm-3')}/all.safetensors"
+    assert study.pretraining_inputs("others", "all") == {
+        "frames": ["results/packs/mmew/memix-48.safetensors"],
+        "indexes": ["results/index/mmew.csv"],
+    }
+    assert study.pretraining_folds("all") == [] and study.pretraining_weights("others", "all") == []
+    assert "mmew" not in study.datasets and study.licensed["mmew"] is False
+    job = study.pretraining_job("faces", key, clips)
+    assert job["params"] == {"weights": {"pretraining": "others"}} and job["protocol"] == "samm-3"
+    with pytest.raises(InputError, match="results/pretrained/faces/0: not what the configuration now asks of 'faces'"):
+        study.pretraining_job("faces", "0", clips)
+
+
+def test_the_key_of_a_run_holds_what_its_weights_depend_on(root):
+    keys = set()
+    for params in ({}, {"epochs": 3}):
+        _pretraining(root, others=OTHERS | {"params": params})
+        study = _pre(root)
+        assert study.pretraining_key("others", "samm-3") == study.pretraining_key("others", "smic-3")
+        assert study.pretraining_key("faces", "samm-3") != study.pretraining_key("faces", "smic-3")
+        keys |= {study.key("samm-3", "pre"), study.pretraining_key("faces", "samm-3")}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    ("weights", "protocols", "settings", "message"),
+    [
+        ("faces", ["mmew-4"], {}, "the pre-training 'others' sees 8 subject(s) of 'mmew' whom 'mmew-4' tests, such as"),
+        ("faces", ["samm-3"], {"inner_folds": 2}, "the pre-training 'faces' sees all training clips of a fold"),
+        ("fces", ["samm-3"], {}, "unknown name 'fces'; did you mean 'faces'?"),
+    ],
+)
+def test_pre_trainings_that_may_not_be_used(root, weights, protocols, settings, message):
+    _pretraining(root, weights)
+    with pytest.raises(InputError) as caught:
+        _pre(root, protocols, **settings)
+    assert str(caught.value).startswith(f"config/methods/pre.yaml: field 'params.semantic_weights': {message}")
+
+
+def test_another_reading_of_the_same_people_counts(root):
+    _pretraining(root, "once", once=OTHERS | {"clips": {"scope": "all", "datasets": ["smic-vis"]}})
+    _pre(root, ["samm-3"])
+    with pytest.raises(
+        InputError, match=r"'once' sees . subject.s. of 'smic-vis' whom 'smic-3' tests, such as smic-hs:"
+    ):
+        _pre(root, ["smic-3"])
+
+
+def test_features_take_no_pre_training(root):
+    def pretrained(card):
+        card["features"]["resnet18-layer3-evm-4"]["options"]["weights"] = {"pretraining": "others"}
+
+    _pretraining(root)
+    _edit(root, "recipes.yaml", pretrained)
+    with pytest.raises(InputError, match="features are made once for all folds; give random"):
+        _pre(root).feature_weights("resnet18-layer3-evm-4")
+
+
+def test_the_recipes_of_the_docs(root):
+    page = (ROOT / "docs/add-a-method.md").read_text().split("\n## Weights\n")[1].split("\n## ")[0]
+    named, recipes = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    assert [Weights.model_validate(weights).kind for weights in named] == ["random", "file", "timm", "pretraining"]
+    _pretraining(root, "chained", **recipes["pretraining"])
+    study = _pre(root)
+    assert study.pretrained_in_use() == ["chained", "others"]
+    assert study.pretrainings.params("others").epochs == 2 and study.pretrainings.params("faces").epochs == 20

@@ -12,7 +12,8 @@ from apexbench.errors import InputError, nearest
 from apexbench.methods.base import Axes, Classic, Deep, Fold, Method, Params, ProtocolFacts, alternatives
 
 __all__ = [
-    "Classic", "Deep", "Fold", "Method", "Params", "ProtocolFacts", "check_card", "class_of", "create", "find", "names",
+    "Classic", "Deep", "Fold", "Method", "Params", "ProtocolFacts",
+    "check_card", "check_inputs", "class_of", "create", "find", "names",
 ]  # fmt: skip
 
 _NOT_METHODS = {"augmentation", "base", "loop", "mixing", "networks", "pretraining"}
@@ -64,38 +65,60 @@ def check_card(
     file = f"config/methods/{name}.yaml"
     if card.method not in names():
         raise InputError(f"{file}: field 'method': unknown method {card.method!r}; {nearest(card.method, names())}")
+    recipes = list(recipes)
     for protocol, classes in {"": 0, **(protocols or {})}.items():
         where = f"{file}, protocol {protocol}" if protocol and card.on_keys(protocol, classes) else file
         for run in card.runs(name, budget, protocol, classes).values():
-            _check_run(where, find(card.method), run, budget, axes_of, size_of, sorted(recipes))
+            _check_run(where, find(card.method), run, budget, axes_of, size_of, recipes)
 
 
 def _check_run(file, kind: type[Method], card: MethodCard, budget: Budget, axes_of, size_of, recipes) -> None:
     _check_mixing(file, kind, card)
     params = kind.parse(card.params, file)
-    for role in kind.reads:
-        if role not in card.inputs:
-            raise InputError(f"{file}: field 'inputs': no {role!r}, which {card.method} reads; name a pack for it")
     for field, weights in params.weights_named().items():
         if weights.file and not Path(weights.file).is_file():
             raise InputError(f"{file}: field 'params.{field}': {weights.file}: no such file; correct the path")
+    check_inputs(f"{file}: field 'inputs", card.method, kind, params, card.inputs, budget, axes_of, size_of, recipes)
+
+
+def check_inputs(
+    field: str,
+    name: str,
+    kind: type[Method],
+    params: Params,
+    inputs: Mapping[str, str],
+    budget: Budget,
+    axes_of: Callable[[str], Axes] | None,
+    size_of: Callable[[str], int | None] | None,
+    recipes: Iterable[str],
+) -> None:
+    """Raise an InputError for recipes that a method, or a task of pre-training, cannot read; see `check_card`.
+
+    `field` is file and field, with an open quote; `name` is what the card calls the method.
+    """
     side = kind.image_size(params)
-    for role, recipe in card.inputs.items():
-        field = f"{file}: field 'inputs.{role}'"
+
+    def fits(recipe: str, size: bool = True) -> bool:
+        return axes_of is None or (axes_of(recipe) in wanted and (not size or _fits(size_of, recipe, side)))
+
+    for role in kind.reads:
+        if role not in inputs:
+            raise InputError(f"{field}': no {role!r}, which {name} reads; name a recipe for it")
+    for role, recipe in inputs.items():
         if role not in kind.reads:
-            raise InputError(f"{field}: {card.method} does not read it; remove it, or correct it")
+            raise InputError(f"{field}.{role}': {name} does not read it; remove it, or correct it")
         wanted = alternatives(kind.reads[role])
-        if axes_of and axes_of(recipe) not in wanted:
-            fit = [name for name in recipes if axes_of(name) in wanted and _fits(size_of, name, side)]
+        fit = [other for other in sorted(recipes) if fits(other)]
+        mend = f"name one that fits: {', '.join(fit)}" if fit else "add a recipe that fits to config/recipes.yaml"
+        if not fits(recipe, size=False):
             raise InputError(
-                f"{field}: {card.method} reads {_shown(wanted)}; under budget {budget!r} {recipe!r} has "
-                f"{_shown([axes_of(recipe)])}; {_proposal(fit)}"
+                f"{field}.{role}': {name} reads {_shown(wanted)}; under budget {budget!r} {recipe!r} has "
+                f"{_shown([axes_of(recipe)])}; {mend}"
             )
         if not _fits(size_of, recipe, side):
-            fit = [name for name in recipes if axes_of and axes_of(name) in wanted and _fits(size_of, name, side)]
             raise InputError(
-                f"{field}: under budget {budget!r} {recipe!r} has {size_of(recipe)} px, but {card.method} takes {side} "
-                f"(image_size); {_proposal(fit)}, or set image_size: {size_of(recipe)}"
+                f"{field}.{role}': under budget {budget!r} {recipe!r} has {size_of(recipe)} px, but {name} takes "
+                f"{side} (image_size); {mend}, or set image_size: {size_of(recipe)}"
             )
 
 
@@ -115,10 +138,6 @@ def _fits(size_of, recipe: str, side: int | None) -> bool:
 
 def _shown(axes: Iterable[Axes]) -> str:
     return " or ".join(f"({', '.join(one)})" for one in axes)
-
-
-def _proposal(fit: list[str]) -> str:
-    return f"name one that fits: {', '.join(fit)}" if fit else "add a recipe that fits to config/recipes.yaml"
 
 
 def create(name: str, num_classes: int, **overrides: Any) -> Method:

@@ -47,10 +47,11 @@ class STSTNet(Mixable):
 
     def transform(self, batch, rng=None) -> dict:
         """Stretch each map of each clip to 0..255, float32; a constant map becomes 0."""
-        x = batch["x"].float()
-        low = x.amin(dim=(2, 3), keepdim=True)
-        reach = x.amax(dim=(2, 3), keepdim=True) - low
-        return {"x": (x - low) / reach.where(reach > 0, reach.new_ones(())) * 255}
+        x = batch["x"].float().flatten(2)
+        low = x.amin(2, keepdim=True)
+        reach = x.amax(2, keepdim=True) - low
+        stretched = (x - low).div_(reach.where(reach > 0, reach.new_ones(()))).mul_(255)
+        return {"x": stretched.view(batch["x"].shape)}
 
     def energy(self, inputs):
         """The strain, whose least value stands for none; u and v are stretched: no value of theirs means stillness."""

@@ -34,6 +34,7 @@ def mixing_picture(
     device: str = "cpu",
     most: int = 4,
     weights: Mapping[str, str] | None = None,
+    people_of: Mapping[str, str] | None = None,
 ) -> None:
     """Train a run's first fold, and draw what is mixed and where the model looks, for `most` clips of its test subject.
 
@@ -43,7 +44,8 @@ def mixing_picture(
     method, table, labels = opened.make(), opened.table, opened.labels
     fold, (train, test) = next(iter(splits(table).items()))
     seed = stream(job.study_seed, job.protocol, job.run, job.seed, fold)
-    states = initial_weights(method, weights or {}, fold, opened.rows.people(test), f"run {job.run!r}")
+    tested = opened.rows.people(test, people_of)
+    states = initial_weights(method, weights or {}, fold, tested, f"run {job.run!r}")
     given = epochs(method, opened.rows.inputs(train), labels[train], Fold(seed, device, states))
     model = deque(given, maxlen=1).pop()
     test = test[:most]

@@ -1,6 +1,5 @@
 """A training job: the folds of one range of one run, each on its own seed, resumed where a killed job stopped."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from apexbench.errors import InputError
 from apexbench.methods import Method, find
 from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import StoreError, Tensors, read_tensors, write_tensors
+from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.record import Scored, device_name, record_of, write_predictions
 from apexbench.training.seeds import stream
@@ -39,11 +38,6 @@ class Job:
     data_source: str
     code: str
     multilabel: bool = False
-
-
-def file_hash(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def train_fold(

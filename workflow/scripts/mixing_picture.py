@@ -14,4 +14,5 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         title=snakemake.params.title,
         device=device,
         weights=snakemake.params.weights,
+        people_of=snakemake.params.people_of,
     )

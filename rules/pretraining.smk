@@ -1,0 +1,31 @@
+# Weights that cards name as {pretraining: <recipe>}: of whole data sets ({clips} is all), or of the training side of each
+# fold ({clips} is <protocol>/folds<first>-<last>).
+
+
+rule pretrain:
+    input:
+        unpack(ask("pretraining_inputs")),
+        weights=ask("pretraining_weights"),
+    output:
+        "results/pretrained/{recipe}/{key}/{clips}.safetensors",
+    log:
+        "results/logs/pretrain/{recipe}/{key}/{clips}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{recipe}/{key}/{clips}.tsv"
+    wildcard_constraints:
+        recipe=any_of(STUDY.pretrainings.recipes),
+        clips=r"all|[^/]+/folds\d+-\d+",
+    conda:
+        CONDA
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=ask("pretraining_memory"),
+    params:
+        job=ask("pretraining_job"),
+        folds=ask("pretraining_folds"),
+        roles=ask("pretraining_roles"),
+        weights=ask("pretraining_weights_by_name"),
+        people_of=ask("pretraining_people"),
+    script:
+        "../workflow/scripts/pretrain.py"

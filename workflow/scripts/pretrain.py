@@ -1,0 +1,18 @@
+"""Train a task of pre-training for a range of folds, or once for all."""
+
+from apexbench.jobs import job
+from apexbench.stages.pretrain import pretrain
+from apexbench.training.device import lease
+
+with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+    pretrain(
+        job=snakemake.params.job,
+        packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
+        output=snakemake.output[0],
+        protocol=snakemake.input.get("protocol", ""),
+        folds=snakemake.params.folds,
+        indexes=list(snakemake.input.get("indexes", [])),
+        weights=snakemake.params.weights,
+        people_of=snakemake.params.people_of,
+        device=device,
+    )
