@@ -128,6 +128,8 @@ def _print_protocol(name: str, card: "ProtocolCard", dataset: str, index: "pd.Da
 
 
 def _diff(first: Path, second: Path) -> int:
+    """Print what differs, and whether by more than other seeds would make; status 1 if anything does."""
+    from apexbench.evaluation.differences import BEYOND, UNKNOWN, WITHIN, differences
     from apexbench.evaluation.scores import read_scores
 
     tables = []
@@ -137,17 +139,21 @@ def _diff(first: Path, second: Path) -> int:
             raise InputError(f"{folder}: no scores; expected a study's results, such as results/default")
         scores = (read_scores(file).set_index(["protocol", "slice", "run", "rule"]) for file in files)
         tables.append({key: row for frame in scores for key, row in frame.iterrows()})
-    different = 0
-    for key in sorted(set(tables[0]) | set(tables[1])):
+    different, noises = 0, []
+    keys = sorted(set(tables[0]) | set(tables[1]))
+    for key in keys:
         sides = [table.get(key) for table in tables]
         if any(side is None for side in sides):
             lines = [f"only in {first if sides[1] is None else second}"]
         else:
-            pairs = {metric: (sides[0][metric], sides[1][metric]) for metric in _METRICS}
-            lines = [f"{m} {a:.4f} -> {b:.4f}" for m, (a, b) in pairs.items() if a != b and not (a != a and b != b)]
+            lines = list(differences(*sides, _METRICS))
+            noises += [line.noise for line in lines]
         different += bool(lines)
         print("".join(f"{' '.join(filter(None, key))}: {line}\n" for line in lines), end="")
-    print(f"{different} of {len(set(tables[0]) | set(tables[1]))} rows differ")
+    counted = [f"{noises.count(kind)} {kind}" for kind in (BEYOND, WITHIN, UNKNOWN) if kind in noises]
+    print(f"{different} of {len(keys)} rows differ" + (f"; scores: {', '.join(counted)}" if counted else ""))
+    if UNKNOWN in noises:
+        print("train several seeds (config/config.yaml, seeds: [0, 1, 2]) to know what seeds alone make of a score")
     return int(different > 0)
 
 

@@ -83,9 +83,29 @@ def test_diff_names_what_differs(tmp_path, capsys):
     assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     assert re.fullmatch(r"0 of \d+ rows differ\n", capsys.readouterr().out)
     assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "c")]) == 1
-    assert " last: acc " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert " last: acc " in said and "seed noise unknown" in said and "train several seeds" in said
     assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / "none")]) == 1
     assert "none: no scores; expected a study's results" in capsys.readouterr().err
+
+
+def test_diff_tells_seed_noise_from_more(tmp_path, capsys):
+    from predictions import card, predictions, table_of, write
+
+    from apexbench.evaluation.scores import score_runs, write_scores
+
+    table = table_of(predictions())
+    for name, seeds, skill in (("a", (0, 1, 2, 3), 0.3), ("b", (4, 5, 6, 7), 0.3), ("c", (4, 5, 6, 7), 0.9)):
+        frames = [predictions(seed=seed, epochs=2, skill=skill) for seed in seeds]
+        paths = [write(tmp_path / f"{name}{i}.parquet", frame) for i, frame in enumerate(frames)]
+        write_scores(score_runs({"ststnet": paths}, card(), table), tmp_path / name / "scores" / "p.csv")
+    lines = {}
+    for name in "bc":
+        assert cli.main(["diff", str(tmp_path / "a"), str(tmp_path / name)]) == 1
+        said = capsys.readouterr().out.splitlines()
+        lines[name] = next(line for line in said if line.startswith("samm-3 ststnet last: acc"))
+        assert "train several seeds" not in said[-1]
+    assert lines["b"].endswith("within seed noise") and lines["c"].endswith("beyond seed noise")
 
 
 def test_bad_input_is_a_line_and_status_1(copy):
