@@ -356,6 +356,7 @@ class Study:
         return digest(
             {
                 **self._pretraining_job(recipe, protocol),
+                "instructions": self.settings.instructions,
                 "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS if card},
                 "inputs": {r: self.recipes.chain(n) for r, n in self.pretrainings.values(recipe).inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in self._pretraining_datasets(recipe, protocol)},
@@ -486,6 +487,7 @@ class Study:
         return digest(
             {
                 **self.job(protocol, run),
+                "instructions": self.settings.instructions,
                 "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS},
                 "inputs": {role: self.recipes.chain(name) for role, name in self.card(protocol, run).inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in datasets},

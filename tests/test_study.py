@@ -127,7 +127,9 @@ def test_studies_share_what_is_the_same(root):
         assert _key(root, **changes) == key, changes
 
 
-@pytest.mark.parametrize("changes", [{"study_seed": 1}, {"budget": "paper"}, {"scale": "full"}])
+@pytest.mark.parametrize(
+    "changes", [{"study_seed": 1}, {"budget": "paper"}, {"scale": "full"}, {"instructions": "native"}]
+)
 def test_other_settings_make_another_run(root, changes):
     assert _key(root, **changes) != _key(root)
 

@@ -269,7 +269,7 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     config = study / "config"
     (config / "methods/rate.yaml").write_text(
         "method: ststnet\ntitle: rate {value}\nleaderboard: false\ninputs: {flow: farneback-28}\n"
-        "sweep: {learning_rate: [0.001, 0.01]}\nbudgets: {quick: {epochs: 2}}\n"
+        "sweep: {learning_rate: [0.001, 0.01]}\nbudgets: {quick: {params: {epochs: 2}}}\n"
     )
     (config / "tables/rates.yaml").write_text(
         "kind: published\ntitle: rates\npublished: rates.csv\nreadme: false\ncurve: learning rate\n"
@@ -294,7 +294,7 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
 
 
 def test_a_way_of_mixing_of_one_s_own_trains_its_own_run_only(study):
-    page = (ROOT / "docs/add-a-method.md").read_text().split("## Add a way of mixing")[1]
+    page = (ROOT / "docs/add-a-method.md").read_text().split("## A way of mixing")[1]
     code, card = (textwrap.dedent(block) for block in re.findall(r"```(?:python|yaml)\n(.*?)```", page, re.DOTALL)[:2])
     file = study / "apexbench/methods/mixing/anchored.py"
     file.write_text(code)
