@@ -180,23 +180,23 @@ def _check(card, protocols=None, budget="paper"):
     [
         (
             {"method": "ststnet", "inputs": {"flow": "keys-28"}},
-            "field 'inputs.flow': ststnet reads (motion, y, x); under budget 'paper' 'keys-28' has "
-            "(key, colour, y, x); name one that fits: tvl1-28",
+            "field 'inputs.flow': under budget 'paper' 'keys-28' has (key, colour, y, x), but ststnet reads "
+            "(motion, y, x); name one that fits: tvl1-28",
         ),
         (
             {"method": "ststnet", "inputs": {"flow": "tvl1-32"}},
-            "field 'inputs.flow': under budget 'paper' 'tvl1-32' has 32 px, but ststnet takes 28 (image_size); "
-            "name one that fits: tvl1-28, or set image_size: 32",
+            "field 'inputs.flow': under budget 'paper' 'tvl1-32' has 32 px, but ststnet takes 28; name one that fits: "
+            "tvl1-28",
         ),
         (
-            {"method": "mmnet", "inputs": {"frames": "tvl1-32"}, "params": {"image_size": 32}},
-            "field 'inputs.frames': mmnet reads (key, near, colour, y, x) or (key, colour, y, x); under budget 'paper' "
-            "'tvl1-32' has (motion, y, x); name one that fits: keys-32, near-32",
+            {"method": "mmnet", "inputs": {"frames": "keys-28"}, "params": {"image_size": 32}},
+            "field 'inputs.frames': under budget 'paper' 'keys-28' has 28 px, but mmnet takes 32; name one that fits: "
+            "keys-32, near-32, or set image_size: 28",
         ),
         (
             {"method": "mmnet", "inputs": {"frames": "tvl1-32"}, "params": {"image_size": 96}},
-            "field 'inputs.frames': mmnet reads (key, near, colour, y, x) or (key, colour, y, x); under budget 'paper' "
-            "'tvl1-32' has (motion, y, x); add a recipe that fits to config/recipes.yaml",
+            "field 'inputs.frames': under budget 'paper' 'tvl1-32' has (motion, y, x), but mmnet reads "
+            "(key, near, colour, y, x) or (key, colour, y, x); add a recipe that fits to config/recipes.yaml",
         ),
         (
             {"method": "flow-svm", "inputs": {"flow": "tvl1-28"}, "params": {"mixing": "mixup"}},
@@ -229,9 +229,7 @@ def test_cards_that_do_not_fit(card, message):
 def test_a_card_is_checked_under_every_protocol():
     card = {"method": "ststnet", "inputs": {"flow": "tvl1-28"}, "on": {"p": {"inputs": {"flow": "keys-28"}}}}
     _check(card, {"q": 3})
-    with pytest.raises(
-        InputError, match=r"^config/methods/mine\.yaml, protocol p: field 'inputs\.flow': ststnet reads"
-    ):
+    with pytest.raises(InputError, match=r"^config/methods/mine\.yaml, protocol p: field 'inputs\.flow': under budget"):
         _check(card, {"q": 3, "p": 5})
     card["on"] = {"3 classes": {"params": {"epoch": 1}}}
     _check(card, {"p": 5})

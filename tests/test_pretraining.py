@@ -225,7 +225,10 @@ def check(**recipes):
         ({"inputs": {}}, "one.inputs': no 'frames', which reconstruct reads"),
         ({"inputs": {"frames": "frame-48"}}, "one.inputs.frames': unknown name 'frame-48'; did you mean 'frames-48'"),
         ({"inputs": {"frames": "frames-48", "flow": "flow-48"}}, "one.inputs.flow': reconstruct does not read it"),
-        ({"inputs": {"frames": "flow-48"}}, "one.inputs.frames': reconstruct reads (key, colour, y, x) or (frame, "),
+        (
+            {"inputs": {"frames": "flow-48"}},
+            "one.inputs.frames': under budget 'paper' 'flow-48' has (motion, y, x), but reco",
+        ),
         ({"params": {"epoch": 1}}, "one': unknown hyper-parameter 'epoch'; did you mean 'epochs'"),
         (
             {"params": {"weights": "vit.pth"}},

@@ -97,10 +97,6 @@ def check_inputs(
     `field` is file and field, with an open quote; `name` is what the card calls the method.
     """
     side = kind.image_size(params)
-
-    def fits(recipe: str, size: bool = True) -> bool:
-        return axes_of is None or (axes_of(recipe) in wanted and (not size or _fits(size_of, recipe, side)))
-
     for role in kind.reads:
         if role not in inputs:
             raise InputError(f"{field}': no {role!r}, which {name} reads; name a recipe for it")
@@ -108,18 +104,17 @@ def check_inputs(
         if role not in kind.reads:
             raise InputError(f"{field}.{role}': {name} does not read it; remove it, or correct it")
         wanted = alternatives(kind.reads[role])
-        fit = [other for other in sorted(recipes) if fits(other)]
+        sized = size_of is None or side in (None, size_of(recipe))
+        if sized and (axes_of is None or axes_of(recipe) in wanted):
+            continue
+        fit = [other for other in sorted(recipes) if axes_of is None or axes_of(other) in wanted]
+        fit = [other for other in fit if size_of is None or side in (None, size_of(other))]
         mend = f"name one that fits: {', '.join(fit)}" if fit else "add a recipe that fits to config/recipes.yaml"
-        if not fits(recipe, size=False):
-            raise InputError(
-                f"{field}.{role}': {name} reads {_shown(wanted)}; under budget {budget!r} {recipe!r} has "
-                f"{_shown([axes_of(recipe)])}; {mend}"
-            )
-        if not _fits(size_of, recipe, side):
-            raise InputError(
-                f"{field}.{role}': under budget {budget!r} {recipe!r} has {size_of(recipe)} px, but {name} takes "
-                f"{side} (image_size); {mend}, or set image_size: {size_of(recipe)}"
-            )
+        under = f"{field}.{role}': under budget {budget!r} {recipe!r} has"
+        if axes_of is not None and axes_of(recipe) not in wanted:
+            raise InputError(f"{under} {_shown([axes_of(recipe)])}, but {name} reads {_shown(wanted)}; {mend}")
+        set_to = f", or set image_size: {size_of(recipe)}" if "image_size" in type(params).model_fields else ""
+        raise InputError(f"{under} {size_of(recipe)} px, but {name} takes {side}; {mend}{set_to}")
 
 
 def _check_mixing(file: str, kind: type[Method], card: MethodCard) -> None:
@@ -130,10 +125,6 @@ def _check_mixing(file: str, kind: type[Method], card: MethodCard) -> None:
                 f"{file}: field 'params.{key}': {card.method} does not mix clips; remove it, or take a method that "
                 f"derives from Mixable, such as ststnet"
             )
-
-
-def _fits(size_of, recipe: str, side: int | None) -> bool:
-    return side is None or size_of is None or size_of(recipe) in (None, side)
 
 
 def _shown(axes: Iterable[Axes]) -> str:
