@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from apexbench.methods import Fold, create
-from apexbench.methods.loop import Clips, epochs
+from apexbench.methods.deep import Clips, epochs
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training.run import train_fold
 

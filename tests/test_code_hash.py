@@ -175,7 +175,7 @@ def test_cards_and_the_command_line_retrain_nothing(tree):
 
 
 def test_the_loop_retrains_all(tree):
-    assert {"train", "train ststnet", "train flow-svm"} <= _changed(tree, "methods/loop.py")
+    assert {"train", "train ststnet", "train flow-svm"} <= _changed(tree, "methods/deep.py")
 
 
 def test_a_script_counts_itself_and_what_it_begins_to_import(tree):

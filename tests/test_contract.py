@@ -12,11 +12,12 @@ from random_clips import clips, small
 from apexbench.errors import InputError
 from apexbench.methods import find
 from apexbench.methods.base import Fold, alternatives
-from apexbench.methods.loop import epochs
+from apexbench.methods.deep import epochs
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.store import read_pack, write_pack
 from apexbench.training.clips import Rows
-from apexbench.training.run import Job, run_folds
+from apexbench.training.record import Job
+from apexbench.training.run import run_folds
 from apexbench.weights import EVERY, write_states
 
 TOYS = ["toy-branches", "toy-memory", "toy-cached", "toy-views", "toy-nested"]

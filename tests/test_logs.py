@@ -12,8 +12,7 @@ from apexbench.errors import InputError
 from apexbench.evaluation.export_log import export_log
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.stages.import_log import import_log
-from apexbench.training.record import Scored, record_of, write_predictions
-from apexbench.training.run import Job
+from apexbench.training.record import Job, Scored, record_of, write_predictions
 
 CLASSES = ("negative", "positive", "surprise")
 JOB = Job(0, "p", CLASSES, "mine", "ststnet", {}, 0, "quick", "synthetic", "c0de")

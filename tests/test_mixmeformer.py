@@ -9,7 +9,7 @@ from small_networks import RESNET, VIT
 from apexbench.errors import InputError
 from apexbench.methods import create
 from apexbench.methods.augmentation import flip_rotate_crop
-from apexbench.methods.loop import Clips
+from apexbench.methods.deep import Clips
 from apexbench.methods.mixing import Mixed
 from apexbench.methods.mixing.mixable import mixed_loss
 from apexbench.torchvision_shim import ensure_torchvision

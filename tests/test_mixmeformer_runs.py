@@ -14,7 +14,8 @@ from apexbench.stages import mixing_picture as stage
 from apexbench.store import write_pack
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training import run
-from apexbench.training.run import Job, train_fold
+from apexbench.training.record import Job
+from apexbench.training.run import train_fold
 
 SIZES = {
     "image_size": 48,

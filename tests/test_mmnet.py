@@ -10,7 +10,7 @@ from torch.nn import functional
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
 from apexbench.methods import create
-from apexbench.methods.loop import Clips, predict
+from apexbench.methods.deep import Clips, predict
 from apexbench.methods.mixing import FAMILY
 from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
 from apexbench.training.run import train_fold

@@ -10,14 +10,15 @@ from apexbench.clips import COLUMNS as INDEX_COLUMNS
 from apexbench.config.recipes import PretrainingRecipe, Recipes
 from apexbench.errors import InputError
 from apexbench.methods.base import FLOW, KEY_FRAMES, Fold
-from apexbench.methods.loop import Clips, epochs
+from apexbench.methods.deep import Clips, epochs
 from apexbench.methods.pretraining import find_task, task_names
 from apexbench.protocols import COLUMNS
 from apexbench.stages import pretrain as stage
 from apexbench.stages.pretrain import PretrainingJob, pretrain
 from apexbench.store import write_pack
 from apexbench.training.pretraining import Pretrainings
-from apexbench.training.run import Job, run_folds
+from apexbench.training.record import Job
+from apexbench.training.run import run_folds
 from apexbench.weights import EVERY, Weights, read_seen, read_states, write_states
 
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 4}

@@ -21,7 +21,8 @@ from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.store import read_pack, read_tensors, write_pack
 from apexbench.training import record, run
 from apexbench.training.device import lease
-from apexbench.training.run import Job, run_folds, train_fold
+from apexbench.training.record import Job
+from apexbench.training.run import run_folds, train_fold
 from apexbench.training.seeds import stream
 
 FOLDS = ["a:1", "a:2", "b:1", "b:7"]

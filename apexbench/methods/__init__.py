@@ -9,14 +9,15 @@ from typing import Any
 
 from apexbench.config.methods import Budget, MethodCard
 from apexbench.errors import InputError, nearest
-from apexbench.methods.base import Axes, Classic, Deep, Fold, Method, Params, ProtocolFacts, alternatives
+from apexbench.methods.base import Axes, Classic, Fold, Method, Params, ProtocolFacts, alternatives
+from apexbench.methods.deep import Deep
 
 __all__ = [
     "Classic", "Deep", "Fold", "Method", "Params", "ProtocolFacts",
     "check_card", "check_inputs", "class_of", "create", "find", "names",
 ]  # fmt: skip
 
-_NOT_METHODS = {"augmentation", "base", "loop", "mixing", "networks", "pretraining"}
+_NOT_METHODS = {"augmentation", "base", "deep", "mixing", "networks", "pretraining"}
 
 
 def names() -> list[str]:

@@ -1,16 +1,16 @@
 """What a method is: it turns training clips, test clips and a seed into class scores of the test clips.
 
 Two thin kinds. A `Classic` gives features and a scikit-learn estimator; a `Deep` gives a torch model, tensors and what
-is done with them, and is trained by the loop in `loop`. What neither knows, a method does by `scores` of its own.
+is done with them (`deep`). What neither knows, a method does by `scores` of its own.
 docs/add-a-method.md has an example of each part.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from apexbench.errors import InputError, nearest
 from apexbench.weights import Weights
@@ -185,103 +185,3 @@ class Classic(Method):
             values = estimator.predict_proba(features)
         scores[0][:, estimator.classes_] = values
         return scores
-
-
-class DeepParams(Params):
-    """What every deep method has. `precision` and `compile` are matters of speed."""
-
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    shuffle: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 is autocast around the forward pass and the loss."""
-    compile: bool = False
-
-
-class Deep(Method):
-    """A method that is a torch model, trained by the one loop, `loop.epochs`; every part has a plain default.
-
-    In the order of a training: `fit`, `build`, `tensors`, `optimizer`; in each epoch `begin_epoch`, `batches`, and for
-    each batch `step`, which is `transform`, the model and `loss`; then `transform`, the model and `logits` of the test.
-    """
-
-    Parameters: ClassVar[type[Params]] = DeepParams
-    multilabel = True
-    uses_gpu = True
-
-    def fit(self, train: Inputs) -> None:
-        """Keep on `self` what `transform` needs to know of the training clips, such as means."""
-
-    def tensors(self, inputs: Inputs) -> dict:
-        """Return {name: (N, ...)}, arrays or tensors: row by row, of the stored type, without a copy where possible."""
-        return {name: x for name, x in inputs.items() if name.removesuffix("_lengths") in self.reads}
-
-    def transform(self, batch: Mapping, rng: np.random.Generator | None = None) -> dict:
-        """Return {argument of the model: tensor (B, ...)} of a batch of `tensors`, on its device.
-
-        In training `rng` is there and augments; in the test it is None. As floats, if nothing else is said.
-        """
-        return {name: x.float() for name, x in batch.items()}
-
-    def build(self, weights: Mapping[str, Mapping] | None = None):
-        """Return the torch.nn.Module, freshly initialised from torch's generator, or from state dicts.
-
-        It is called without arguments where no hyper-parameter names weights; see `initial`.
-        """
-        raise NotImplementedError
-
-    def initial(self, name: str, weights: Mapping[str, Mapping] | None) -> Mapping | None:
-        """Return the state dict of the hyper-parameter `name`; None if its weights are random."""
-        if getattr(self.params, name).random:
-            return None
-        if name not in (weights or {}):
-            raise ValueError(f"hyper-parameter {name!r} names weights, but none were handed to build()")
-        return weights[name]
-
-    def optimizer(self, model):
-        """Return an optimizer, or (optimizer, scheduler); a scheduler is stepped after each epoch."""
-        raise NotImplementedError
-
-    def batches(self, labels: np.ndarray, generator) -> Iterator | Sequence:
-        """Return the batches of an epoch, row numbers each; what is random in them comes from torch's `generator`."""
-        import torch
-
-        count, p = len(labels), self.params
-        rows = torch.randperm(count, generator=generator) if p.shuffle else torch.arange(count)
-        return rows.split(p.batch_size)
-
-    def begin_epoch(self, model, clips, epoch: int) -> None:
-        """Do what an epoch begins with; `clips` (loop.Clips) gives the training clips in batches, as in the test."""
-
-    def step(self, model, clips, rows, rng: np.random.Generator):
-        """Return the loss of one training step on some rows of `clips` (loop.Clips)."""
-        batch, targets = clips.batch(rows, rng), clips.targets[rows]
-        with self.autocast(clips.device):
-            return clips.loss(model(**batch), targets)
-
-    def autocast(self, device: str):
-        """The context of forward pass and loss."""
-        import torch
-
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.params.precision == "bfloat16")
-
-    def loss(self, output, targets):
-        """Return the scalar loss of what the model returned; targets are classes (B,), or soft labels (B, C)."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(self.logits(output), targets)
-
-    def presence_loss(self, output, targets):
-        """Return the scalar loss where a clip may have several classes, targets (B, C)."""
-        from torch.nn.functional import binary_cross_entropy_with_logits
-
-        return binary_cross_entropy_with_logits(self.logits(output), targets)
-
-    def logits(self, output):
-        """Return the class scores (B, C) of what the model returned."""
-        return output
-
-    def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
-        from apexbench.methods.loop import scores
-
-        return scores(self, train, labels, test, fold)

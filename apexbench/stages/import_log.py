@@ -8,8 +8,7 @@ import numpy as np
 from apexbench.errors import InputError
 from apexbench.evaluation.megc_log import read_log
 from apexbench.protocols import read_protocol, splits
-from apexbench.training.record import Scored, record_of, write_predictions
-from apexbench.training.run import Job
+from apexbench.training.record import Job, Scored, record_of, write_predictions
 
 
 def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], output: str) -> None:

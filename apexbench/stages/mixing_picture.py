@@ -8,10 +8,11 @@ import numpy as np
 from apexbench.clips import ClipId
 from apexbench.figures.mixing import mixing_figure
 from apexbench.methods.base import Fold
-from apexbench.methods.loop import Clips, epochs
+from apexbench.methods.deep import Clips, epochs
 from apexbench.methods.mixing.mixable import attend
 from apexbench.protocols import splits
-from apexbench.training.run import Job, initial_weights, open_run
+from apexbench.training.record import Job
+from apexbench.training.run import initial_weights, open_run
 from apexbench.training.seeds import stream
 
 DRAWS = 8  # of the mixing; the one that changes most is drawn

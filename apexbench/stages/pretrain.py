@@ -15,7 +15,7 @@ from tqdm import tqdm
 from apexbench.clips import clip_ids, read_index
 from apexbench.config.model import digest
 from apexbench.methods.base import Fold
-from apexbench.methods.loop import epochs
+from apexbench.methods.deep import epochs
 from apexbench.methods.pretraining import find_task
 from apexbench.protocols import read_protocol, splits
 from apexbench.store import file_hash

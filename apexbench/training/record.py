@@ -1,4 +1,4 @@
-"""The record of a training job: its predictions, how they were made, and on what."""
+"""A training job: what is trained, and the record of its predictions, how they were made, and on what."""
 
 import json
 import platform
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,22 @@ from apexbench.config.model import digest
 from apexbench.instructions import held, processor
 from apexbench.store import atomic
 
-if TYPE_CHECKING:
-    from apexbench.training.run import Job
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained: everything that the predictions depend on, but the data and the code."""
+
+    study_seed: int
+    protocol: str
+    classes: tuple[str, ...]
+    run: str
+    method: str
+    params: Mapping
+    seed: int
+    budget: str
+    data_source: str
+    code: str
+    multilabel: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Scored:
 
 
 def record_of(
-    job: "Job",
+    job: Job,
     folds: int,
     seconds: float = 0.0,
     device: str = "",
@@ -82,7 +95,7 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name()
 
 
-def write_predictions(job: "Job", table, done: Sequence[Scored], record: dict, output: str) -> None:
+def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:
     """Write a predictions file: one row for each clip and epoch, the record as its schema metadata `apexbench`."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -18,26 +18,9 @@ from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
-from apexbench.training.record import Scored, device_name, record_of, write_predictions
+from apexbench.training.record import Job, Scored, device_name, record_of, write_predictions
 from apexbench.training.seeds import stream
 from apexbench.weights import read_seen, read_state, read_states
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained: everything that the predictions depend on, but the data and the code."""
-
-    study_seed: int
-    protocol: str
-    classes: tuple[str, ...]
-    run: str
-    method: str
-    params: Mapping
-    seed: int
-    budget: str
-    data_source: str
-    code: str
-    multilabel: bool = False
 
 
 def train_fold(

@@ -1,6 +1,7 @@
 """N colour frames in two branches, space and time, with an L2 penalty on two named layers."""
 
-from apexbench.methods.base import FRAMES, Deep, DeepParams
+from apexbench.methods.base import FRAMES
+from apexbench.methods.deep import Deep, DeepParams
 
 
 class BranchesParams(DeepParams):

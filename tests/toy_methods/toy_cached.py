@@ -1,6 +1,6 @@
 """T frames x M factors of cached features: a frozen projection, then attention over frames and factors."""
 
-from apexbench.methods.base import Deep
+from apexbench.methods.deep import Deep
 
 
 class Cached(Deep):

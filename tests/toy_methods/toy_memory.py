@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from apexbench.methods.base import FLOW, Deep, DeepParams
+from apexbench.methods.base import FLOW
+from apexbench.methods.deep import Deep, DeepParams
 from apexbench.weights import RANDOM, Weights
 
 

@@ -1,6 +1,7 @@
 """Three views, each with a loss of its own weight; the model returns a dict."""
 
-from apexbench.methods.base import FLOW, KEY_FRAMES, Deep, DeepParams
+from apexbench.methods.base import FLOW, KEY_FRAMES
+from apexbench.methods.deep import Deep, DeepParams
 
 
 class ViewsParams(DeepParams):

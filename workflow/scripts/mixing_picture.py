@@ -3,7 +3,7 @@
 from apexbench.jobs import job
 from apexbench.stages.mixing_picture import mixing_picture
 from apexbench.training.device import lease
-from apexbench.training.run import Job
+from apexbench.training.record import Job
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
     mixing_picture(

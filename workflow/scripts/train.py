@@ -2,7 +2,8 @@
 
 from apexbench.jobs import job
 from apexbench.training.device import lease
-from apexbench.training.run import Job, run_folds
+from apexbench.training.record import Job
+from apexbench.training.run import run_folds
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
     run_folds(

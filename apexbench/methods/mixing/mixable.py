@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import model_validator
 
-from apexbench.methods.base import Deep, DeepParams, Params
+from apexbench.methods.base import Params
+from apexbench.methods.deep import Deep, DeepParams
 from apexbench.methods.mixing import Batch, Mixed, check_mixing, find_mixing
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from apexbench.errors import InputError, nearest
 from apexbench.methods import class_of
-from apexbench.methods.base import Deep
+from apexbench.methods.deep import Deep
 
 
 class Task(Deep):

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from apexbench.methods.base import FRAMES, KEY_FRAMES, DeepParams
+from apexbench.methods.base import FRAMES, KEY_FRAMES
+from apexbench.methods.deep import DeepParams
 from apexbench.methods.pretraining import Task
 from apexbench.weights import RANDOM, Weights
 
