@@ -27,7 +27,7 @@ $(STAMP): envs/requirements.lock envs/models.lock pyproject.toml
 	@touch $@
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
