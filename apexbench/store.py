@@ -224,16 +224,6 @@ def pack_rows(
             yield np.empty(shape, dtype)
 
 
-def write_pack(
-    path: str | os.PathLike, ids: Sequence[str], x: np.ndarray, meta: Mapping, lengths: np.ndarray | None = None
-) -> None:
-    """Write a pack; row i of `x` belongs to clip `ids[i]`."""
-    if len(ids) != len(x):
-        raise ValueError(f"{len(ids)} clip ids for {len(x)} rows")
-    with pack_rows(path, ids, x.shape[1:], x.dtype, meta, lengths) as rows:
-        rows[...] = x
-
-
 def read_pack(path: str | os.PathLike) -> Pack:
     """Open a pack; its rows are read when they are asked for.
 

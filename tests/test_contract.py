@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from packs import write_pack
 from random_clips import clips, small
 
 from apexbench.errors import InputError
@@ -14,7 +15,7 @@ from apexbench.methods import find
 from apexbench.methods.base import Fold, alternatives
 from apexbench.methods.deep import epochs
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.store import read_pack, write_pack
+from apexbench.store import read_pack
 from apexbench.training.clips import Rows
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds

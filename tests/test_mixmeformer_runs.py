@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from packs import write_pack
 from safetensors.torch import save_file
 from small_networks import RESNET, VIT
 
 from apexbench.methods.base import FLOW, KEY_FRAMES
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.stages import mixing_picture as stage
-from apexbench.store import write_pack
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training import run
 from apexbench.training.record import Job

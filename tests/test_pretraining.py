@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from packs import write_pack
 from random_clips import clips, small
 
 from apexbench.clips import COLUMNS as INDEX_COLUMNS
@@ -15,7 +16,6 @@ from apexbench.methods.pretraining import find_task, task_names
 from apexbench.protocols import COLUMNS
 from apexbench.stages import pretrain as stage
 from apexbench.stages.pretrain import PretrainingJob, pretrain
-from apexbench.store import write_pack
 from apexbench.training.pretraining import Pretrainings
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from packs import write_pack
 from safetensors.numpy import save_file
 
-from apexbench import store
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
-from apexbench.store import StoreError, atomic, read_pack, read_tensors, write_pack, write_tensors
+from apexbench.store import StoreError, atomic, read_pack, read_tensors, write_tensors
 
 ARRAYS = {"x": np.arange(2000, dtype=np.float32).reshape(40, 50)}
 
@@ -177,7 +177,7 @@ def test_packs_join_by_identity_not_by_position(tmp_path):
 @pytest.mark.parametrize("ids", [["a", "a"], ["a"], ["a", "b", "c"]])
 def test_a_pack_has_one_row_for_each_clip(tmp_path, ids):
     with pytest.raises(ValueError, match=f"{len(ids)} clip ids"):
-        store.write_pack(tmp_path / "p", ids, np.zeros((2, 3)), {"axes": ["feature"]})
+        write_pack(tmp_path / "p", ids, np.zeros((2, 3)), {"axes": ["feature"]})
     assert list(tmp_path.iterdir()) == []
 
 

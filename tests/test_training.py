@@ -13,12 +13,13 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import toy_methods  # noqa: F401  (lets draws be found, in the killed job too)
+from packs import write_pack
 
 from apexbench.errors import InputError
 from apexbench.instructions import held
 from apexbench.methods import create
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.store import read_pack, read_tensors, write_pack
+from apexbench.store import read_pack, read_tensors
 from apexbench.training import record, run
 from apexbench.training.device import lease
 from apexbench.training.record import Job
