@@ -145,6 +145,17 @@ def test_a_subject_without_clips_is_passed_over(tmp_path):
         flow_picture(crops=crops[:1], flow=flow[:1], output=tmp_path / "none.png", title="t")
 
 
+def test_a_sheet_shows_every_subject_in_turn(tmp_path, monkeypatch):
+    names = [f"samm/{subject}/c{clip}/1" for subject in (6, 7, 11) for clip in range(4)]
+    clips = {name: {"frames": [1, 2], "onset": 1, "apex": 2} for name in names}
+    meta = {"kind": "shard", "axes": ["key", "y", "x", "colour"], "clips": clips}
+    write_tensors(tmp_path / "crops", {name: np.full((2, 32, 32, 1), 99, np.uint8) for name in names}, meta)
+    drawn = []
+    monkeypatch.setattr("apexbench.stages.crop_sheet.sheet_figure", lambda crops, output, title: drawn.append(crops))
+    crop_sheet(shards=[tmp_path / "crops"], output=tmp_path / "sheet.png", title="t", most=5)
+    assert [label for label, _ in drawn[0]] == ["6: c0", "6: c1", "7: c0", "7: c1", "11: c0"]
+
+
 def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
     paths = {}
     for number in range(6):

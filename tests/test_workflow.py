@@ -14,6 +14,7 @@ import pytest
 from safetensors.torch import save_file
 
 from apexbench.instructions import environment, held
+from apexbench.store import read_tensors
 from apexbench.tables.table import COLUMNS
 from apexbench.torchvision_shim import ensure_torchvision
 
@@ -329,6 +330,46 @@ def test_pretrained_weights_a_file_and_a_tag_and_the_picture_of_what_is_mixed(st
     text = log.read_text()
     assert "ERROR config/methods/tagged.yaml" in text and tag in text and "model.safetensors" in text
     assert "Traceback" not in text and not (study / "results/runs/samm-3/tagged").exists()
+
+
+PRETRAINING = """
+pretraining:
+  strangers:
+    task: reconstruct
+    inputs: {frames: memix-48}
+    params: &small
+      epochs: 1
+      resnet: {layers: [1, 1, 1, 1], channels: [8, 16, 32, 64], stem_type: deep, stem_width: 4}
+    clips: {scope: all, datasets: [smic-hs]}
+  chained: {task: reconstruct, inputs: {frames: memix-48}, params: *small, clips: {scope: fold},
+            start: {weights: {pretraining: strangers}}}
+"""
+
+
+def test_weights_that_are_trained_here_have_seen_no_test_subject(study):
+    """A chain: on another data set, then on the training side of each fold; its file says whom it has seen."""
+    recipes = study / "config/recipes.yaml"
+    recipes.write_text(recipes.read_text() + PRETRAINING)
+    quick = {
+        "epochs": 1,
+        "vit": {"embed_dim": 32, "depth": 1, "num_heads": 4},
+        "semantic_weights": {"pretraining": "chained"},
+    }
+    card = {"like": "mixmeformer", "title": "pretrained", "leaderboard": False, "budgets": {"quick": {"params": quick}}}
+    (study / "config/methods/pretrained.yaml").write_text(json.dumps(card))
+    words = ["--config", 'methods=["pretrained"]', "tables=[]", "study=taught"]
+    text = call(study, "snakemake", "--cores", "2", "--dry-run", *words, 'protocols=["samm-3","smic-3"]', code=1)
+    assert "config/methods/pretrained.yaml" in text and "Traceback" not in text, (
+        "it would be tested on those it has seen"
+    )
+    words.append('protocols=["samm-3"]')
+    assert planned(study, *words)["pretrain"] == 2
+    call(study, "snakemake", "--cores", "2", "results/taught/scores/samm-3.csv", *words)
+    assert len(predictions(study, "samm-3", "pretrained")) == 8
+    (file,) = (study / "results/pretrained/chained").rglob("*.safetensors")
+    everyone = {f"samm:{subject}" for subject in pd.read_csv(study / "results/protocols/samm-3.csv")["subject"]}
+    for fold, seen in read_tensors(file, kind="pretrained").meta["seen"].items():
+        assert fold not in seen and everyone - {fold} <= set(seen) and any(one.startswith("smic") for one in seen)
 
 
 @pytest.mark.parametrize(

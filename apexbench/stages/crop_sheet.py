@@ -1,6 +1,7 @@
 """Face crops -> one sheet of a data set's onset crops, for the eye."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from apexbench.clips import ClipId
 from apexbench.errors import InputError
@@ -12,11 +13,11 @@ from apexbench.store import read_tensors
 def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 40) -> None:
     """Draw onset crops on a sheet, from every subject in turn, `most` at most."""
     files = [read_tensors(path, kind="shard") for path in shards]
-    queues = [[(file, name) for name in file] for file in files]
+    clips = sorted(((file, name) for file in files for name in file), key=lambda item: ClipId.parse(item[1]))
+    queues = [list(some) for _, some in groupby(clips, key=lambda item: ClipId.parse(item[1]).subject)]
     picked = [queue[i] for i in range(max(map(len, queues), default=0)) for queue in queues if i < len(queue)]
     if not picked:
         raise InputError(f"{output}: no clip is left to draw; see the logs of the rule 'faces'")
     picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
     crops = [(ClipId.parse(name).label, onset_and_apex(file, name)[0]) for file, name in picked]
-    total = sum(map(len, queues))
-    sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {total} clips")
+    sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {len(clips)} clips")
