@@ -32,9 +32,18 @@ def ststnet() -> Callable[[], object]:
     return _epoch("ststnet", 442, {"flow": (3, 28, 28)})
 
 
-def mixmeformer() -> Callable[[], object]:
+def mixmeformer_paper() -> Callable[[], object]:
     """One step of 8 clips at the paper's size."""
     return _epoch("mixmeformer", 8, {"flow": (3, 224, 224), "frames": (2, 3, 224, 224)}, batch_size=8, mixing="memix")
+
+
+def mixmeformer() -> Callable[[], object]:
+    """An epoch of 32 clips at the quick size: two steps."""
+    vit = {"embed_dim": 96, "depth": 2, "num_heads": 4}
+    resnet = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64], "stem_type": "deep", "stem_width": 4}
+    sizes = {"image_size": 48, "padding": 1, "vit": vit, "resnet": resnet}
+    roles = {"flow": (3, 48, 48), "frames": (2, 3, 48, 48)}
+    return _epoch("mixmeformer", 32, roles, batch_size=16, mixing="memix", **sizes)
 
 
 def mmnet_paper() -> Callable[[], object]:
@@ -68,8 +77,9 @@ def svm() -> Callable[[], object]:
 
 WORK = {
     "MMNet, quick, epoch of 32 clips": mmnet,
+    "MixMeFormer, quick, epoch of 32 clips": mixmeformer,
     "MMNet, paper size, step of 8 clips": mmnet_paper,
-    "MixMeFormer, paper size, step of 8 clips": mixmeformer,
+    "MixMeFormer, paper size, step of 8 clips": mixmeformer_paper,
     "STSTNet, epoch of 442 clips": ststnet,
     "TV-L1, 192 px": tvl1,
     "RBF SVM, 442 clips": svm,

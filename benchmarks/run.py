@@ -1,4 +1,4 @@
-"""Run every benchmark and print one Markdown page; `make benchmark`. About twenty minutes on two cores.
+"""Run every benchmark and print one Markdown page; `make benchmark`. About half an hour on two cores.
 
 .venv/bin/python benchmarks/run.py > page.md
 """
@@ -11,6 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from apexbench.instructions import environment as pins
+from apexbench.instructions import processor
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 BIN = Path(sys.executable).parent
@@ -18,7 +21,7 @@ BIN = Path(sys.executable).parent
 
 def call(*words: str, cwd: Path = ROOT) -> tuple[str, float]:
     """Run a command with this environment's programs first; return what it printed and its seconds."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, **pins("avx2"), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     start = time.perf_counter()
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -60,11 +63,7 @@ def dry_run() -> str:
 
 
 def main() -> None:
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
-    print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {cpu}, Python {platform.python_version()}\n")
+    print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {processor()}, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory() as folder:
         print(f"## The whole study\n\n{pipeline(Path(folder))}\n", flush=True)
     print(f"## Snakemake\n\n{dry_run()}\n", flush=True)
@@ -76,6 +75,8 @@ def main() -> None:
     print(f"## MixMeFormer: `python benchmarks/transformers.py --steps 3`\n\n{steps}", flush=True)
     scoring = call(sys.executable, "benchmarks/scoring.py")[0]
     print(f"## Scoring: `python benchmarks/scoring.py`\n\n{scoring}", flush=True)
+    held = call(sys.executable, "benchmarks/instructions.py")[0]
+    print(f"## Instructions: `python benchmarks/instructions.py`\n\n{held}", flush=True)
     print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)
     features = call(sys.executable, "benchmarks/features.py")[0]
     print(f"## Features: `python benchmarks/features.py`\n\n{features}", flush=True)
