@@ -1,12 +1,19 @@
 """Extractors: how they are found and checked; ResNet features: what they depend on, and where weights come from."""
 
+import re
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from safetensors.torch import save_file
 
+from apexbench import features
 from apexbench.errors import InputError
 from apexbench.features import Extractor, Options, create, find, names
 from apexbench.features.resnet import load_network
+from apexbench.methods import find as find_method
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.weights import RANDOM, Weights
 
@@ -188,3 +195,24 @@ def test_pictures_that_cannot_be():
         create("resnet")(FRAMES[0] / 255)
     with pytest.raises(ValueError, match="got uint8"):
         create("resnet")(FRAMES[0])
+
+
+def test_the_example_of_the_docs(tmp_path, monkeypatch):
+    """docs/add-a-method.md, as it stands: an extractor, its recipe, and a card that reads it."""
+    page = (Path(__file__).parents[1] / "docs/add-a-method.md").read_text()
+    section = page.split("## Features of one's own\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    recipe, card = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL))
+    (tmp_path / "mean_frame.py").write_text(code)
+    monkeypatch.setattr(features, "__path__", [*features.__path__, str(tmp_path)])
+    ((name, entry),) = recipe["features"].items()
+    extractor = create(entry["extractor"], entry["options"])
+    axes, clip = _clip(extractor.reads)
+    row = extractor(clip)
+    assert (
+        extractor.axes(axes) == ("feature",) and row.shape == (64,) and np.isclose(row.mean(), clip.mean(), rtol=1e-3)
+    )
+    assert card["inputs"] == {"features": name} and find_method(card["method"]).reads["features"] == extractor.axes(
+        axes
+    )
+    sys.modules.pop("apexbench.features.mean_frame", None)
