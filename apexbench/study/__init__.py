@@ -1,0 +1,205 @@
+"""A study: everything that the rules ask, decided from the configuration alone, before any clip is read.
+
+Snakemake is not known here. A rule's function has the name of a method of `Study`, whose arguments are the wildcards
+that it needs (see `ask` in rules/common.smk). Paths are relative to the working directory. Each layer stands on the one
+below: the checked configuration, inputs, runs, results.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from apexbench.study.checked import SHARED, dumped
+from apexbench.study.runs import Runs
+from apexbench.tables.places import needed
+
+__all__ = ["SHARED", "Study"]
+
+
+class Study(Runs):
+    """What a configuration asks for; here: of scores, tables and figures."""
+
+    # scores
+
+    def all_predictions(self, protocol: str) -> list[str]:
+        return [path for run in self.runs for path in self.predictions(protocol, run)]
+
+    def predictions_by_run(self, protocol: str) -> dict[str, list[str]]:
+        return {run: self.predictions(protocol, run) for run in self.runs}
+
+    def shown_predictions(self, protocol: str) -> list[str]:
+        return [path for run in self.shown for path in self.predictions(protocol, run)]
+
+    def shown_by_run(self, protocol: str) -> dict[str, list[str]]:
+        return {run: self.predictions(protocol, run) for run in self.shown}
+
+    def all_inner_predictions(self, protocol: str) -> list[str]:
+        return [path for run in self.runs for path in self.inner_predictions(protocol, run)]
+
+    def inner_by_run(self, protocol: str) -> dict[str, list[str]]:
+        return {run: self.inner_predictions(protocol, run) for run in self.runs}
+
+    def skipped_runs(self, protocol: str) -> dict[str, str]:
+        reasons = {run: self.why_not(protocol, run) for run in self.runs}
+        return {run: reason for run, reason in reasons.items() if reason}
+
+    def ranked_protocols(self) -> list[str]:
+        """Return protocols without a clip in common: a data set and a composite that holds it would count it twice."""
+        ranked, taken = [], set()
+        for protocol in self.protocols:
+            folders = {self.project.folder_of(dataset) for dataset in self.project.protocols[protocol].datasets}
+            if not folders & taken:
+                ranked.append(protocol)
+                taken |= folders
+        return ranked
+
+    def ranked_scores(self) -> dict[str, str]:
+        return {protocol: f"results/{self.name}/scores/{protocol}.csv" for protocol in self.ranked_protocols()}
+
+    def ranked_files(self) -> list[str]:
+        return list(self.ranked_scores().values())
+
+    def ranks_title(self) -> str:
+        return f"Mean ranks over {', '.join(self.ranked_protocols())}{self.mark(self.datasets)}"
+
+    def multilabel_protocols(self) -> list[str]:
+        return [name for name in self.protocols if self.project.protocols[name].multilabel]
+
+    # tables
+
+    def table_card(self, table: str) -> dict:
+        return dumped(self.project.tables[table])
+
+    def table_protocols(self, table: str) -> list[str]:
+        return needed(self.project.tables[table], self.project.protocols, self.protocols)
+
+    def _table_files(self, table: str, folder: str) -> dict[str, dict[str, str]]:
+        """The files that a table of some kind is made of: {what: {protocol or data set: path}}."""
+        kind, protocols = self.project.tables[table].kind, self.table_protocols(table)
+        scored = protocols if kind != "data" else []
+        counted = protocols if kind == "data" else []
+        compared = protocols if kind == "comparisons" else []
+        datasets = self.datasets if kind == "data" else []
+        return {
+            "scores": {protocol: f"{folder}/scores/{protocol}.csv" for protocol in scored},
+            "comparisons": {protocol: f"{folder}/comparisons/{protocol}.csv" for protocol in compared},
+            "counts": {protocol: f"results/protocols/{protocol}.counts.csv" for protocol in counted},
+            "indexes": {dataset: f"results/index/{dataset}.csv" for dataset in datasets},
+            "findings": {dataset: f"results/index/{dataset}.findings.csv" for dataset in datasets},
+        }
+
+    def table_inputs(self, table: str) -> dict[str, list[str]]:
+        card = self.project.tables[table]
+        files = self._table_files(table, f"results/{self.name}")
+        published = [card.published, "counts.yaml"] if card.published else []
+        inputs = {what: list(paths.values()) for what, paths in files.items()}
+        return inputs | {"published": [str(self.project.folder / "published" / name) for name in published]}
+
+    def _table_sources(self, table: str, folder: str) -> dict[str, Any]:
+        files = self._table_files(table, folder)
+        return {
+            "scores": files["scores"],
+            "published_folder": str(self.project.folder / "published"),
+            "protocols": {key: dumped(card) for key, card in self.project.protocols.items()},
+            "datasets": {key: dumped(card) for key, card in self.project.datasets.items()},
+            "methods": {key: dumped(card) for key, card in self.runs.items()},
+            "benchmarks": self._table_benchmarks(table),
+            "data": {what: files[what] for what in ("counts", "indexes", "findings")},
+            "comparisons": files["comparisons"],
+        }
+
+    def table_sources(self, table: str) -> dict[str, Any]:
+        """Return what the stage `table` needs beside the card."""
+        return self._table_sources(table, f"results/{self.name}")
+
+    def curve_title(self, table: str) -> str:
+        datasets = {d for name in self.table_protocols(table) for d in self.project.protocols[name].datasets}
+        return self.project.tables[table].title + self.mark(datasets)
+
+    def _table_benchmarks(self, table: str) -> list:
+        """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
+        if self.project.tables[table].kind != "runtime":
+            return []
+        pattern = "results/benchmarks/train/{run}/seed{seed}/folds{folds}.tsv"
+        return [[p, run, self._per_job(pattern, p, run)] for p in self.protocols for run in self.runs]
+
+    def readme_tables(self) -> list[str]:
+        return [f"results/{self.name}/tables/{name}.md" for name, card in self.project.tables.items() if card.readme]
+
+    # what is there of an unfinished study
+
+    def finished_by_run(self, protocol: str) -> dict[str, list[str]]:
+        """Return the predictions that exist."""
+        return {run: [p for p in paths if Path(p).exists()] for run, paths in self.predictions_by_run(protocol).items()}
+
+    def finished_state(self, protocol: str) -> list[list]:
+        """Return when the existing predictions were written: a partial table is made anew when they change."""
+        return [[p, Path(p).stat().st_mtime_ns] for paths in self.finished_by_run(protocol).values() for p in paths]
+
+    def partial_scores(self, table: str) -> list[str]:
+        """Return the files of a partial table that can be made: clips are known and a run has predictions."""
+        files = self._table_files(table, f"results/{self.name}/partial")
+        made = [item for what in ("scores", "comparisons") for item in files[what].items()]
+        return [path for protocol, path in made if self._scorable(protocol)]
+
+    def _scorable(self, protocol: str) -> bool:
+        return Path(self.protocol_path(protocol)).exists() and any(self.finished_by_run(protocol).values())
+
+    def partial_sources(self, table: str) -> dict[str, Any]:
+        return self._table_sources(table, f"results/{self.name}/partial")
+
+    # figures
+
+    def onset_frames(self, dataset: str) -> list[str]:
+        """Return the files whose onset frames a sheet of crops shows: the largest crops that the study makes."""
+        used = [name for name in self.recipes_in_use() if name in self.recipes.frames]
+        return self.shards(dataset, max(used, key=self.recipes.size)) if used else []
+
+    def pictured_shards(self, dataset: str, recipe: str) -> dict[str, list[str]]:
+        """Return crops and flow of all subjects, for the flow picture."""
+        return {"crops": self.shards(dataset, self.recipes[recipe].of), "flow": self.shards(dataset, recipe)}
+
+    def figures(self) -> list[str]:
+        """Return every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
+        results = f"results/{self.name}"
+        paths = [f"{results}/tables/{name}.html" for name in self.project.tables]
+        for protocol in self.protocols:
+            if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
+                paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
+        if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
+            paths.append(f"{results}/figures/critical-difference.svg")
+        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.project.tables.items() if card.curve]
+        for dataset in self.datasets:
+            if not self.holds_maps(dataset):
+                folder = self._picture_folder([dataset])
+                paths += [f"{folder}/crops-{dataset}.png"] if self.onset_frames(dataset) else []
+                paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in self.flow_in_use()]
+        return paths + self._mixing_pictures()
+
+    def _picture_folder(self, datasets: Sequence[str]) -> str:
+        licensed = any(self.licensed[dataset] for dataset in datasets)
+        return f"results/{self.name}/figures{'-licensed' if licensed else ''}"
+
+    def _mixing_pictures(self) -> list[str]:
+        """A picture of each shown run that mixes and attends, on the first protocol that it is trained on."""
+        paths = []
+        for run in self.shown:
+            if run in self.methods and getattr(self.methods[run], "attends", False):
+                for protocol in self.trained_on(run)[:1]:
+                    if self.mixing(protocol, run) != "none":
+                        folder = self._picture_folder(self.project.protocols[protocol].datasets)
+                        paths.append(f"{folder}/mixing-{protocol}-{run}.png")
+        return paths
+
+    def mixing_job(self, protocol: str, run: str) -> dict[str, Any]:
+        return self.job(protocol, run) | {"seed": self.settings.seeds[0]}
+
+    def mixing_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} for the first fold."""
+        return self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])
+
+    def mixing_weights(self, protocol: str, run: str) -> list[str]:
+        return list(self.mixing_weights_by_name(protocol, run).values())
+
+    def mixing_title(self, protocol: str, run: str) -> str:
+        return f"{self.runs[run].title}: {self.protocol_title(protocol)}"

@@ -1,0 +1,135 @@
+"""What a study is asked for, checked, and the clips that it is about."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from apexbench.code_hash import code_hash
+from apexbench.config.methods import MethodCard
+from apexbench.datasets import MODULES as LOADERS
+from apexbench.errors import InputError
+from apexbench.project import Project, load_project
+from apexbench.protocols import fold_names, planned
+from apexbench.recipes import check_recipes
+from apexbench.tables.check import check_scoring
+
+# first folders of paths under results/; a study of such a name would lie among the files of all studies
+SHARED = {
+    "benchmarks", "faces", "features", "flow", "frames", "index", "logs", "magnified", "packs", "pretrained",
+    "protocols", "runs", "synthetic", "weights",
+}  # fmt: skip
+
+
+class Checked:
+    """The configuration of a study, and what rules ask before any frame is read."""
+
+    def __init__(self, settings: Mapping, root: str | os.PathLike):
+        """Read and check everything under `root`/config; InputError for whatever cannot work."""
+        self.root = Path(root)
+        self.project: Project = load_project(settings, root)
+        self.settings, self.recipes = self.project.settings, self.project.recipes
+        self.name = self.settings.study
+        if self.name in SHARED:
+            raise InputError(
+                f"config/config.yaml: field 'study': {self.name!r} is a folder that all studies share; choose another "
+                f"name than {', '.join(sorted(SHARED))}"
+            )
+        check_recipes(self.recipes)
+        check_scoring(self.project.conventions, self.project.tables)
+        self.runs: dict[str, MethodCard] = self.project.methods
+        self.shown = [run for run, card in self.runs.items() if card.leaderboard]
+        self.protocols = self.settings.protocols
+        self.datasets = self.project.used_datasets()
+        self.folds = {p: fold_names(self.project.protocols[p], self.project.tested(p)) for p in self.protocols}
+        self.licensed = {dataset: self.project.source(dataset) == "licensed" for dataset in self.datasets}
+
+    # what is common
+
+    @cache
+    def code(self, rule: str, *modules: str) -> str:
+        """Return the hash of the code that a rule's script and further modules depend on."""
+        return code_hash(self.root, f"workflow/scripts/{rule}.py", *modules)
+
+    def real(self, datasets: Iterable[str]) -> bool:
+        """Tell whether all clips of some data sets are licensed copies."""
+        return all(self.licensed[dataset] for dataset in datasets)
+
+    def mark(self, datasets: Iterable[str]) -> str:
+        """Return what titles say where the clips are not real."""
+        return "" if self.real(datasets) else " (synthetic clips)"
+
+    def dataset_title(self, dataset: str) -> str:
+        return self.project.datasets[dataset].title + self.mark([dataset])
+
+    def holds_maps(self, dataset: str) -> bool:
+        """Tell whether a data set is given as flow maps: then there are no frames, and packs are made from the maps."""
+        return self.project.loader(dataset) == "flow-maps"
+
+    @property
+    def given_maps(self) -> list[str]:
+        return list(filter(self.holds_maps, self.project.datasets))
+
+    # clips, index, protocols
+
+    def clips_root(self, dataset: str) -> str:
+        """Return the folder of a data set's clips: the user's copy, or the synthetic ones."""
+        if self.licensed[dataset]:
+            return str(self.project.folder_of(dataset))
+        return f"results/synthetic/{dataset}/clips"
+
+    def release(self, dataset: str) -> str:
+        return self.project.loader(dataset)
+
+    def render_plan(self, dataset: str) -> list[list]:
+        return [list(row) for row in self.project.plan_of(dataset)]
+
+    def loader_code(self, dataset: str) -> str:
+        return self.code("index", f"apexbench.datasets.{LOADERS[self.project.loader(dataset)]}")
+
+    def subjects(self, dataset: str) -> list[int]:
+        return self.project.subjects(dataset)
+
+    def counts_are_official(self, datasets: Iterable[str]) -> bool:
+        """Tell whether the official counts hold: for licensed copies, and for synthetic clips at full scale."""
+        return self.settings.scale == "full" or self.real(datasets)
+
+    def annotation(self, dataset: str) -> dict[str, Any]:
+        """Return what `apexbench.datasets.read_release` needs, from the data set's card and the repairs."""
+        card, loader = self.project.datasets[dataset], self.project.loader(dataset)
+        expected = [f"expected_{what}" for what in ("clips", "subjects", "emotions")]
+        return {
+            "loader": loader,
+            "label_set": card.label_set if self.licensed[dataset] else f"synthetic-{self.settings.scale}",
+            **{key: getattr(card, key) for key in ("fps", "apex", "sheet", "frames", "part", "unusable")},
+            "repairs": [dumped(r) for r in self.project.repairs if r.dataset == loader and r.enabled],
+            "expected": {k: getattr(card, k) for k in expected} if self.counts_are_official([dataset]) else None,
+        }
+
+    def protocol_indexes(self, protocol: str) -> list[str]:
+        return [f"results/index/{dataset}.csv" for dataset in self.project.protocols[protocol].datasets]
+
+    def protocol_findings(self, protocol: str) -> list[str]:
+        return [path.replace(".csv", ".findings.csv") for path in self.protocol_indexes(protocol)]
+
+    def protocol_card(self, protocol: str) -> dict:
+        card = self.project.protocols[protocol]
+        if not self.counts_are_official(card.datasets):
+            card = planned(card, {dataset: self.project.plan_of(dataset) for dataset in card.datasets})
+        return dumped(card)
+
+    def protocol_path(self, protocol: str) -> str:
+        return f"results/protocols/{protocol}.csv"
+
+    def protocol_title(self, protocol: str) -> str:
+        card = self.project.protocols[protocol]
+        return card.title + self.mark(card.datasets)
+
+    def protocol_classes(self, protocol: str) -> list[str]:
+        return list(self.project.protocols[protocol].classes)
+
+
+def dumped(card) -> dict:
+    """Return a card as a rule's parameter."""
+    return card.model_dump(mode="json")

@@ -1,0 +1,97 @@
+"""From clips to what a method reads: the files of recipes, part by part."""
+
+from functools import cache
+
+from apexbench.config.recipes import Axes
+from apexbench.errors import InputError
+from apexbench.features import find as find_extractor
+from apexbench.recipes import axes_of, extractor_module
+from apexbench.study.checked import Checked, dumped
+from apexbench.weights import Weights, tag_path
+
+_STAGES = {"frames": "frames", "magnification": "magnified", "flow": "flow", "features": "features"}
+
+
+class Inputs(Checked):
+    """What rules ask between the clips and the methods."""
+
+    @cache
+    def parts(self, dataset: str) -> dict[str, list[int]]:
+        """Return {part: subjects} of a data set: what one job takes, named "<first>-<last>"."""
+        subjects, step = sorted(self.project.subjects(dataset)), self.settings.subjects_per_job
+        several = [subjects[start : start + step] for start in range(0, len(subjects), step)]
+        return {f"{some[0]}-{some[-1]}": some for some in several}
+
+    def part_subjects(self, dataset: str, part: str) -> list[int]:
+        """Return the subjects of a part; InputError for one that the study does not have."""
+        parts = self.parts(dataset)
+        if part not in parts:
+            raise InputError(f"{dataset}: no part {part!r} of its subjects; there are {', '.join(parts)}")
+        return parts[part]
+
+    def shards(self, dataset: str, recipe: str) -> list[str]:
+        """Return the files of a recipe, one for each part of a data set's subjects."""
+        return [self.shard(dataset, recipe, part) for part in self.parts(dataset)]
+
+    def shard(self, dataset: str, recipe: str, part: str) -> str:
+        name = self.recipes.made_of(recipe)
+        return f"results/{_STAGES[self.recipes.section(name)]}/{dataset}/{name}/{part}.safetensors"
+
+    def shard_below(self, dataset: str, recipe: str, part: str) -> str:
+        """Return the file that a recipe's file is made of."""
+        return self.shard(dataset, self.recipes[recipe].of, part)
+
+    def frames_inputs(self, dataset: str, recipe: str, part: str) -> dict[str, str]:
+        """Return what crops are cut from: index, clips and, where faces have to be found, where they are."""
+        inputs = {"index": f"results/index/{dataset}.csv", "clips": self.clips_root(dataset)}
+        if not self.project.datasets[dataset].cropped:
+            detector = self.recipes.crops[self.recipes.frames[recipe].crop].detector
+            inputs["faces"] = f"results/faces/{dataset}/{detector}/{part}.csv"
+        return inputs
+
+    def recipe(self, recipe: str) -> dict:
+        """Return a recipe's card; of frames with its crop recipe in place of the name."""
+        return dumped(self.recipes[recipe])
+
+    def frames_recipe(self, recipe: str) -> dict:
+        return self.recipes.chain(recipe)
+
+    def features_code(self, recipe: str) -> str:
+        return self.code("features", extractor_module(self.recipes.features[recipe].extractor))
+
+    def feature_weights(self, recipe: str) -> list[str]:
+        """Return the file of an extractor's weights, if they are not random."""
+        card = self.recipes.features[recipe]
+        options = find_extractor(card.extractor).parse(card.options, f"config/recipes.yaml: features.{recipe}.options")
+        weights = getattr(options, "weights", Weights())
+        if weights.pretraining:
+            raise InputError(
+                f"config/recipes.yaml: field 'features.{recipe}.options.weights': features are made once for all "
+                f"folds; give random, {{file: path}} or {{timm: tag}}"
+            )
+        return weight_files(weights)
+
+    def feature_card(self, recipe: str) -> dict:
+        """Return a feature recipe's card, with the file of its weights in place of their tag."""
+        card, files = self.recipe(recipe), self.feature_weights(recipe)
+        return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
+
+    def feature_gpus(self, recipe: str) -> int:
+        return int(find_extractor(self.recipes.features[recipe].extractor).uses_gpu)
+
+    def pack(self, dataset: str, recipe: str) -> str:
+        return f"results/packs/{dataset}/{recipe}.safetensors"
+
+    def pack_inputs(self, dataset: str, recipe: str) -> list[str]:
+        return self.shards(dataset, recipe)
+
+    def pack_axes(self, recipe: str) -> Axes:
+        return axes_of(self.recipes, recipe)
+
+    def map_inputs(self, dataset: str) -> dict[str, str]:
+        return {"index": f"results/index/{dataset}.csv", "maps": self.clips_root(dataset)}
+
+
+def weight_files(weights: Weights) -> list[str]:
+    """Return the file that holds some weights, none for random ones; a timm tag is fetched first."""
+    return list(filter(None, [weights.file or (weights.timm and tag_path(weights.timm))]))

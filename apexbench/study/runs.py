@@ -1,0 +1,371 @@
+"""Runs: which method is trained where, on what, with which weights, and under which key."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import digest
+from apexbench.errors import InputError
+from apexbench.methods import Method, Params, ProtocolFacts, check_card, find
+from apexbench.methods.mixing import find_mixing
+from apexbench.study.inputs import Inputs, weight_files
+from apexbench.training.pretraining import Pretrainings
+from apexbench.weights import tag_path
+
+# what of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye
+_CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
+
+
+class Runs(Inputs):
+    """What rules ask of trainings and pre-trainings."""
+
+    def __init__(self, settings: Mapping, root: str | os.PathLike):
+        super().__init__(settings, root)
+        self._check_cards()
+        self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
+        self.pretrainings = Pretrainings(self.recipes.pretraining, self.settings.budget)
+        self._check_pretrainings()
+        for name in self.pretrained_in_use():
+            for dataset in self.recipes.pretraining[name].clips.datasets:
+                self.licensed.setdefault(dataset, self.project.source(dataset) == "licensed")
+
+    def _check_cards(self) -> None:
+        classes = {protocol: len(self.project.protocols[protocol].classes) for protocol in self.protocols}
+        trained = [self.project.card_of[run] for run, card in self.runs.items() if card.method]
+        for name in dict.fromkeys(trained):
+            card = self.project.card(name)
+            check_card(
+                name,
+                card,
+                self.settings.budget,
+                protocols={p: n for p, n in classes.items() if not card.protocols or p in card.protocols},
+                axes_of=self.pack_axes,
+                size_of=self.project.size_of,
+                recipes=self.recipes.names(),
+            )
+
+    def _check_pretrainings(self) -> None:
+        known = self.recipes.names()
+        self.pretrainings.check(self.pack_axes, self.project.size_of, known, self.project.datasets)
+        for run in self.methods:
+            for protocol in self.trained_on(run):
+                for field, weights in self.params(protocol, run).weights_named().items():
+                    self.pretrainings.check_use(
+                        f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'",
+                        weights,
+                        tested={protocol: self.project.people_tested(protocol)},
+                        people=self.project.people_in,
+                        inner_folds=self.settings.inner_folds,
+                    )
+
+    @property
+    def given_logs(self) -> list[str]:
+        return [run for run in self.runs if run not in self.methods]
+
+    def recipes_in_use(self) -> list[str]:
+        """Return the recipes that a configured method reads, and all that they are made of, in the file's order."""
+        used: set[str] = set()
+        cards = [self.card(protocol, run) for run in self.runs for protocol in self.trained_on(run)]
+        waiting = [recipe for card in cards for recipe in card.inputs.values()]
+        while waiting:
+            name = waiting.pop()
+            used.add(name)
+            waiting += [self.recipes[name].of] if self.recipes.section(name) != "frames" else []
+        return [name for name in self.recipes.names() if name in used]
+
+    def flow_in_use(self) -> list[str]:
+        return [name for name in self.recipes_in_use() if name in self.recipes.flow]
+
+    # weights
+
+    @cache
+    def weights_by_name(self, protocol: str, run: str, folds: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} of what a run does not initialise at random."""
+        return self._files_of(self.params(protocol, run), protocol, folds) if run in self.methods else {}
+
+    def _files_of(self, params: Params, protocol: str, folds: str) -> dict[str, str]:
+        return {
+            name: self.pretrained(w.pretraining, protocol, folds) if w.pretraining else weight_files(w)[0]
+            for name, w in params.weights_named().items()
+        }
+
+    def wanting_weights(self, tag: str) -> str:
+        """Return the cards that name a tag, for messages."""
+        path = tag_path(tag)
+        named = {(r, p): self.params(p, r).weights_named().values() for r in self.methods for p in self.trained_on(r)}
+        runs = [
+            run for (run, _), weights in named.items() if path in [file for w in weights for file in weight_files(w)]
+        ]
+        cards = [f"config/methods/{self.project.card_of[run]}.yaml" for run in runs]
+        return ", ".join(dict.fromkeys(cards)) or "config/recipes.yaml"
+
+    def people_of(self, protocol: str) -> dict[str, str]:
+        """Return {data set: the release whose people it shows} of a protocol."""
+        return {dataset: self.project.people(dataset) for dataset in self.project.protocols[protocol].datasets}
+
+    # pre-training; `clips` is "all", or "<protocol>/folds<first>-<last>"
+
+    def pretrained_in_use(self) -> list[str]:
+        """Return the pre-trainings that a run names, and those that they start from."""
+        pairs = [(protocol, run) for run in self.methods for protocol in self.trained_on(run)]
+        return self.pretrainings.chain(w for p, run in pairs for w in self.params(p, run).weights_named().values())
+
+    def pretrained(self, recipe: str, protocol: str, folds: str) -> str:
+        """Return the file of a pre-training; with scope fold one for each protocol and range of folds."""
+        if self.pretrainings.scope(recipe) == "all":
+            return f"results/pretrained/{recipe}/{self.pretraining_key(recipe, '')}/all.safetensors"
+        return (
+            f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}/{protocol}/folds{folds}.safetensors"
+        )
+
+    def _pretraining_datasets(self, recipe: str, protocol: str) -> Sequence[str]:
+        return (
+            self.project.protocols[protocol].datasets if protocol else self.recipes.pretraining[recipe].clips.datasets
+        )
+
+    @cache
+    def _pretraining_job(self, recipe: str, protocol: str) -> dict[str, Any]:
+        facts = {}
+        if protocol:
+            card = self.project.protocols[protocol]
+            facts = {"protocol": protocol, "classes": list(card.classes), "multilabel": card.multilabel}
+        return facts | {
+            "name": recipe,
+            "task": self.recipes.pretraining[recipe].task,
+            "params": self.pretrainings.values(recipe).params,
+            "scope": self.pretrainings.scope(recipe),
+            "study_seed": self.settings.study_seed,
+            "budget": self.settings.budget,
+            "code": self.code("pretrain", self.pretrainings.task(recipe).__module__),
+        }
+
+    @cache
+    def pretraining_key(self, recipe: str, protocol: str) -> str:
+        """Return the hash of all that a pre-training's weights depend on, what it starts from included."""
+        if self.pretrainings.scope(recipe) == "all":
+            protocol = ""
+        card = self.protocol_card(protocol) if protocol else {}
+        starts = self.pretrainings.params(recipe).weights_named()
+        return digest(
+            {
+                **self._pretraining_job(recipe, protocol),
+                "instructions": self.settings.instructions,
+                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS if card},
+                "inputs": {r: self.recipes.chain(n) for r, n in self.pretrainings.values(recipe).inputs.items()},
+                "data": {dataset: self._data(dataset) for dataset in self._pretraining_datasets(recipe, protocol)},
+                "starts": [self.pretraining_key(w.pretraining, protocol) for w in starts.values() if w.pretraining],
+            }
+        )
+
+    def pretraining_job(self, recipe: str, key: str, clips: str) -> dict[str, Any]:
+        """Return what `apexbench.stages.pretrain.PretrainingJob` holds; InputError if the key names another."""
+        protocol, _ = _split(clips)
+        if key != self.pretraining_key(recipe, protocol):
+            raise InputError(
+                f"results/pretrained/{recipe}/{key}: not what the configuration now asks of {recipe!r}; that is "
+                f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}"
+            )
+        return self._pretraining_job(recipe, protocol)
+
+    def pretraining_inputs(self, recipe: str, clips: str) -> dict[str, Any]:
+        """Return {role: packs}, and the protocol's table or the indexes of the data sets."""
+        protocol, _ = _split(clips)
+        datasets, inputs = self._pretraining_datasets(recipe, protocol), self.pretrainings.values(recipe).inputs
+        packs = {role: [self.pack(dataset, name) for dataset in datasets] for role, name in inputs.items()}
+        if protocol:
+            return packs | {"protocol": self.protocol_path(protocol)}
+        return packs | {"indexes": [f"results/index/{dataset}.csv" for dataset in datasets]}
+
+    def pretraining_roles(self, recipe: str) -> list[str]:
+        return list(self.pretrainings.values(recipe).inputs)
+
+    def pretraining_folds(self, clips: str) -> list[str]:
+        protocol, folds = _split(clips)
+        return self.training_folds(protocol, folds) if protocol else []
+
+    def pretraining_weights_by_name(self, recipe: str, clips: str) -> dict[str, str]:
+        """Return {hyper-parameter: file} of what a pre-training starts from."""
+        return self._files_of(self.pretrainings.params(recipe), *_split(clips))
+
+    def pretraining_weights(self, recipe: str, clips: str) -> list[str]:
+        return list(self.pretraining_weights_by_name(recipe, clips).values())
+
+    def pretraining_people(self, recipe: str, clips: str) -> dict[str, str]:
+        """Return {data set: the release whose people it shows}."""
+        return {d: self.project.people(d) for d in self._pretraining_datasets(recipe, _split(clips)[0])}
+
+    def pretraining_memory(self) -> int:
+        return 12000 if self.settings.budget == "paper" else 3000
+
+    # training
+
+    @cache
+    def card(self, protocol: str, run: str) -> MethodCard:
+        """Return a run's card as it is under the budget and a protocol."""
+        return self.project.card_on(run, protocol)
+
+    @cache
+    def params(self, protocol: str, run: str) -> Params:
+        """Return a run's hyper-parameters under a protocol, checked."""
+        return self.methods[run].parse(self.card(protocol, run).params, f"run {run!r}")
+
+    def trained_on(self, run: str) -> list[str]:
+        """Return the protocols that a run is trained under."""
+        return [protocol for protocol in self.protocols if not self.why_not(protocol, run)]
+
+    @cache
+    def why_not(self, protocol: str, run: str) -> str:
+        """Return the reason for which a run is not trained under a protocol; empty if it is."""
+        if self.project.left_out(protocol, run):
+            return "left out by config/config.yaml (leave_out)"
+        wanted = self.runs[run].protocols
+        if wanted and protocol not in wanted:
+            return f"its card is for {', '.join(wanted)} only"
+        for recipe in self._read(protocol, run):
+            if recipe not in self.recipes.flow or self.recipes[recipe].pairs != "onset-apex":
+                for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
+                    return f"reads {recipe}, but {dataset} holds flow maps of onset and apex only"
+        if run not in self.methods:
+            return ""
+        card = self.project.protocols[protocol]
+        facts = ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
+        return self.methods[run].skip(self.params(protocol, run), facts)
+
+    def _read(self, protocol: str, run: str) -> list[str]:
+        """The recipes that a run reads, and the pre-trainings of each fold that stand behind it."""
+        read = [*self.card(protocol, run).inputs.values()]
+        named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
+        for name in self.pretrainings.chain(named):
+            if self.pretrainings.scope(name) == "fold":
+                read += self.pretrainings.values(name).inputs.values()
+        return read
+
+    @cache
+    def fold_ranges(self, protocol: str) -> list[str]:
+        """Return the names of a protocol's training jobs, 'first-last', by the number of folds that a job takes."""
+        count = len(self.folds[protocol])
+        step = count if self.settings.folds_per_job == "all" else self.settings.folds_per_job
+        return [f"{first}-{min(first + step, count) - 1}" for first in range(0, count, step)]
+
+    @cache
+    def job(self, protocol: str, run: str) -> dict[str, Any]:
+        """Return what `apexbench.training.run.Job` holds, but the seed."""
+        card, of_protocol = self.card(protocol, run), self.project.protocols[protocol]
+        return {
+            "study_seed": self.settings.study_seed,
+            "protocol": protocol,
+            "classes": list(of_protocol.classes),
+            "run": run,
+            "method": card.method or "imported",
+            "params": card.params,
+            "budget": self.settings.budget,
+            "data_source": "licensed" if self.real(of_protocol.datasets) else "synthetic",
+            "code": self.training_code(protocol, run),
+            "multilabel": of_protocol.multilabel,
+        }
+
+    @cache
+    def _data(self, dataset: str) -> str:
+        """The hash of what a data set is, as far as the configuration says it."""
+        facts = [self.annotation(dataset), self.project.datasets[dataset].cropped, self.subjects(dataset)]
+        if not self.licensed[dataset]:
+            facts += [self.render_plan(dataset), self.settings.scale, self.settings.study_seed]
+        return digest(facts)
+
+    @cache
+    def key(self, protocol: str, run: str) -> str:
+        """Return the hash by which a run is found: all that its predictions depend on. Studies share what is equal."""
+        card = self.protocol_card(protocol)
+        datasets = self.project.protocols[protocol].datasets
+        return digest(
+            {
+                **self.job(protocol, run),
+                "instructions": self.settings.instructions,
+                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS},
+                "inputs": {role: self.recipes.chain(name) for role, name in self.card(protocol, run).inputs.items()},
+                "data": {dataset: self._data(dataset) for dataset in datasets},
+                "log": self.runs[run].log,
+                "pretrained": [self.pretraining_key(name, protocol) for name in self._pretrained(protocol, run)],
+            }
+        )
+
+    def _pretrained(self, protocol: str, run: str) -> list[str]:
+        """The pre-trainings that a run names itself."""
+        named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
+        return [weights.pretraining for weights in named if weights.pretraining]
+
+    def training_job(self, protocol: str, run: str, key: str, seed: str) -> dict[str, Any]:
+        """Return what `apexbench.training.run.Job` holds; InputError if the run is not the one that the key names."""
+        if key != self.key(protocol, run):
+            raise InputError(
+                f"results/runs/{protocol}/{run}/{key}: not what the configuration now asks of {run!r}; "
+                f"that is results/runs/{protocol}/{run}/{self.key(protocol, run)}"
+            )
+        return self.job(protocol, run) | {"seed": int(seed)}
+
+    def _per_job(self, pattern: str, protocol: str, run: str) -> list[str]:
+        """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
+        if self.why_not(protocol, run):
+            return []
+        place = f"{protocol}/{run}/{self.key(protocol, run)}"
+        jobs = [(seed, folds) for seed in self.settings.seeds for folds in self.fold_ranges(protocol)]
+        return [pattern.format(run=place, seed=seed, folds=folds) for seed, folds in jobs]
+
+    @cache
+    def predictions(self, protocol: str, run: str) -> list[str]:
+        """Return the predictions files of a run: one for each seed and range of folds."""
+        return self._per_job("results/runs/{run}/seed{seed}/folds{folds}.parquet", protocol, run)
+
+    @cache
+    def inner_predictions(self, protocol: str, run: str) -> list[str]:
+        """Return predictions of parts of the training subjects, by which `inner` selects; none where that is off."""
+        if not self.settings.inner_folds or run not in self.methods:
+            return []
+        pattern = f"results/runs/{{run}}/seed{{seed}}/inner{self.settings.inner_folds}-folds{{folds}}.parquet"
+        return self._per_job(pattern, protocol, run)
+
+    def training_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
+        """Return {role: packs of the protocol's data sets} by the method card's inputs."""
+        datasets = self.project.protocols[protocol].datasets
+        inputs = self.card(protocol, run).inputs
+        return {role: [self.pack(dataset, recipe) for dataset in datasets] for role, recipe in inputs.items()}
+
+    def training_weights(self, protocol: str, run: str, folds: str) -> list[str]:
+        return list(self.weights_by_name(protocol, run, folds).values())
+
+    def training_roles(self, protocol: str, run: str) -> list[str]:
+        return list(self.card(protocol, run).inputs)
+
+    def training_folds(self, protocol: str, folds: str) -> list[str]:
+        first, last = map(int, folds.split("-"))
+        return self.folds[protocol][first : last + 1]
+
+    @cache
+    def training_code(self, protocol: str, run: str) -> str:
+        if run not in self.methods:
+            return self.code("import_log")
+        mixing = self.mixing(protocol, run)
+        modules = [find_mixing(mixing).__module__] if mixing != "none" else []
+        return self.code("train", self.methods[run].__module__, *modules)
+
+    def mixing(self, protocol: str, run: str) -> str:
+        """Return how a run mixes its clips; "none" if it does not."""
+        return getattr(self.params(protocol, run), "mixing", "none")
+
+    def training_memory(self, run: str) -> int:
+        """Return MB: networks at paper size hold their clips and gradients, on a GPU also the CUDA context."""
+        return 12000 if self.methods[run].uses_gpu and self.settings.budget == "paper" else 3000
+
+    def training_gpus(self, run: str) -> int:
+        return int(self.methods[run].uses_gpu)
+
+    def log_file(self, run: str) -> str:
+        return self.runs[run].log
+
+
+def _split(clips: str) -> tuple[str, str]:
+    """The protocol and the range of folds of a pre-training's clips; both empty for whole data sets."""
+    protocol, _, folds = clips.partition("/folds")
+    return (protocol, folds) if folds else ("", "")
