@@ -70,7 +70,7 @@ def check_recipes(recipes: Recipes) -> None:
     for name, card in recipes.features.items():
         where = f"features.{name}"
         _try(f"{where}.extractor", find_extractor, card.extractor)
-        options = f"config/recipes.yaml: {where}.options"
+        options = f"config/recipes.yaml: field '{where}.options'"
         extractor = create_extractor(card.extractor, card.options, where=options)
         _try(f"{where}.of", extractor.axes, shard_axes(recipes, card.of))
 

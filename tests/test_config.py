@@ -429,12 +429,12 @@ def test_wrong_fields(root, file, path, value, message):
         (
             ["features", "resnet18-layer3-evm-4", "options"],
             {"layr": "layer3"},
-            "features.resnet18-layer3-evm-4.options.layr: unknown option; did you mean 'layer'?",
+            "field 'features.resnet18-layer3-evm-4.options': unknown option 'layr'; did you mean 'layer'?",
         ),
         (
             ["features", "resnet18-layer3-evm-4", "extractor"],
             "lbp-top",
-            "features.resnet18-layer3-evm-4.options.",
+            "field 'features.resnet18-layer3-evm-4.options': unknown option",
         ),
     ],
 )

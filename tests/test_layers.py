@@ -21,6 +21,7 @@ FLOOR = {
     "store",
     "numbers",
     "weights",
+    "registry",
     "instructions",
     "torchvision_shim",
     "dynamo_shim",

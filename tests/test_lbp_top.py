@@ -144,13 +144,13 @@ def test_axes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"radius": 3}, "recipe.options.radius: unknown option; did you mean 'radii'"),
-        ({"points": 6}, "recipe.options.points: Input should be 4 or 8; found 6"),
+        ({"radius": 3}, "recipe.options: unknown option 'radius'; did you mean 'radii'"),
+        ({"points": 6}, "recipe.options: option 'points': Input should be 4 or 8; found 6"),
         ({"points": 4, "bins": "uniform"}, "recipe.options: bins: uniform is for 8 points"),
-        ({"radii": [1, 1, 0]}, r"recipe.options.radii.2: .*greater than or equal to 1; found 0"),
-        ({"blocks": [5, 5]}, "recipe.options.blocks"),
-        ({"overlap": 1.0}, "recipe.options.overlap"),
-        ({"normalise": "often"}, "recipe.options.normalise"),
+        ({"radii": [1, 1, 0]}, r"recipe.options: option 'radii.2': .*greater than or equal to 1; found 0"),
+        ({"blocks": [5, 5]}, "recipe.options: option 'blocks.2': Field required"),
+        ({"overlap": 1.0}, "recipe.options: option 'overlap': Input should be less than or equal to 0.9"),
+        ({"normalise": "often"}, "recipe.options: option 'normalise': Input should be a valid boolean"),
     ],
 )
 def test_options_that_cannot_be(options, message):

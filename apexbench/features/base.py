@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from apexbench.errors import InputError, nearest
-
-Axes = tuple[str, ...]
+from apexbench.config.recipes import Axes
+from apexbench.errors import InputError
+from apexbench.registry import checked
 
 
 class Options(BaseModel):
@@ -28,7 +28,6 @@ class Extractor:
     uses_gpu : whether a job asks for a GPU.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
-    state : tensors of its network by name, in place of the weights that the options name; None: those.
     """
 
     reads: ClassVar[tuple] = ()
@@ -36,26 +35,14 @@ class Extractor:
     adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Options | None = None, *, device: str = "cpu", state: Mapping[str, Any] | None = None):
+    def __init__(self, options: Options | None = None, *, device: str = "cpu"):
         self.options = options if options is not None else self.Options()
         self.device = device
-        self.state = state
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Options:
         """Return checked options; InputError, one line for each mistake, with `where` naming file and field."""
-        try:
-            return cls.Options.model_validate(dict(values))
-        except ValidationError as error:
-            lines = []
-            for item in error.errors():
-                field = ".".join([where, *(str(part) for part in item["loc"])])
-                if item["type"] == "extra_forbidden":
-                    lines.append(f"{field}: unknown option; {nearest(str(item['loc'][0]), cls.Options.model_fields)}")
-                else:
-                    message = item["msg"].removeprefix("Value error, ")
-                    lines.append(f"{field}: {message}" + (f"; found {item['input']!r}" if item["loc"] else ""))
-            raise InputError("\n".join(lines)) from None
+        return checked(cls.Options, values, where, "option")
 
     def axes(self, given: Axes) -> Axes:
         """Return the names of the axes of a row, from those of a clip; InputError if it does not take such clips."""

@@ -22,10 +22,10 @@ _BATCH = 16
 _WHERE = "config/recipes.yaml"
 
 
-def load_network(network: str, weights: Weights, seed: int, state=None):
-    """Return a timm model without its head, in eval mode; `state`, {name: tensor}, goes before `weights`.
+def load_network(network: str, weights: Weights, seed: int):
+    """Return a timm model without its head, in eval mode.
 
-    Raises InputError if the network or the tag is unknown, or the file or the state is missing or does not fit.
+    Raises InputError if the network or the tag is unknown, or the file is missing or does not fit.
     """
     spare_dynamo()
     ensure_torchvision()
@@ -36,9 +36,7 @@ def load_network(network: str, weights: Weights, seed: int, state=None):
         raise InputError(f"{_WHERE}: network {network!r}; {nearest(network, timm.list_models('resnet*'))}")
     torch.manual_seed(seed)
     model = timm.create_model(network, num_classes=0).eval()
-    if state is not None:
-        load(model, dict(state), f"the given weights of {network}")
-    elif not weights.random:
+    if not weights.random:
         load(model, state_of(weights, _WHERE), weights.file or weights.timm)
     return model
 
@@ -67,7 +65,7 @@ class ResNet(Extractor):
     @cached_property
     def _network(self):
         options = self.options
-        return load_network(options.network, options.weights, options.seed, self.state).to(self.device)
+        return load_network(options.network, options.weights, options.seed).to(self.device)
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         import torch

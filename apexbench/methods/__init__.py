@@ -1,8 +1,5 @@
 """Methods: one module for each. A method is found by its file name, `flow-svm` in `flow_svm.py`."""
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +8,11 @@ from apexbench.config.methods import Budget, MethodCard
 from apexbench.errors import InputError, nearest
 from apexbench.methods.base import Axes, Classic, Fold, Method, Params, ProtocolFacts, alternatives
 from apexbench.methods.deep import Deep
+from apexbench.registry import class_named, module_names
 
 __all__ = [
     "Classic", "Deep", "Fold", "Method", "Params", "ProtocolFacts",
-    "check_card", "check_inputs", "class_of", "create", "find", "names",
+    "check_card", "check_inputs", "create", "find", "names",
 ]  # fmt: skip
 
 _NOT_METHODS = {"augmentation", "base", "deep", "mixing", "networks", "pretraining"}
@@ -22,28 +20,12 @@ _NOT_METHODS = {"augmentation", "base", "deep", "mixing", "networks", "pretraini
 
 def names() -> list[str]:
     """Return the names of all methods, without importing them."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name.replace("_", "-") for name in found if name not in _NOT_METHODS)
+    return module_names(__path__, _NOT_METHODS)
 
 
 def find(name: str) -> type[Method]:
     """Return the class of a method; InputError with the nearest name if there is none."""
-    if name not in names():
-        raise InputError(f"unknown method {name!r}; {nearest(name, names())}")
-    return class_of(f"{__name__}.{name.replace('-', '_')}", Method)
-
-
-def class_of(module_name: str, base: type) -> type:
-    """Return the one class of a module that derives from `base`; InputError if there is none, or another."""
-    module = importlib.import_module(module_name)
-    found = [
-        member
-        for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, base) and member.__module__ == module.__name__ and not member.__name__.startswith("_")
-    ]
-    if len(found) != 1:
-        raise InputError(f"{module.__file__}: expected one {base.__name__} class, found {len(found)}")
-    return found[0]
+    return class_named(name, names(), __name__, Method, "method")
 
 
 def check_card(

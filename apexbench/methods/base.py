@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from apexbench.errors import InputError, nearest
+from apexbench.config.recipes import Axes
+from apexbench.registry import checked
 from apexbench.weights import Weights
 
 # What a method gets of some clips: the rows of its packs by role, `<role>_lengths` where a pack has lengths, and `id`
 # and `subject` of each clip, texts (N,): so a method without packs knows N too.
 Inputs = dict[str, np.ndarray]
-Axes = tuple[str, ...]
 
 # axes of one clip, as packs name them
 FLOW: Axes = ("motion", "y", "x")
@@ -138,21 +138,7 @@ class Method:
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Params:
         """Validate hyper-parameters; `where` names the card for the message."""
-        try:
-            return cls.Parameters.model_validate(dict(values))
-        except ValidationError as error:
-            lines = []
-            for item in error.errors():
-                name = ".".join(str(part) for part in item["loc"])
-                if not name:
-                    lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
-                elif item["type"] == "extra_forbidden":
-                    known = nearest(name, cls.Parameters.model_fields)
-                    lines.append(f"{where}: unknown hyper-parameter {name!r}; {known}")
-                else:
-                    text = item["msg"].removeprefix("Value error, ")
-                    lines.append(f"{where}: hyper-parameter {name!r}: {text}; found {item['input']!r}")
-            raise InputError("\n".join(lines)) from None
+        return checked(cls.Parameters, values, where, "hyper-parameter")
 
 
 class Classic(Method):

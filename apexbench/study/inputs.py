@@ -62,7 +62,9 @@ class Inputs(Checked):
     def feature_weights(self, recipe: str) -> list[str]:
         """Return the file of an extractor's weights, if they are not random."""
         card = self.recipes.features[recipe]
-        options = find_extractor(card.extractor).parse(card.options, f"config/recipes.yaml: features.{recipe}.options")
+        options = find_extractor(card.extractor).parse(
+            card.options, f"config/recipes.yaml: field 'features.{recipe}.options'"
+        )
         weights = getattr(options, "weights", Weights())
         if weights.pretraining:
             raise InputError(

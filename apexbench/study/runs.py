@@ -64,6 +64,7 @@ class Runs(Inputs):
     def given_logs(self) -> list[str]:
         return [run for run in self.runs if run not in self.methods]
 
+    @cache
     def recipes_in_use(self) -> list[str]:
         """Return the recipes that a configured method reads, and all that they are made of, in the file's order."""
         used: set[str] = set()

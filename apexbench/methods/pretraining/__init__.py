@@ -4,12 +4,10 @@ A task is a deep method whose trained model gives a state dict: the same loop, w
 sees, a recipe of config/recipes.yaml says (docs/add-a-method.md, Weights).
 """
 
-import pkgutil
 from typing import ClassVar
 
-from apexbench.errors import InputError, nearest
-from apexbench.methods import class_of
 from apexbench.methods.deep import Deep
+from apexbench.registry import class_named, module_names
 
 
 class Task(Deep):
@@ -30,11 +28,9 @@ class Task(Deep):
 
 def task_names() -> list[str]:
     """Return the names of all tasks, without importing them."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    return module_names(__path__)
 
 
 def find_task(name: str) -> type[Task]:
     """Return the class of a task; InputError with the nearest name if there is none."""
-    if name not in task_names():
-        raise InputError(f"unknown task {name!r}; {nearest(name, task_names())}")
-    return class_of(f"{__name__}.{name.replace('-', '_')}", Task)
+    return class_named(name, task_names(), __name__, Task, "task")
