@@ -112,6 +112,8 @@ class Project:
                 self._run(file, f"runs.{row}", run)
         for row, also in card.also.items():
             self._run(file, f"also.{row}.run", also.run)
+        for number, run in enumerate(card.losses):
+            self._run(file, f"losses.{number}", run)
         looked_up: dict[str, Any] = {"rows": list(rows)}
         if card.kind == "published":
             places = {place for protocol, its in self.protocols.items() for place in (protocol, *its.slices)}
@@ -130,9 +132,15 @@ class Project:
             self.methods[run], self.card_of[run] = its, card
 
     def _check_settings(self) -> None:
-        for field, names in {"protocols": self.protocols, "tables": self._names("tables")}.items():
+        known = {"protocols": self.protocols, "table_protocols": self.protocols, "tables": self._names("tables")}
+        for field, names in known.items():
             for name in getattr(self.settings, field):
                 self._known("config/config.yaml", field, name, names)
+        for name in set(self.settings.protocols) & set(self.settings.table_protocols):
+            raise InputError(
+                f"config/config.yaml: field 'table_protocols': {name!r} is one of 'protocols' too: every run is "
+                f"trained there; leave it out of one of the two"
+            )
         for protocol, names in self.settings.leave_out.items():
             self._known("config/config.yaml", "leave_out", protocol, self.protocols)
             for name in names:
@@ -326,7 +334,12 @@ class Project:
 
     def used_datasets(self) -> list[str]:
         """Return the data sets that the configured protocols read."""
-        return sorted({d for name in self.settings.protocols for d in self.protocols[name].datasets})
+        return sorted({d for name in self.studied for d in self.protocols[name].datasets})
+
+    @property
+    def studied(self) -> tuple[str, ...]:
+        """The protocols under which anything is trained: the study's, then those of its tables."""
+        return self.settings.protocols + self.settings.table_protocols
 
 
 def load_project(settings: Mapping, root: str | os.PathLike) -> Project:

@@ -53,6 +53,32 @@ rule curve_figure:
         "../workflow/scripts/curve_figure.py"
 
 
+rule loss_figure:
+    input:
+        ask("loss_predictions"),
+    output:
+        report(
+            "results/{study}/figures/losses-{table}.svg",
+            caption="../workflow/report/losses.rst",
+            category="Scores",
+            labels={"protocol": "{table}", "figure": "losses by epoch"},
+        ),
+    log:
+        "results/logs/loss_figure/{study}/{table}.log",
+    benchmark:
+        "results/benchmarks/loss_figure/{study}/{table}.tsv"
+    conda:
+        CONDA
+    params:
+        code=STUDY.code("loss_figure"),
+        runs=ask("losses_by_run"),
+        jobs=ask("loss_jobs"),
+        titles=ask("loss_titles"),
+        title=ask("curve_title"),
+    script:
+        "../workflow/scripts/loss_figure.py"
+
+
 rule readme:
     input:
         tables=STUDY.readme_tables(),

@@ -212,7 +212,7 @@ def test_the_file_of_predictions(study, tmp_path):
     frame = _run(study, tmp_path / "o.parquet", _job("draws"), [*FOLDS, "a:404"])  # a subject without clips here
     assert list(frame.columns) == [
         "protocol", "run", "method", "seed", "fold", "dataset", "subject", "clip", "onset", "label", "epoch",
-        "p0", "p1", "p2",
+        "training_loss", "p0", "p1", "p2",
     ]  # fmt: skip
     assert len(frame) == 12 * 3 and set(frame["fold"]) == set(FOLDS)
     assert frame[["protocol", "run", "method", "seed"]].drop_duplicates().values.tolist() == [["p", "mine", "draws", 0]]

@@ -199,6 +199,13 @@ def look_up(
     """
     file, path = f"config/tables/{name}.yaml", folder / card.published
     columns, says = _columns(card, file, conventions)
+    for row, its in card.beside.items():
+        for protocol, ours in its.items():
+            where = f"{file}: field 'beside.{row}.{protocol}'"
+            if protocol not in {column.protocol for column in columns}:
+                raise InputError(f"{where}: no column has {protocol!r}; {nearest(protocol, card.columns)}")
+            if ours not in places:
+                raise InputError(f"{where}: unknown name {ours!r}; {nearest(ours, places)}")
     for column in columns:
         if column.beside and column.beside not in places:
             raise InputError(
@@ -210,4 +217,7 @@ def look_up(
     printed = read_published(path, card.table or name)
     _check(columns, printed, file, path)
     runs = _runs(card, printed, file, path, run_of)
+    for row in card.beside:
+        if row not in (known := {number.row for number in printed} | set(card.also)):
+            raise InputError(f"{file}: field 'beside': {path} has no {row!r}; {nearest(row, known)}")
     return {"columns": columns, "runs": runs, "caption": " ".join(filter(None, [card.caption, says]))}

@@ -43,7 +43,9 @@ class Settings(Model):
     leave_out: dict[str, tuple[str, ...]] = {}
     """{protocol: runs, or cards for all of their runs} that are not trained there."""
     protocols: tuple[str, ...] = Field(min_length=1)
-    """Entries of protocols.yaml."""
+    """Entries of protocols.yaml: every run is trained under each of them."""
+    table_protocols: tuple[str, ...] = ()
+    """More entries, under which only those runs are trained that a printed table has there; on no leaderboard."""
     methods: tuple[str, ...] = Field(min_length=1)
     """Cards of config/methods, or single runs of a sweep."""
     tables: tuple[str, ...]
@@ -63,7 +65,7 @@ class Settings(Model):
             raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
-    @field_validator("seeds", "protocols", "methods", "tables")
+    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables")
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]

@@ -18,6 +18,8 @@ _KINDS = {
     "convention": ("published",),
     "columns": ("published",),
     "runs": ("published",),
+    "beside": ("published",),
+    "losses": ("published",),
     "also": ("published",),
     "curve": ("published",),
     "metrics": ("leaderboard",),
@@ -98,8 +100,12 @@ class _Fields(Model):
     """The name of the table in that file; left out: the name of this card."""
     runs: dict[str, str] = {}
     """{printed row: run} where `method` in config/published names another one; `published-only`: no run at all."""
+    beside: dict[str, dict[str, str]] = {}
+    """{printed row: {printed protocol: ours}} where a row was not trained under the protocol of its column."""
     also: dict[str, AlsoCard] = {}
     """Rows of ours below the printed ones."""
+    losses: tuple[str, ...] = ()
+    """Runs whose loss by epoch, of training and test clips, is drawn, under the protocol of the first column."""
     curve: str = ""
     """Name of an axis: draws the rows, named `<anything>=<number>`, as a figure over that number."""
 

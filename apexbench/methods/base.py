@@ -97,6 +97,7 @@ class Method:
     uses_gpu : whether a job asks for a GPU.
     test_params, test_sizes : hyper-parameters and sizes of axes with which the tests run the method in a second.
     params : its hyper-parameters.
+    losses : of each epoch of the last training, the mean loss of its clips; empty where there are no epochs.
     """
 
     reads: ClassVar[Mapping[str, Axes | tuple[Axes, ...]]] = {}
@@ -109,6 +110,7 @@ class Method:
     def __init__(self, num_classes: int, params: Params | None = None):
         self.num_classes = num_classes
         self.params = params if params is not None else self.Parameters()
+        self.losses: list[float] = []
 
     def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
         """Train on the training clips and return the class scores of the test clips, (epochs, N, C) float32.

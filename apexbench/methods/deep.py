@@ -30,6 +30,10 @@ class Deep(Method):
 
     In the order of a training: `fit`, `build`, `tensors`, `optimizer`; in each epoch `begin_epoch`, `batches`, and for
     each batch `step`, which is `transform`, the model and `loss`; then `transform`, the model and `logits` of the test.
+
+    Attributes
+    ----------
+    losses : the mean loss of the training clips in each epoch so far, over the steps as they were taken.
     """
 
     Parameters: ClassVar[type[Params]] = DeepParams
@@ -94,9 +98,13 @@ class Deep(Method):
 
     def loss(self, output, targets):
         """Return the scalar loss of what the model returned; targets are classes (B,), or soft labels (B, C)."""
+        return self.score_loss(self.logits(output), targets)
+
+    def score_loss(self, scores, targets):
+        """Return the scalar loss of class scores (B, C) alone: the one that figures show of the test clips."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(self.logits(output), targets)
+        return cross_entropy(scores, targets)
 
     def presence_loss(self, output, targets):
         """Return the scalar loss where a clip may have several classes, targets (B, C)."""
@@ -194,13 +202,18 @@ def epochs(method: Deep, train: Inputs, labels: np.ndarray | None, fold: Fold) -
     made = method.optimizer(model)
     optimizer, scheduler = made if isinstance(made, tuple) else (made, None)
     forward = torch.compile(model) if p.compile else model
+    method.losses = []
     for epoch in trange(p.epochs, desc="epochs", leave=False, delay=30, mininterval=10):  # seen where folds take long
         method.begin_epoch(model, clips, epoch)
         model.train()
+        total, seen = 0.0, 0
         for rows in method.batches(clips.labels, order):
             optimizer.zero_grad(set_to_none=True)
-            method.step(forward, clips, torch.as_tensor(rows, device=fold.device), rng).backward()
+            loss = method.step(forward, clips, torch.as_tensor(rows, device=fold.device), rng)
+            loss.backward()
             optimizer.step()
+            total, seen = total + loss.detach() * len(rows), seen + len(rows)
+        method.losses.append(float(total) / max(seen, 1))
         if scheduler is not None:
             scheduler.step()
         yield model

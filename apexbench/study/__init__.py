@@ -11,7 +11,7 @@ from typing import Any
 
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
-from apexbench.tables.places import needed
+from apexbench.tables.places import needed, place
 
 __all__ = ["SHARED", "Study"]
 
@@ -46,7 +46,7 @@ class Study(Runs):
     def ranked_protocols(self) -> list[str]:
         """Return protocols without a clip in common: a data set and a composite that holds it would count it twice."""
         ranked, taken = [], set()
-        for protocol in self.protocols:
+        for protocol in self.settings.protocols:
             folders = {self.project.folder_of(dataset) for dataset in self.project.protocols[protocol].datasets}
             if not folders & taken:
                 ranked.append(protocol)
@@ -71,7 +71,9 @@ class Study(Runs):
         return dumped(self.project.tables[table])
 
     def table_protocols(self, table: str) -> list[str]:
-        return needed(self.project.tables[table], self.project.protocols, self.protocols)
+        card = self.project.tables[table]
+        studied = self.protocols if card.kind in ("published", "data") else self.settings.protocols
+        return needed(card, self.project.protocols, studied)
 
     def _table_files(self, table: str, folder: str) -> dict[str, dict[str, str]]:
         """The files that a table of some kind is made of: {what: {protocol or data set: path}}."""
@@ -116,12 +118,34 @@ class Study(Runs):
         datasets = {d for name in self.table_protocols(table) for d in self.project.protocols[name].datasets}
         return self.project.tables[table].title + self.mark(datasets)
 
+    # losses
+
+    def _loss_protocol(self, table: str) -> str:
+        card = self.project.tables[table]
+        found = place(card.columns[0].beside or card.columns[0].protocol, self.project.protocols)
+        return found[0] if found and found[0] in self.protocols else ""
+
+    def losses_by_run(self, table: str) -> dict[str, list[str]]:
+        """Return {run: predictions} of the runs whose losses a table's figure shows, as far as they are trained."""
+        protocol, runs = self._loss_protocol(table), self.project.tables[table].losses
+        trained = [run for run in runs if protocol and run in self.methods and not self.why_not(protocol, run)]
+        return {run: self.predictions(protocol, run) for run in trained}
+
+    def loss_predictions(self, table: str) -> list[str]:
+        return [path for paths in self.losses_by_run(table).values() for path in paths]
+
+    def loss_jobs(self, table: str) -> dict[str, dict]:
+        return {run: self.job(self._loss_protocol(table), run) for run in self.losses_by_run(table)}
+
+    def loss_titles(self, table: str) -> dict[str, str]:
+        return {run: self.runs[run].title for run in self.losses_by_run(table)}
+
     def _table_benchmarks(self, table: str) -> list:
         """Benchmark files of the training jobs: [protocol, run, files] each; only the runtime table reads them."""
         if self.project.tables[table].kind != "runtime":
             return []
         pattern = "results/benchmarks/train/{run}/seed{seed}/folds{folds}.tsv"
-        return [[p, run, self._per_job(pattern, p, run)] for p in self.protocols for run in self.runs]
+        return [[p, run, self._per_job(pattern, p, run)] for p in self.table_protocols(table) for run in self.runs]
 
     def readme_tables(self) -> list[str]:
         return [f"results/{self.name}/tables/{name}.md" for name, card in self.project.tables.items() if card.readme]
@@ -163,12 +187,13 @@ class Study(Runs):
         """Return every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
         results = f"results/{self.name}"
         paths = [f"{results}/tables/{name}.html" for name in self.project.tables]
-        for protocol in self.protocols:
+        for protocol in self.settings.protocols:
             if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
                 paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
         if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
             paths.append(f"{results}/figures/critical-difference.svg")
         paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.project.tables.items() if card.curve]
+        paths += [f"{results}/figures/losses-{name}.svg" for name in self.project.tables if self.losses_by_run(name)]
         for dataset in self.datasets:
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])

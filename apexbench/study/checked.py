@@ -40,7 +40,7 @@ class Checked:
         check_scoring(self.project.conventions, self.project.tables)
         self.runs: dict[str, MethodCard] = self.project.methods
         self.shown = [run for run, card in self.runs.items() if card.leaderboard]
-        self.protocols = self.settings.protocols
+        self.protocols = self.project.studied
         self.datasets = self.project.used_datasets()
         self.folds = {p: fold_names(self.project.protocols[p], self.project.tested(p)) for p in self.protocols}
         self.licensed = {dataset: self.project.source(dataset) == "licensed" for dataset in self.datasets}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from apexbench.config.methods import MethodCard
@@ -11,6 +11,7 @@ from apexbench.errors import InputError
 from apexbench.methods import Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.study.inputs import Inputs, weight_files
+from apexbench.tables.places import places_of
 from apexbench.training.pretraining import Pretrainings
 from apexbench.weights import tag_path
 
@@ -216,11 +217,23 @@ class Runs(Inputs):
         """Return the protocols that a run is trained under."""
         return [protocol for protocol in self.protocols if not self.why_not(protocol, run)]
 
+    @cached_property
+    def _printed_there(self) -> dict[str, set[str]]:
+        """{protocol: runs that a table of another author shows there}."""
+        shown: dict[str, set[str]] = {}
+        for table in self.project.tables.values():
+            if table.kind == "published":
+                for run, protocol in places_of(table, self.project.protocols):
+                    shown.setdefault(protocol, set()).add(run)
+        return shown
+
     @cache
     def why_not(self, protocol: str, run: str) -> str:
         """Return the reason for which a run is not trained under a protocol; empty if it is."""
         if self.project.left_out(protocol, run):
             return "left out by config/config.yaml (leave_out)"
+        if protocol in self.settings.table_protocols and run not in self._printed_there.get(protocol, ()):
+            return "no printed table of this study has it there (table_protocols in config/config.yaml)"
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"

@@ -9,7 +9,7 @@ from apexbench.config.tables import PrintedColumn, Table
 from apexbench.evaluation.audit import audit_file
 from apexbench.evaluation.selection import LEAKING
 from apexbench.numbers import PRINTED
-from apexbench.tables.places import place
+from apexbench.tables.places import needed, place_of
 from apexbench.tables.run_scores import NULL_RUN, RunScores
 from apexbench.tables.table import COLUMNS, COUNTS, FRACTIONS, Column, TableData, TableInputs, join, tidy
 from apexbench.tables.words import RULES, SCORES
@@ -62,23 +62,24 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     path = Path(inputs.published) / card.published
     printed = read_published(path, card.table or name)
     scores, heads = RunScores(inputs), _heads(card, inputs.protocols)
-    places = [place(column.beside or column.protocol, inputs.protocols) for column in card.columns]
     notes = _remarks(printed, path)
     numbers = {(number.row, number.protocol, number.metric): number for number in printed}
     printed_rows = dict.fromkeys(number.row for number in printed)
     rows = printed_rows | card.runs | {row: also.run for row, also in card.also.items()}
-    study = list(dict.fromkeys(found[0] for found, c in zip(places, card.columns, strict=True) if found and c.honest))
-    study = [protocol for protocol in study if protocol in scores.study]
+    study = needed(card, inputs.protocols, scores.study)
     if scores.null_epochs(study):
         rows[NULL_ROW] = NULL_RUN
     cells = []
     for row, run in rows.items():
-        for column, head, where in zip(card.columns, heads, places, strict=True):
+        for column, head in zip(card.columns, heads, strict=True):
             cell = {"status": "published-only"}
             if run and column.honest:
+                where = place_of(card, row, column, inputs.protocols)
                 cell = scores.cell(where, run, column.honest, column.rule, column.as_published)
             number = numbers.get((row, column.protocol, column.metric), numbers.get((row, "", "")))
-            remarks = [card.also[row].note if row in card.also else "", cell.get("ours_note", "")]
+            ours = card.beside.get(row, {}).get(column.protocol)
+            moved = f"ours was trained on {scores.title(ours)} alone" if ours and run and column.honest else ""
+            remarks = [card.also[row].note if row in card.also else "", moved, cell.get("ours_note", "")]
             if number:
                 cell |= {"published": number.value, "printed": number.printed}
                 remarks = [notes[number.place], *remarks]

@@ -35,11 +35,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Scored:
-    """What came out of one model: scores (epochs, N, C) of some rows of the protocol's table, under a fold's name."""
+    """What came out of one model: scores (epochs, N, C) of some rows of the protocol's table, under a fold's name.
+
+    `losses` are those of the training clips, by epoch; empty where nothing of the kind is known.
+    """
 
     fold: str
     rows: Sequence[int]
     scores: np.ndarray
+    losses: Sequence[float] = ()
 
 
 def record_of(
@@ -109,6 +113,8 @@ def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, out
         part = pd.concat([rows] * epochs, ignore_index=True)
         part.insert(0, "fold", item.fold)
         part["epoch"] = np.repeat(np.arange(1, epochs + 1), len(rows))
+        losses = np.asarray(item.losses if len(item.losses) else [np.nan] * epochs, np.float32)
+        part["training_loss"] = np.repeat(losses, len(rows))
         part[[f"p{c}" for c in range(classes)]] = item.scores.reshape(-1, classes)
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)

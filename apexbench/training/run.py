@@ -185,18 +185,19 @@ def run_folds(
         file = kept / file_of(task.name)
         found = taken_up(file, key)
         if found is not None:
-            done.append(Scored(task.fold, task.test, found["scores"]))
+            done.append(Scored(task.fold, task.test, found["scores"], found["losses"]))
             seconds += found.meta["seconds"]
             continue
         start = time.perf_counter()
         try:
-            scores = _train(opened, job, task, device, weights, people_of)
+            scores, losses = _train(opened, job, task, device, weights, people_of)
         except Exception as error:
             error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {task.name}")
             raise
         spent = time.perf_counter() - start
-        write_tensors(file, {"scores": scores}, {"kind": "fold", "key": key, "fold": task.name, "seconds": spent})
-        done.append(Scored(task.fold, task.test, scores))
+        meta = {"kind": "fold", "key": key, "fold": task.name, "seconds": spent}
+        write_tensors(file, {"scores": scores, "losses": losses}, meta)
+        done.append(Scored(task.fold, task.test, scores, losses))
         seconds += spent
     counted = len({task.fold for task in tasks})
     params = opened.make().params.model_dump(mode="json")
@@ -207,10 +208,11 @@ def run_folds(
 
 def _train(
     opened: Opened, job: Job, task: Task, device: str, weights: Mapping, people_of: Mapping | None
-) -> np.ndarray:
-    """Train one model; the rows of its clips are read for it, and forgotten with it."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train one model, for its scores and losses; the rows of its clips are read for it, and forgotten with it."""
     method, rows = opened.make(), opened.rows
     tested = rows.people(task.test, people_of)
     states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}")
     train, test = rows.inputs(task.train), rows.inputs(task.test)
-    return train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
+    scores = train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
+    return scores, np.asarray(method.losses, np.float32)
