@@ -71,38 +71,38 @@ rule import_log:
 ruleorder: import_log > train
 
 
-rule mixing_picture:
+rule inside_picture:
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("mixing_weights"),
+        weights=ask("inside_weights"),
     output:
         report(
-            "results/{study}/figures/mixing-{protocol}-{run}.png",
-            caption="../workflow/report/mixing.rst",
+            "results/{study}/figures/inside-{protocol}-{run}.png",
+            caption="../workflow/report/inside.rst",
             category="Motion",
-            labels={"protocol": "{protocol}", "run": "{run}", "figure": "mixing and attention"},
+            labels={"protocol": "{protocol}", "run": "{run}", "figure": "the model at work"},
         ),
     log:
-        "results/logs/mixing_picture/{study}/{protocol}/{run}.log",
+        "results/logs/inside_picture/{study}/{protocol}/{run}.log",
     benchmark:
-        "results/benchmarks/mixing_picture/{study}/{protocol}/{run}.tsv"
+        "results/benchmarks/inside_picture/{study}/{protocol}/{run}.tsv"
     conda:
         CONDA
     resources:
         gpu=ask("training_gpus"),
         mem_mb=ask("training_memory"),
     params:
-        code=STUDY.code("mixing_picture"),
-        job=ask("mixing_job"),
+        code=STUDY.code("inside_picture"),
+        job=ask("inside_job"),
         roles=ask("training_roles"),
-        weights=ask("mixing_weights_by_name"),
+        weights=ask("inside_weights_by_name"),
         people_of=ask("people_of"),
-        title=ask("mixing_title"),
+        title=ask("inside_title"),
     script:
-        "../workflow/scripts/mixing_picture.py"
+        "../workflow/scripts/inside_picture.py"
 
 
-use rule mixing_picture as mixing_picture_licensed with:
+use rule inside_picture as inside_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/mixing-{protocol}-{run}.png",
+        "results/{study}/figures-licensed/inside-{protocol}-{run}.png",

@@ -11,7 +11,7 @@ from small_networks import RESNET, VIT
 
 from apexbench.methods.base import FLOW, KEY_FRAMES
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.stages import mixing_picture as stage
+from apexbench.stages import inside_picture as stage
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training import run
 from apexbench.training.record import Job
@@ -49,7 +49,8 @@ def test_the_picture_shows_clips_of_a_subject_that_the_model_has_not_seen(tmp_pa
         stage, "epochs", lambda m, inputs, *rest: learnt.extend(inputs["id"]) or train(m, inputs, *rest)
     )
     picture = {"protocol": str(tmp_path / "p.csv"), "packs": packs, "output": "out.png", "title": "t"}
-    stage.mixing_picture(job=_job("mixmeformer"), most=2, **picture)
+    monkeypatch.setattr(stage, "SHOWN", 2)
+    stage.inside_picture(job=_job("mixmeformer"), **picture)
     (clips,) = drawn
     assert [clip["name"] for clip in clips] == ["1: c0", "1: c1"]
     assert len(learnt) == 6 and not any(name.startswith("a/1/") for name in learnt)
@@ -68,7 +69,7 @@ def test_the_picture_is_written_with_or_without_an_onset_frame(tmp_path):
         "one": Job(0, "p", ("x", "y"), "run", "vit-flow", {**vit, "mixing": "cutmix"}, 0, "quick", "", "c"),
     }.items():
         picture = {"protocol": str(tmp_path / "p.csv"), "packs": packs, "title": "t"}
-        stage.mixing_picture(job=job, output=str(tmp_path / f"{name}.png"), **picture)
+        stage.inside_picture(job=job, output=str(tmp_path / f"{name}.png"), **picture)
     wide, narrow = (cv2.imread(str(tmp_path / f"{name}.png")) for name in ("two", "one"))
     assert wide.shape[1] > narrow.shape[1] > 500
 

@@ -320,10 +320,10 @@ def test_pretrained_weights_a_file_and_a_tag_and_the_picture_of_what_is_mixed(st
         (study / f"config/methods/{name}.yaml").write_text(json.dumps(card))
     words = ["--config", 'protocols=["samm-3"]', "tables=[]", "study=weighty"]
     jobs = planned(study, *words, 'methods=["own","tagged"]')
-    assert jobs["train"] == 2 and jobs["weights"] == 1 and jobs["mixing_picture"] == 2
+    assert jobs["train"] == 2 and jobs["weights"] == 1 and jobs["inside_picture"] == 2
     call(study, "snakemake", "--cores", "2", *words, 'methods=["own"]')
     assert predictions(study, "samm-3", "own")["epoch"].max() == 2
-    assert (study / "results/weighty/figures/mixing-samm-3-own.png").stat().st_size > 10_000
+    assert (study / "results/weighty/figures/inside-samm-3-own.png").stat().st_size > 10_000
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     call(study, "snakemake", "--cores", "2", *words, 'methods=["tagged"]', code=1)
     (log,) = (study / "results/logs/weights").glob("*.log")

@@ -116,6 +116,11 @@ class Deep(Method):
         """Return the class scores (B, C) of what the model returned."""
         return output
 
+    @classmethod
+    def inside(cls, params: Params) -> str:
+        """Return which drawing of stages/inside_picture.py shows the trained model at work; empty: none."""
+        return ""
+
     def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
         return train_and_score(self, train, labels, test, fold)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from apexbench.methods import Deep
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
 from apexbench.tables.places import needed, place
@@ -199,32 +200,32 @@ class Study(Runs):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.png"] if self.onset_frames(dataset) else []
                 paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in self.flow_in_use()]
-        return paths + self._mixing_pictures()
+        return paths + self._inside_pictures()
 
     def _picture_folder(self, datasets: Sequence[str]) -> str:
         licensed = any(self.licensed[dataset] for dataset in datasets)
         return f"results/{self.name}/figures{'-licensed' if licensed else ''}"
 
-    def _mixing_pictures(self) -> list[str]:
-        """A picture of each shown run that mixes and attends, on the first protocol that it is trained on."""
+    def _inside_pictures(self) -> list[str]:
+        """A picture of each shown run that shows itself at work, on the first protocol that it is trained on."""
         paths = []
         for run in self.shown:
-            if run in self.methods and getattr(self.methods[run], "attends", False):
+            if run in self.methods and issubclass(self.methods[run], Deep):
                 for protocol in self.trained_on(run)[:1]:
-                    if self.mixing(protocol, run) != "none":
+                    if self.methods[run].inside(self.params(protocol, run)):
                         folder = self._picture_folder(self.project.protocols[protocol].datasets)
-                        paths.append(f"{folder}/mixing-{protocol}-{run}.png")
+                        paths.append(f"{folder}/inside-{protocol}-{run}.png")
         return paths
 
-    def mixing_job(self, protocol: str, run: str) -> dict[str, Any]:
+    def inside_job(self, protocol: str, run: str) -> dict[str, Any]:
         return self.job(protocol, run) | {"seed": self.settings.seeds[0]}
 
-    def mixing_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
+    def inside_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
         """Return {hyper-parameter: file} for the first fold."""
         return self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])
 
-    def mixing_weights(self, protocol: str, run: str) -> list[str]:
-        return list(self.mixing_weights_by_name(protocol, run).values())
+    def inside_weights(self, protocol: str, run: str) -> list[str]:
+        return list(self.inside_weights_by_name(protocol, run).values())
 
-    def mixing_title(self, protocol: str, run: str) -> str:
+    def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"

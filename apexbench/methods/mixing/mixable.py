@@ -36,6 +36,10 @@ class Mixable(Deep):
     motion: ClassVar[tuple[str, ...] | None] = None
     attends: ClassVar[bool] = False
 
+    @classmethod
+    def inside(cls, params) -> str:
+        return "mixing" if cls.attends and params.mixing != "none" else ""
+
     @property
     def grid(self) -> int:
         """Patches on a side, by which masks are made; MEMix has 14 on 224 px."""

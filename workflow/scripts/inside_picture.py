@@ -1,12 +1,12 @@
-"""Draw what a run mixes and where its model looks, for some clips of the first fold's test subject."""
+"""Draw a trained model at work, on some clips of the first fold's test subject."""
 
 from apexbench.jobs import job
-from apexbench.stages.mixing_picture import mixing_picture
+from apexbench.stages.inside_picture import inside_picture
 from apexbench.training.device import lease
 from apexbench.training.record import Job
 
 with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
-    mixing_picture(
+    inside_picture(
         job=Job(**snakemake.params.job),
         protocol=snakemake.input.protocol,
         packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},

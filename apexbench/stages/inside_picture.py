@@ -1,0 +1,101 @@
+"""A trained model at work, to look at: what a run mixes and where it looks, or what it reconstructs and remembers."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from apexbench.clips import ClipId
+from apexbench.figures.mixing import mixing_figure
+from apexbench.methods import Deep
+from apexbench.methods.base import Fold, Inputs
+from apexbench.methods.deep import Clips, epochs
+from apexbench.methods.mixing.mixable import attend
+from apexbench.protocols import splits
+from apexbench.training.record import Job
+from apexbench.training.run import Opened, initial_weights, open_run
+from apexbench.training.seeds import stream
+
+DRAWS = 8  # of the mixing; the one that changes most is drawn
+SHOWN = 4  # clips of the test subject
+
+
+class Still(Clips):
+    """Clips that are not augmented, whatever the generator: what is mixed stays where it is."""
+
+    def batch(self, rows, rng=None) -> dict:
+        return super().batch(rows)
+
+
+@dataclass
+class FirstFold:
+    """The first fold of a run: `models` trains, and gives the model after each epoch, always the same object."""
+
+    method: Deep
+    models: Iterator
+    opened: Opened
+    train: Sequence[int]
+    test: Sequence[int]
+    seed: int
+    device: str
+
+    def inputs(self, rows: Sequence[int]) -> Inputs:
+        return self.opened.rows.inputs(rows)
+
+    def names(self, rows: Sequence[int]) -> list[str]:
+        return [ClipId.parse(name).label for name in self.opened.table["id"].iloc[list(rows)]]
+
+
+def inside_picture(
+    *,
+    job: Job,
+    protocol: str,
+    packs: Mapping[str, Sequence[str]],
+    output: str,
+    title: str,
+    device: str = "cpu",
+    weights: Mapping[str, str] | None = None,
+    people_of: Mapping[str, str] | None = None,
+) -> None:
+    """Train a run's first fold, and draw what its method names as its `inside`, for clips of its test subject.
+
+    The model learns from the other subjects, as in the run.
+    """
+    opened = open_run(job, protocol, packs)
+    method, table = opened.make(), opened.table
+    fold, (train, test) = next(iter(splits(table).items()))
+    seed = stream(job.study_seed, job.protocol, job.run, job.seed, fold)
+    states = initial_weights(method, weights or {}, fold, opened.rows.people(test, people_of), f"run {job.run!r}")
+    models = epochs(method, opened.rows.inputs(train), opened.labels[train], Fold(seed, device, states))
+    drawing = DRAWINGS[method.inside(method.params)]
+    drawing(FirstFold(method, models, opened, train, test[:SHOWN], seed, device), output, title)
+
+
+def draw_mixing(fold: FirstFold, output: str, title: str) -> None:
+    """Draw what is mixed and where the model looks. Flow is drawn as the model reads it: normalised."""
+    method, shown = fold.method, np.arange(len(fold.test))
+    model = deque(fold.models, maxlen=1).pop()
+    # shown are the first; partners come from all
+    batch = [*fold.test, *fold.train[:: max(1, len(fold.train) // (3 * SHOWN))]]
+    inputs, rng = fold.inputs(batch), np.random.default_rng(fold.seed)
+    clips = Still(method, inputs, fold.opened.labels[batch], fold.device)
+    before = clips.batch(shown)["flow"].cpu().numpy()
+    draws = [method.mix(clips, np.arange(len(batch)), rng).inputs["flow"] for _ in range(DRAWS)]
+    after = max((x.cpu().numpy()[shown] for x in draws), key=lambda x: np.abs(x - before).mean())
+    attention = attend(method, model, clips.batch(shown))
+    rows = [
+        {
+            "name": name,
+            "onset": inputs["frames"][i, 0].transpose(1, 2, 0) if "frames" in inputs else None,
+            "flow": np.hypot(*before[i]),
+            "mixed": (before[i] != after[i]).any(0),
+            "blend": np.hypot(*after[i]),
+            "attention": attention[i].reshape(method.grid, method.grid),
+        }
+        for i, name in enumerate(fold.names(fold.test))
+    ]
+    mixing_figure(rows, output, title)
+
+
+DRAWINGS = {"mixing": draw_mixing}
