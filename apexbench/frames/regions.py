@@ -18,10 +18,10 @@ import numpy as np
 
 from apexbench.frames.detection import FaceNotFound, detect_landmarks
 
-# {dlib's landmark, from 0: the mesh point that is nearest to it, or the two between which it lies}. Measured with dlib
-# itself on two portraits and 28 synthetic faces: they miss it by 0.02 to 0.06 of the distance between the outer eye
-# corners. The boxes around those of each region have 0.76 (brows), 0.88 to 0.90 and 0.94 (all) of their union with
-# dlib's in common. Eyes, mouth and the rest of the nose never reach the edge of a box.
+# {dlib's landmark, from 0: the point of the mesh's outline or brow that stands for it, or two, which it lies between}.
+# Chosen by dlib itself on two portraits and 14 synthetic faces, at onset and apex, which are morphed from the same two:
+# they miss its landmarks by 0.02 to 0.06 of the distance between the outer eye corners, and the boxes share 0.76 of
+# their union with dlib's (brows), 0.88 to 0.90, and 0.94 (all). Landmarks that are not listed never reach a box's edge.
 POINTS = {
     # jaw, from ear to chin to ear
     0: (127,), 1: (234, 93), 2: (132,), 3: (58, 215), 4: (172,), 5: (136, 150), 6: (149,), 7: (148, 176), 8: (152,),
