@@ -14,6 +14,7 @@ from apexbench.frames.sampling import CHOICES, check_choice
 from apexbench.motion import FLOWS
 
 _KEYED = ("key-frames", "near-keys", "all")  # choices that surely hold onset and apex
+_BETWEEN = ("tim",)  # choices that make frames which the clip does not have
 
 
 def axes_of(recipes: Recipes, name: str) -> Axes:
@@ -49,6 +50,10 @@ def check_recipes(recipes: Recipes) -> None:
         _known(f"frames.{name}.choose", card.choose, CHOICES)
         _options(CHOICES[card.choose].choose, card.options, f"frames.{name}.options")
         _try(f"frames.{name}.options", check_choice, card.choose, **card.options)
+        if recipes.is_oracle(name) and card.choose in _BETWEEN:
+            known = ", ".join(kind for kind in CHOICES if kind not in _BETWEEN)
+            text = f"{card.choose!r} makes frames that the clip does not have, but {card.crop!r} needs a face in each"
+            raise _wrong(f"frames.{name}.choose", f"{text}; choose {known}")
     for name, card in recipes.magnification.items():
         where = f"magnification.{name}"
         _options(check_clip_options, card.options, f"{where}.options")
@@ -56,6 +61,8 @@ def check_recipes(recipes: Recipes) -> None:
             raise _wrong(f"{where}.factors", f"arm {card.arm!r} needs one factor at least")
         if "near" in shard_axes(recipes, card.of):
             raise _wrong(f"{where}.of", f"{card.of!r} holds frames near the key frames, which are not magnified")
+        if card.arm != "none":
+            _same_place(recipes, card.of, where)
         # the highest frame rate of any release: what fails at it fails everywhere
         for factor in card.factors or (None,):
             _try(f"{where}.options", check_clip_options, card.arm, factor, fps=500.0, **card.options)
@@ -63,6 +70,7 @@ def check_recipes(recipes: Recipes) -> None:
         where = f"flow.{name}"
         _known(f"{where}.algorithm", card.algorithm, FLOWS)
         _options(FLOWS[card.algorithm], card.options, f"{where}.options")
+        _same_place(recipes, card.of, where)
         if card.pairs == "onset-apex" and recipes.frames_of(name).choose not in _KEYED:
             raise _wrong(f"{where}.pairs", f"{card.of!r} need not hold onset and apex; choose {' or '.join(_KEYED)}")
         if "near" in shard_axes(recipes, card.of):
@@ -77,6 +85,17 @@ def check_recipes(recipes: Recipes) -> None:
 
 def _wrong(where: str, text: str) -> InputError:
     return InputError(f"config/recipes.yaml: field '{where}': {text}")
+
+
+def _same_place(recipes: Recipes, of: str, where: str) -> None:
+    """Motion is what differs between frames that show the same place."""
+    if recipes.is_oracle(of):
+        crop = recipes.frames_of(of).crop
+        raise _wrong(
+            f"{where}.of",
+            f"{of!r} is cropped by {crop!r}, by a box of its own in each frame, and from one to the next boxes move as "
+            f"much as faces do; take frames whose crop has region: face",
+        )
 
 
 def _known(where: str, name: str, known) -> None:

@@ -73,7 +73,7 @@ rule crop_sheet:
             "results/{study}/figures/crops-{dataset}.png",
             caption="../workflow/report/crop_sheet.rst",
             category="Faces",
-            labels={"data set": "{dataset}", "figure": "onset crops"},
+            labels={"data set": "{dataset}", "figure": "first crops"},
         ),
     log:
         "results/logs/crop_sheet/{study}/{dataset}.log",

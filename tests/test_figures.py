@@ -156,6 +156,17 @@ def test_a_sheet_shows_every_subject_in_turn(tmp_path, monkeypatch):
     assert [label for label, _ in drawn[0]] == ["6: c0", "6: c1", "7: c0", "7: c1", "11: c0"]
 
 
+def test_a_sheet_of_frames_among_which_onset_and_apex_need_not_be(tmp_path, monkeypatch):
+    clips = {"samm/6/c/1": {"frames": [3, 5], "onset": 1, "apex": 4}}
+    frames = np.stack([np.full((32, 32, 1), level, np.uint8) for level in (10, 20)])
+    meta = {"kind": "shard", "axes": ["frame", "y", "x", "colour"], "clips": clips}
+    write_tensors(tmp_path / "crops", {"samm/6/c/1": frames}, meta)
+    drawn = []
+    monkeypatch.setattr("apexbench.stages.crop_sheet.sheet_figure", lambda crops, output, title: drawn.extend(crops))
+    crop_sheet(shards=[tmp_path / "crops"], output=tmp_path / "sheet.png", title="t")
+    assert [(label, image.shape, image.max()) for label, image in drawn] == [("6: c", (32, 32, 1), 10)]
+
+
 def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
     paths = {}
     for number in range(6):

@@ -27,6 +27,22 @@ class CropRecipe(Model):
     """Side of the crop in px."""
     interpolation: str = "cubic"
     """`cubic`, `bilinear` (OpenCV's), or `pil-bilinear` (Pillow's, which averages where it shrinks)."""
+    region: Literal["face", "action-units"] = "face"
+    """`face`: the whole face, aligned once for each clip. `action-units`: an ORACLE, for the network that reads it; in
+    each frame the box around the part of the face where the clip's coded action units are, found by the mesh and
+    shrunk by OpenCV's INTER_AREA. A method that is to recognise the expression of a test clip does not know them."""
+
+    @model_validator(mode="after")
+    def _regions_have_no_choice(self):
+        for name in ("detector", "margin", "interpolation"):
+            if self.oracle and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"field {name!r}: goes with region: face; a region of action units leaves no choice")
+        return self
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads what is known of a clip only once it is annotated: its action units."""
+        return self.region == "action-units"
 
 
 class FramesRecipe(Model):
@@ -170,6 +186,10 @@ class Recipes(Model):
         """Return the frames recipe that a recipe begins with."""
         recipe = self[name]
         return recipe if isinstance(recipe, FramesRecipe) else self.frames_of(recipe.of)
+
+    def is_oracle(self, name: str) -> bool:
+        """Return whether a recipe reads the action units of the clips, test clips among them."""
+        return self.crops[self.frames_of(name).crop].oracle
 
     def size(self, name: str) -> int:
         """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""

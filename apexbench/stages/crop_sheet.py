@@ -1,4 +1,4 @@
-"""Face crops -> one sheet of a data set's onset crops, for the eye."""
+"""Face crops -> one sheet of a data set's first crops, for the eye."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -6,12 +6,12 @@ from itertools import groupby
 from apexbench.clips import ClipId
 from apexbench.errors import InputError
 from apexbench.figures.crops import sheet_figure
-from apexbench.stages.shards import onset_and_apex
+from apexbench.stages.shards import first_frame
 from apexbench.store import read_tensors
 
 
 def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 40) -> None:
-    """Draw onset crops on a sheet, from every subject in turn, `most` at most."""
+    """Draw the first crop of each clip on a sheet, from every subject in turn, `most` at most."""
     files = [read_tensors(path, kind="shard") for path in shards]
     clips = sorted(((file, name) for file in files for name in file), key=lambda item: ClipId.parse(item[1]))
     queues = [list(some) for _, some in groupby(clips, key=lambda item: ClipId.parse(item[1]).subject)]
@@ -19,5 +19,5 @@ def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 40
     if not picked:
         raise InputError(f"{output}: no clip is left to draw; see the logs of the rule 'faces'")
     picked = sorted(picked[:most], key=lambda item: ClipId.parse(item[1]))
-    crops = [(ClipId.parse(name).label, onset_and_apex(file, name)[0]) for file, name in picked]
-    sheet_figure(crops, output, f"{title}: onset crops of {len(crops)} of {len(clips)} clips")
+    crops = [(ClipId.parse(name).label, first_frame(file, name)) for file, name in picked]
+    sheet_figure(crops, output, f"{title}: first crops of {len(crops)} of {len(clips)} clips")

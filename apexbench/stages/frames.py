@@ -1,16 +1,21 @@
-"""Raw clips -> crops of the chosen frames: one similarity transform for each clip, one resampling for each frame."""
+"""Raw clips -> crops of the chosen frames: one similarity transform for each clip, one resampling for each frame.
 
+Or, as an oracle, the region of a clip's action units, by the landmarks of each frame.
+"""
+
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from apexbench.clips import clip_ids, find_frames, read_index
+from apexbench.clips import action_units, clip_ids, find_frames, read_index
 from apexbench.config.recipes import CropRecipe
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop, resize
 from apexbench.frames.pictures import read_frame
+from apexbench.frames.regions import crop_region, region_of
 from apexbench.frames.sampling import CHOICES, resample, rows
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
@@ -29,7 +34,8 @@ def crop_frames(
     faces : where the faces are, see stages/faces.py; None: frames are faces already, and taken whole.
     recipe : values of a `FramesRecipe`, with those of its `CropRecipe` under `crop`.
 
-    A clip without a face is left out, and named in the shard's record `skipped`.
+    A clip without a face is left out, and named in the shard's record `skipped`. `oracle` says whether the clips'
+    action units chose what was cropped.
     """
     card = CropRecipe(**recipe["crop"])
     where = read_faces(faces) if faces else None
@@ -44,7 +50,7 @@ def crop_frames(
             continue
         tensors[name], records[name] = crop_clip(row, Path(clips) / row.frames_dir, card, recipe, face)
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
-    meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects)}
+    meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects), "oracle": card.oracle}
     write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped})
 
 
@@ -53,29 +59,40 @@ def crop_clip(
 ) -> tuple[np.ndarray, dict]:
     """Return the crops of one clip's chosen frames, and the record that goes with them.
 
-    Its `frames` are frame numbers; between two where frames are interpolated.
+    Its `frames` are frame numbers; between two where frames are interpolated. Of a region of action units it has the
+    `boxes`, px of each frame, and the numbers of frames without a face. Which of its frames move most is seen on crops
+    of the whole face, so that both kinds of crop, of one size, hold the same frames.
     """
     paths = {n: path for n, path in find_frames(folder).items() if row.onset <= n <= row.offset}
     for name in ("onset", "apex"):
         if row[name] not in paths:
             raise InputError(f"{folder}: frame {row[name]}, the {name} of clip {row['clip']}, is missing")
-    numbers, kind, options = list(paths), recipe["choose"], recipe["options"]
+    numbers, kind, options = np.array(list(paths)), recipe["choose"], recipe["options"]
     record = {"onset": int(row.onset), "apex": int(row.apex), "fps": float(row.fps)}
     if CHOICES[kind].pixels:
-        crops, how = _cut([paths[n] for n in numbers], card, face)
+        stack = _read([paths[n] for n in numbers])
+        crops, how = _whole_face(stack, card, face)
         chosen, places = resample(kind, crops, **options)
-        return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
-    wanted, lengths = rows(kind, numbers, int(row.onset), int(row.apex), **options)
+        if not card.oracle:
+            return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
+        wanted, lengths = places.astype(int), None
+    else:
+        wanted, lengths = rows(kind, numbers, int(row.onset), int(row.apex), **options)
     needed, places = np.unique(wanted, return_inverse=True)
-    crops, how = _cut([paths[numbers[i]] for i in needed], card, face)
-    record |= {**how, "frames": np.array(numbers)[wanted].tolist()}
+    stack = stack[needed] if CHOICES[kind].pixels else _read([paths[n] for n in numbers[needed]])
+    places = places.reshape(wanted.shape)
+    if card.oracle:
+        crops, how = _region(stack, row, numbers[needed], places, card.size)
+    else:
+        crops, how = _whole_face(stack, card, face)
+    record |= {**how, "frames": numbers[wanted].tolist()}
     if lengths is not None:
         record["lengths"] = lengths.tolist()
-    return crops[places.reshape(wanted.shape)], record
+    return crops[places], record
 
 
-def _cut(paths: Sequence[Path], card: CropRecipe, face: tuple[np.ndarray, str] | None) -> tuple[np.ndarray, dict]:
-    """Read frames and crop them, (T, S, S, C) uint8, and say how."""
+def _read(paths: Sequence[Path]) -> np.ndarray:
+    """Read frames, (T, H, W, C) uint8."""
     frames = [read_frame(path) for path in paths]
     for path, frame in zip(paths, frames, strict=True):
         if frame.shape != frames[0].shape:
@@ -83,9 +100,30 @@ def _cut(paths: Sequence[Path], card: CropRecipe, face: tuple[np.ndarray, str] |
                 f"{path}: {frame.shape[1]}x{frame.shape[0]}x{frame.shape[2]}, unlike the clip's first frame "
                 f"({frames[0].shape[1]}x{frames[0].shape[0]}x{frames[0].shape[2]}); copy the clip anew from the release"
             )
-    stack = np.stack(frames)
+    return np.stack(frames)
+
+
+def _whole_face(stack: np.ndarray, card: CropRecipe, face: tuple[np.ndarray, str] | None) -> tuple[np.ndarray, dict]:
+    """Crop frames to the face, (T, S, S, C) uint8, and say how."""
     if face is None:
         return resize(stack, card.size, card.interpolation), {"detector": "release"}
     anchors, detector = face
     matrix = alignment(anchors, card.size, card.margin)
     return crop(stack, matrix, card.size, card.interpolation), {"detector": detector, "matrix": matrix.tolist()}
+
+
+def _region(
+    stack: np.ndarray, row: pd.Series, numbers: np.ndarray, places: np.ndarray, size: int
+) -> tuple[np.ndarray, dict]:
+    """Crop frames to the region of the clip's action units, (T, S, S, C) uint8, and say how."""
+    units = sorted(action_units(row.aus))
+    region = region_of(units)
+    crops, boxes, found = crop_region(stack, region, size)
+    faceless = numbers[~found].tolist()
+    if faceless:
+        logging.warning(
+            "no face in %d of %d frames of clip %s/%s; they are cropped by the box of the frame before",
+            len(faceless), len(numbers), row.subject, row["clip"],
+        )  # fmt: skip
+    how = {"detector": "mesh", "region": region, "units": units, "boxes": boxes[places].tolist(), "faceless": faceless}
+    return crops, how

@@ -5,6 +5,12 @@ import numpy as np
 from apexbench.store import Tensors
 
 
+def first_frame(file: Tensors, name: str) -> np.ndarray:
+    """Return the first of a clip's frames, (H, W, C) uint8: the onset, unless motion chose them."""
+    frames = file[name]
+    return frames.reshape(-1, *frames.shape[-3:])[0]
+
+
 def onset_and_apex(file: Tensors, name: str) -> np.ndarray:
     """Return the onset and the apex frame of a clip, (2, H, W, C) uint8; of magnified ones by the first factor."""
     record = file.meta["clips"][name]

@@ -176,8 +176,8 @@ class Study(Runs):
     # figures
 
     def onset_frames(self, dataset: str) -> list[str]:
-        """Return the files whose onset frames a sheet of crops shows: the largest crops that the study makes."""
-        used = [name for name in self.recipes_in_use() if name in self.recipes.frames]
+        """Return the files whose onset frames a sheet shows: the largest crops of whole faces that the study makes."""
+        used = [r for r in self.recipes_in_use() if r in self.recipes.frames and not self.recipes.is_oracle(r)]
         return self.shards(dataset, max(used, key=self.recipes.size)) if used else []
 
     def pictured_shards(self, dataset: str, recipe: str) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Draw the onset crops of a data set on one sheet."""
+"""Draw the first crops of a data set on one sheet."""
 
 from apexbench.jobs import job
 from apexbench.stages.crop_sheet import crop_sheet
