@@ -329,8 +329,8 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
         (
             "recipes.yaml",
             ["flow", "tvl1-28", "of"],
-            "onset-apex",
-            "field 'flow.tvl1-28.of': unknown name 'onset-apex'; did you mean 'onset-apex-192'?",
+            "onset-apex-19",
+            "field 'flow.tvl1-28.of': unknown name 'onset-apex-19'; did you mean 'onset-apex-192'?",
         ),
         (
             "recipes.yaml",

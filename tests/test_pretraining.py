@@ -82,7 +82,7 @@ def equal(one, other):
 
 
 def test_names():
-    assert task_names() == ["reconstruct"]
+    assert task_names() == ["reconstruct", "srmcl-reconstruction"]
     with pytest.raises(InputError, match="unknown task 'reconstruc'; did you mean 'reconstruct'"):
         find_task("reconstruc")
 
