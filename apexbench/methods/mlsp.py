@@ -157,13 +157,17 @@ class Mlsp(Deep):
         return optimizer, torch.optim.lr_scheduler.MultiStepLR(optimizer, p.lr_epochs, p.lr_decay)
 
     def loss(self, output, targets):
-        """Return the mean over clips and steps of -sum w y log p, of classes (B,) or soft labels (B, C)."""
+        """Return the mean over clips and steps of `score_loss`, of what the network gives, (B, steps, C)."""
+        return self.score_loss(output.flatten(0, 1), targets.repeat_interleave(output.shape[1], 0))
+
+    def score_loss(self, scores, targets):
+        """Return the mean of -sum w y log p, of classes (B,) or soft labels (B, C)."""
         import torch
 
         if targets.ndim == 1:
             targets = torch.nn.functional.one_hot(targets, self.num_classes)
-        logs = output.log_softmax(-1).clamp(min=float(np.log(_LOWEST)))
-        return -(logs * (targets * self._class_weights(output.device))[:, None]).sum(-1).mean()
+        logs = scores.log_softmax(-1).clamp(min=float(np.log(_LOWEST)))
+        return -(logs * (targets * self._class_weights(scores.device))).sum(-1).mean()
 
     def presence_loss(self, output, targets):
         """Return the mean binary cross-entropy over clips, steps and classes."""
