@@ -12,12 +12,11 @@ alternate. Also: bfloat16 and torch.compile against float32, and what the forwar
 
 import argparse
 import resource
-import statistics
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from timing import alternate, medians, name_of, peak_of
 
 from apexbench.methods import Fold, create
 from apexbench.methods.deep import Clips, epochs
@@ -25,7 +24,6 @@ from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.training.run import train_fold
 
 CLASSES, SIDE = 5, 224
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, FLOP/s by the data sheets
 FLOPS = 3 * 2 * (16.8e9 + 1.4e9)  # of a training step and clip: ViT-B/16 and ResNet-18 to layer3, 2 per multiply-add
 
 
@@ -61,25 +59,6 @@ def ours(batch: int, device: str, **options) -> Callable[[], None]:
     method = create("mixmeformer", CLASSES, epochs=10**6, batch_size=batch, **options)
     steps: Iterator = epochs(method, inputs, labels, Fold(0, device))
     return lambda: next(steps)
-
-
-def alternate(variants: dict[str, Callable[[], None]], steps: int, device: str) -> dict[str, float]:
-    """Return the median seconds of a step of each variant, after a warm-up; a round runs each once."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(steps + 1):
-        for name, step in variants.items():
-            _wait(device)
-            start = time.perf_counter()
-            step()
-            _wait(device)
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def kept(batch: int, device: str, **options) -> float:
@@ -129,7 +108,7 @@ def main() -> None:
     wanted = parser.parse_args()
     device, batch = wanted.device, wanted.batch
     cpu = device == "cpu"
-    name = f"CPU, {torch.get_num_threads()} threads" if cpu else torch.cuda.get_device_name()
+    name = name_of(device)
     print(
         f"| MixMeFormer, batch {batch}, {SIDE} px, {name} | step | clips/s | of the bare networks' |\n|:--|--:|--:|--:|"
     )
@@ -139,11 +118,11 @@ def main() -> None:
         variants["ours, no mixing"] = ours(batch, device, mixing="none", augmentation="none", **half)
         if wanted.compile:
             variants["ours, compiled"] = ours(batch, device, compile=True, **half)
-        seconds = alternate(variants, wanted.steps, device)
+        seconds = medians(alternate(variants, wanted.steps, device))
         for variant, value in seconds.items():
             part = f"{value / seconds['bare']:.2f}"
             print(f"| {precision}: {variant} | {value * 1e3:.0f} ms | {batch / value:.1f} | {part} |", flush=True)
-        peak = next((flops for key, flops in PEAK.items() if key in name), 0)
+        peak = peak_of(name)
         if peak and precision == "bfloat16":
             print(f"| part of the bfloat16 peak | {FLOPS * batch / seconds['ours'] / peak:.0%} | | |")
         del variants

@@ -1,0 +1,166 @@
+"""benchmarks/gpu.py: its steps are the loop's, its noise is what packs hold, and its page has a row for each method."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from random_clips import clips, small
+
+from apexbench.methods import find
+from apexbench.methods.base import Fold
+from apexbench.methods.deep import epochs
+from apexbench.recipes import axes_of
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import gpu
+import noise
+
+LABELS = np.arange(12) % 3
+LOOK = ["--device", "cpu", "--budget", "quick", "--steps", "3"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def project():
+    return gpu.project_under("quick")
+
+
+# steps
+
+
+@pytest.mark.parametrize("name", ["toy-branches", "toy-memory", "mmnet"])
+def test_as_many_steps_as_an_epoch_has_leave_the_loop_s_weights(name):
+    train = clips(name, 12)
+    looped = next(epochs(small(name), train, LABELS, Fold(5))).state_dict()
+    steps = gpu.Steps(small(name), train, LABELS, Fold(5))
+    before = {key: x.clone() for key, x in steps.model.state_dict().items()}
+    for _ in steps.method.batches(LABELS, torch.Generator()):
+        steps.ours()
+    after = steps.model.state_dict()
+    assert all(torch.equal(after[key], x) for key, x in looped.items())
+    assert any(not torch.equal(after[key], x) for key, x in before.items())
+
+
+def test_only_batches_of_full_size_are_timed():
+    steps = gpu.Steps(small("toy-branches"), clips("toy-branches", 10), LABELS[:10], Fold(0))
+    assert {len(next(steps.batches)) for _ in range(7)} == {4}
+
+
+def _counting(name, **more):
+    """A toy that counts how often it transforms and learns."""
+    kind, calls = find(name), []
+
+    class Counting(kind):
+        def transform(self, batch, rng=None):
+            calls.append("transform")
+            return super().transform(batch, rng)
+
+        def loss(self, output, targets):
+            calls.append("loss")
+            return super().loss(output, targets)
+
+    for key, value in more.items():
+        setattr(Counting, key, value)
+    return gpu.Steps(small(Counting), clips(name, 12), LABELS, Fold(0)), calls
+
+
+def _twice(self, model, clips, rows, rng):
+    batches = [clips.batch(rows, rng) for _ in range(2)]
+    return sum(self.loss(model(**batch), clips.targets[rows]) for batch in batches)
+
+
+@pytest.mark.parametrize(("step", "losses"), [({}, 1), ({"step": _twice}, 2)])
+def test_the_bare_step_learns_and_transforms_nothing(step, losses):
+    steps, calls = _counting("toy-branches", **step)
+    bare = steps.bare()
+    before = [x.clone() for x in steps.model.parameters()]
+    calls.clear()
+    bare()
+    bare()
+    assert calls == ["loss"] * (2 * losses)
+    assert any(not torch.equal(a, b) for a, b in zip(before, steps.model.parameters(), strict=True))
+
+
+# noise
+
+
+def test_noise_has_the_axes_sizes_and_types_of_packs(project):
+    recipes, rng = project.recipes, np.random.default_rng(0)
+    for name in recipes.names():
+        if name in recipes.features and recipes[name].extractor == "resnet":
+            continue  # a second
+        axes, made = axes_of(recipes, name), noise.noise(recipes, name, "x", 2, rng)
+        x = made["x"]
+        assert x.ndim == 1 + len(axes) and len(x) == 2, name
+        sizes = dict(zip(axes, x.shape[1:], strict=True))
+        known = {"colour": 3, "motion": 3, "key": 2, "x": recipes.size(name), "y": recipes.size(name)}
+        assert all(sizes[axis] == known[axis] for axis in known.keys() & sizes.keys()), name
+        kind = np.uint8 if "colour" in axes else np.float16 if "motion" in axes else np.float32
+        assert x.dtype == kind and x.any(), name
+        assert ("x_lengths" in made) == ("near" in axes)
+    made = noise.noise(recipes, "mmnet-224", "frames", 3, rng)
+    assert made["frames"].shape == (3, 2, 2, 3, 224, 224)  # of 35 frames of rise a jitter of one
+    assert made["frames_lengths"].tolist() == [[2, 2]] * 3
+
+
+def test_what_a_method_is_measured_on(monkeypatch):
+    monkeypatch.setattr(noise, "_noise", lambda shape, dtype, rng: np.zeros(shape, dtype))
+    project = gpu.project_under("paper")
+    leading = noise.leading_cards(project)
+    assert {"mmnet": "mmnet", "mixmeformer": "mixmeformer", "ststnet": "ststnet"}.items() <= leading.items()
+    assert not {"majority", "svm", "flow-svm"} & set(leading)
+    vit = noise.case_of(project, "vit-flow")
+    assert project.card("vit-flow").params["weights"] != "random" and not vit.params.weights_named()
+    assert (vit.protocol, vit.classes, vit.folds, vit.params.epochs) == ("casme2-5", 5, 26, 99)
+    assert len(vit.labels) + len(vit.test["id"]) == 246 and len(vit.train["flow"]) == len(vit.labels)
+    assert not set(vit.train["subject"]) & set(vit.test["subject"]) and len(set(vit.test["subject"])) == 1
+    assert vit.train["flow"].shape[1:] == (3, 224, 224) and vit.train["flow"].dtype == np.float16
+    ststnet = noise.case_of(project, "ststnet")  # its printed numbers are of three classes
+    assert (ststnet.protocol, ststnet.classes, set(ststnet.labels)) == ("casme2-3-megc", 3, {0, 1, 2})
+
+
+# the page
+
+
+def test_a_method_that_fails_is_a_row_and_the_rest_goes_on(monkeypatch, tmp_path, capsys):
+    errors = {"mmnet": ValueError("a | b\nc"), "vit-flow": torch.OutOfMemoryError()}
+    for name, error in errors.items():
+        monkeypatch.setattr(find(name), "build", lambda self, weights=None, error=error: _raise(error))
+    file = tmp_path / "page.md"
+    *failed, row = gpu.main([*LOOK, "--seconds", "60", "--methods", *errors, "ststnet", "--output", str(file)])
+    assert [(it.note, it.steps) for it in failed] == [("failed: ValueError: a / b c", 0), ("out of memory", 0)]
+    for value in (row.bare, row.ours, row.ratio, row.flops, row.epoch, row.fold):
+        assert value > 0
+    assert row.steps == 3 and row.epoch_measured and not row.note and row.batch == 8
+    printed = capsys.readouterr().out
+    assert printed == file.read_text()
+    table = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    assert [line[0] for line in table] == ["| method", "| mmnet", "| vit-flow", "| ststnet"]
+    assert {len(line) for line in table} == {len(gpu.HEAD)} and f"{row.fold:,.1f} s" in table[-1]
+    assert [line[-1] for line in table[1:3]] == ["failed: ValueError: a / b c |", "out of memory |"]
+
+
+def _raise(error):
+    raise error
+
+
+def test_what_does_not_fit_into_the_time_is_an_estimate(capsys):
+    (row,) = gpu.main([*LOOK, "--seconds", "0", "--methods", "ststnet"])
+    assert row.steps == 1 and row.epoch > 0 and not row.epoch_measured and not row.fold
+    assert row.whole == pytest.approx(row.case.params.epochs * row.epoch)
+    printed = capsys.readouterr().out
+    assert f"estimate {row.epoch:,.2f} s | estimate {row.whole:,.1f} s | estimate" in printed
+    assert "1 steps only" in printed
+
+
+def test_an_unknown_method_is_told():
+    with pytest.raises(SystemExit, match="no card of a deep method 'majority'; "):
+        gpu.main([*LOOK, "--methods", "majority"])
