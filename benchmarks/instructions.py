@@ -101,13 +101,13 @@ def _clips(count: int, roles: dict[str, tuple[int, ...]]):
 
 def _epoch(name: str, count: int, roles: dict[str, tuple[int, ...]], **params) -> Callable[[], object]:
     import torch
-    from apexbench.training.loop import epochs
 
-    from apexbench.methods import create
+    from apexbench.methods import Fold, create
+    from apexbench.methods.deep import epochs
 
     torch.set_num_threads(1)
     method = create(name, CLASSES, **{"epochs": 10**6, **params})
-    steps = epochs(method, *_clips(count, roles), seed=NOISE)
+    steps = epochs(method, *_clips(count, roles), Fold(NOISE))
     return lambda: next(steps)
 
 
