@@ -51,6 +51,8 @@ class MlspParams(DeepParams):
     ones: plain cross-entropy. Where clips may have several classes there are none."""
     statistics: Literal["fold", "all"] = "fold"
     channels: Literal["bgr", "rgb"] = "bgr"
+    subtract_first: bool = False
+    """Ours: of each frame the clip's first is taken away, so that a small network in few steps sees the motion."""
     image_size: int = Field(default=128, ge=1)
     branches: Literal[1, 2] = 2
     pooling: int = Field(default=3, ge=1)
@@ -105,7 +107,8 @@ class Mlsp(Deep):
     def fit(self, train: Inputs) -> None:
         """Take {role: (mean, largest value less the mean)} of all that is stored of a role, as `statistics` says."""
         sides = [train] if self._test is None else [train, self._test]
-        self.scale = {role: _scale([side[role] for side in sides]) for role in self.reads}
+        first = self.params.subtract_first
+        self.scale = {role: _scale([side[role] for side in sides], first) for role in self.reads}
 
     def tensors(self, inputs: Inputs) -> dict:
         """Return the frames of each role, (N, T, 3, S, S) uint8.
@@ -138,7 +141,8 @@ class Mlsp(Deep):
             frames = frames.flip(2)
         # on the CPU narrow convolutions take half as long with channels last
         order = torch.channels_last_3d if frames.device.type == "cpu" else torch.contiguous_format
-        return frames.transpose(1, 2).to(torch.float32, memory_format=order).sub_(mean).div_(largest)
+        x = frames.transpose(1, 2).to(torch.float32, memory_format=order)
+        return (x - x[:, :, :1] if self.params.subtract_first else x).sub_(mean).div_(largest)
 
     def build(self, weights=None):
         from apexbench.methods.networks.mlsp import Network
@@ -197,8 +201,11 @@ def _misfit(params: Params, classes: int) -> str:
     return f"class_weights has {len(given)} values for {classes} classes" if misfit else ""
 
 
-def _scale(parts: list[np.ndarray]) -> tuple[float, float]:
-    """Return the mean of all values, and the largest less the mean; the sums convert a little at a time."""
-    mean = sum(float(x.sum(dtype=np.float64)) for x in parts) / sum(x.size for x in parts)
-    largest = max(float(x.max()) for x in parts) - mean
-    return mean, largest or 1.0  # all alike: 0
+def _scale(parts: list[np.ndarray], subtract_first: bool = False) -> tuple[float, float]:
+    """Return the mean of all values, and the largest less the mean; clip by clip, so that no pack is copied."""
+    total, count, largest = 0.0, 0, -np.inf
+    for clip in (clip for part in parts for clip in part):
+        x = np.subtract(clip, clip[:1], dtype=np.int16) if subtract_first else clip
+        total, count, largest = total + float(x.sum(dtype=np.int64)), count + x.size, max(largest, float(x.max()))
+    mean = total / count
+    return mean, (largest - mean) or 1.0  # all alike: 0

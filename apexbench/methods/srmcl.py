@@ -65,6 +65,10 @@ class Srmcl(FlowPictures):
             memory = Memory(self.num_classes, p.dim, **options)
         return Network(self.num_classes, self.autoencoder(weights, p.early_norm), p.rounds, memory)
 
+    @classmethod
+    def inside(cls, params) -> str:
+        return "memory" if params.memory and params.rounds else ""
+
     def begin_epoch(self, model, clips, epoch: int) -> None:
         """Start the memory anew with the training clips, masked."""
         import torch

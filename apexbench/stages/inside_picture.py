@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apexbench.clips import ClipId
+from apexbench.figures.memory import memory_figure
 from apexbench.figures.mixing import mixing_figure
 from apexbench.methods import Deep
 from apexbench.methods.base import Fold, Inputs
@@ -34,6 +35,7 @@ class FirstFold:
 
     method: Deep
     models: Iterator
+    classes: Sequence[str]
     opened: Opened
     train: Sequence[int]
     test: Sequence[int]
@@ -69,7 +71,7 @@ def inside_picture(
     states = initial_weights(method, weights or {}, fold, opened.rows.people(test, people_of), f"run {job.run!r}")
     models = epochs(method, opened.rows.inputs(train), opened.labels[train], Fold(seed, device, states))
     drawing = DRAWINGS[method.inside(method.params)]
-    drawing(FirstFold(method, models, opened, train, test[:SHOWN], seed, device), output, title)
+    drawing(FirstFold(method, models, job.classes, opened, train, test[:SHOWN], seed, device), output, title)
 
 
 def draw_mixing(fold: FirstFold, output: str, title: str) -> None:
@@ -98,4 +100,31 @@ def draw_mixing(fold: FirstFold, output: str, title: str) -> None:
     mixing_figure(rows, output, title)
 
 
-DRAWINGS = {"mixing": draw_mixing}
+def draw_memory(fold: FirstFold, output: str, title: str) -> None:
+    """Draw what is reconstructed of test clips round by round, and where the memory goes, epoch by epoch."""
+    import torch
+
+    method, prototypes = fold.method, []
+    for model in fold.models:
+        prototypes.append(model.memory.prototypes.cpu().numpy().copy())
+    learnt, tested = (Clips(method, fold.inputs(rows), device=fold.device) for rows in (fold.train, fold.test))
+    masks = torch.Generator(fold.device).manual_seed(fold.seed % 2**63)
+    pictures, removed, made = method.reconstructions(model, tested.batch(np.arange(len(fold.test))), masks)
+    rows = [
+        {"name": name, "picture": _colours(picture), "removed": gone.cpu().numpy(), "made": _colours(made)}
+        for name, picture, gone, made in zip(fold.names(fold.test), pictures, removed, made, strict=True)
+    ]
+    model.eval()
+    with torch.inference_mode():
+        features = [torch.cat([model(**batch).features for batch, _ in clips]) for clips in (learnt, tested)]
+    labels = [fold.opened.labels[side] for side in (fold.train, fold.test)]
+    path, points = np.stack(prototypes), [x.float().cpu().numpy() for x in features]
+    memory_figure(rows, path, points, labels, fold.classes, output, title)
+
+
+def _colours(pictures) -> np.ndarray:
+    """Pictures (..., 3, S, S) in 0..1 as (..., S, S, 3)."""
+    return pictures.clamp(0, 1).movedim(-3, -1).float().cpu().numpy()
+
+
+DRAWINGS = {"mixing": draw_mixing, "memory": draw_memory}

@@ -24,6 +24,7 @@ def make_table(
     protocols: Mapping[str, dict],
     datasets: Mapping[str, dict],
     methods: Mapping[str, dict],
+    oracles: Sequence[str],
     benchmarks: Sequence[tuple[str, str, Sequence[str]]],
     data: Mapping[str, Mapping[str, str]],
     comparisons: Mapping[str, str],
@@ -37,6 +38,7 @@ def make_table(
     name, card : the table.
     scores, comparisons : {protocol: CSV}, the study's protocols in its order.
     protocols, datasets : every card that there is; methods : those of the study.
+    oracles : the runs that read what true action units of a test clip have chosen.
     benchmarks : (protocol, run, TSV files of its training jobs) each.
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
@@ -47,6 +49,7 @@ def make_table(
         protocols={key: ProtocolCard(**value) for key, value in protocols.items()},
         datasets={key: DatasetCard(**value) for key, value in datasets.items()},
         methods={key: MethodCard(**value) for key, value in methods.items()},
+        oracles=frozenset(oracles),
         scores={key: there.get(key, pd.DataFrame()) for key in scores},
         benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
         comparisons=comparisons,

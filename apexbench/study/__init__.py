@@ -106,6 +106,7 @@ class Study(Runs):
             "protocols": {key: dumped(card) for key, card in self.project.protocols.items()},
             "datasets": {key: dumped(card) for key, card in self.project.datasets.items()},
             "methods": {key: dumped(card) for key, card in self.runs.items()},
+            "oracles": self.oracles,
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],

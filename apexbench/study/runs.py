@@ -237,6 +237,8 @@ class Runs(Inputs):
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"
+        if self.project.protocols[protocol].target == "aus" and self._oracle(protocol, run):
+            return "reads what true action units chose, and they are the labels here"
         for recipe in self._read(protocol, run):
             if recipe not in self.recipes.flow or self.recipes[recipe].pairs != "onset-apex":
                 for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
@@ -246,6 +248,14 @@ class Runs(Inputs):
         card = self.project.protocols[protocol]
         facts = ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
         return self.methods[run].skip(self.params(protocol, run), facts)
+
+    def _oracle(self, protocol: str, run: str) -> bool:
+        return any(self.recipes.is_oracle(recipe) for recipe in self._read(protocol, run))
+
+    @cached_property
+    def oracles(self) -> list[str]:
+        """The runs that read what the true action units of a test clip have chosen."""
+        return [run for run in self.runs if any(self._oracle(protocol, run) for protocol in self.trained_on(run))]
 
     def _read(self, protocol: str, run: str) -> list[str]:
         """The recipes that a run reads, and the pre-trainings of each fold that stand behind it."""

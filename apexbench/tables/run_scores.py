@@ -12,6 +12,7 @@ from apexbench.tables.table import WARNING, TableInputs
 from apexbench.tables.words import split_words
 
 NO_FILES = "no predictions files"  # what the scores say of a run that is there, but has nothing
+ORACLE = "oracle: what it reads of a test clip was chosen by the clip's true action units"
 NAMED = 4  # incomplete runs that a caption names
 
 
@@ -21,6 +22,7 @@ class RunScores:
     def __init__(self, inputs: TableInputs):
         self.protocols: Mapping[str, ProtocolCard] = inputs.protocols
         self.methods: Mapping[str, MethodCard] = inputs.methods
+        self.oracles = inputs.oracles
         self.study = list(inputs.scores)
         self.absent = "has no scores yet" if inputs.partial else "left no scores: see its log"
         self.frames = {
@@ -60,6 +62,8 @@ class RunScores:
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:
         """Return our part of a cell: `score` under `rule`, `metric` under `last` with its interval, counts, status."""
         rows, status, note = self.rows(place, run)
+        if run in self.oracles and len(rows):
+            note = "; ".join(filter(None, [ORACLE, note]))
         cell = {"status": status, "ours_note": note, "metric": metric, "rule": rule, "score": score}
         if place:
             cell["protocol"], cell["slice"] = place

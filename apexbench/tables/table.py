@@ -32,6 +32,7 @@ class TableInputs:
     published : folder of the published numbers.
     protocols, datasets : every card that there is.
     methods : the cards of the study's runs, in its order.
+    oracles : those of them that read what the true action units of a test clip have chosen: marked wherever they stand.
     scores : {protocol: scores}, the study's protocols in its order. A run without rows keeps its cell, with a status.
     benchmarks : {(protocol, run): benchmark TSV files of its training jobs}.
     counts : {protocol: CSV of clips expected and found}.
@@ -44,6 +45,7 @@ class TableInputs:
     protocols: Mapping[str, ProtocolCard] = field(default_factory=dict)
     datasets: Mapping[str, DatasetCard] = field(default_factory=dict)
     methods: Mapping[str, MethodCard] = field(default_factory=dict)
+    oracles: frozenset[str] = frozenset()
     scores: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     benchmarks: Mapping[tuple[str, str], Iterable[str | os.PathLike]] = field(default_factory=dict)
     counts: Files = field(default_factory=dict)

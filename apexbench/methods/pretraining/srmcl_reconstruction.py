@@ -98,7 +98,7 @@ class FlowPictures(Deep):
 
         x = batch["flow"].float()
         if self.params.third == "magnitude":
-            x = torch.cat([x, torch.linalg.vector_norm(x, dim=1, keepdim=True)], dim=1)
+            x = torch.cat([x, torch.hypot(x[:, :1], x[:, 1:])], dim=1)
         if self.params.scaling == "min-max":
             low = x.amin((2, 3), keepdim=True)
             reach = x.amax((2, 3), keepdim=True) - low
