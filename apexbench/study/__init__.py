@@ -124,6 +124,8 @@ class Study(Runs):
 
     def _loss_protocol(self, table: str) -> str:
         card = self.project.tables[table]
+        if not card.losses:
+            return ""
         found = place(card.columns[0].beside or card.columns[0].protocol, self.project.protocols)
         return found[0] if found and found[0] in self.protocols else ""
 
