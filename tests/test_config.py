@@ -722,6 +722,16 @@ def test_a_table_without_a_convention_is_printed_only(root):
             {"columns": {"samm-3": {"metrics": ["acc", "f1"], "beside": "sam-3"}}},
             "field 'columns.samm-3.beside': unknown name 'sam-3'; did you mean 'samm-3'",
         ),
+        (
+            {"beside": {"AMAN": {"samm-3": "samm-33"}}},
+            "field 'beside.AMAN.samm-3': unknown name 'samm-33'; did you mean 'samm-3'",
+        ),
+        ({"beside": {"AMAN": {"samm-5": "samm-3"}}}, "field 'beside.AMAN.samm-5': no column has 'samm-5'"),
+        (
+            {"beside": {"AMANN": {"samm-3": "samm-5"}}},
+            "field 'beside': .*memix.csv has no 'AMANN'; did you mean 'AMAN'",
+        ),
+        ({"losses": ["mmnett"]}, "field 'losses.0': unknown name 'mmnett'; did you mean 'mmnet'"),
         ({"columns": {"samm-3": {"metric": ["acc"]}}}, "field 'columns.samm-3.metric': unknown key"),
         ({"runs": {"STSNet": "ststnet"}}, "field 'runs': .*memix.csv has no 'STSNet'; did you mean 'STSTNet'"),
         ({"also": {"AMAN": {"run": "mmnet", "note": ""}}}, "field 'also': there is a row 'AMAN' already"),

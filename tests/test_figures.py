@@ -8,6 +8,7 @@ from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
 from apexbench.figures.crops import sheet_figure
 from apexbench.figures.flow import flow_figure
+from apexbench.figures.memory import principal
 from apexbench.figures.ranks import critical_difference_figure, rank_diagram, rank_groups
 from apexbench.figures.scores import confusion_figure, curves_figure, null_figure
 from apexbench.figures.sweep import sweep_figure
@@ -15,8 +16,10 @@ from apexbench.stages import score_figures
 from apexbench.stages.crop_sheet import crop_sheet
 from apexbench.stages.curve_figure import curve_figure
 from apexbench.stages.flow_picture import flow_picture
+from apexbench.stages.loss_figure import loss_figure, losses_of
 from apexbench.stages.rank_figure import rank_figure
 from apexbench.store import write_tensors
+from apexbench.training.record import Job
 
 POINTS = pd.DataFrame(
     {"x": [1.0, 40, 196], "published": [0.78, 0.87, None], "as_published": [0.6, 0.7, None],
@@ -55,6 +58,51 @@ def test_figures_are_the_same_every_time(tmp_path):
     ):
         first, second = ((tmp_path / name.format(number)).read_bytes() for number in (1, 2))
         assert first == second and len(first) > 1000
+
+
+def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
+    """The test side: each clip by the model of its fold; the training side: the mean over folds."""
+    rng, files, kept = np.random.default_rng(0), [], []
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    for seed in (0, 1):
+        parts = []
+        for epoch in (1, 2):
+            scores = rng.normal(size=(6, 3)).astype(np.float32)
+            kept.append((seed, epoch, scores))
+            columns = {f"p{c}": scores[:, c] for c in range(3)}
+            folds = ["a"] * 4 + ["b"] * 2
+            losses = [epoch + 0.25] * 4 + [epoch + 0.75] * 2
+            parts.append(
+                pd.DataFrame(
+                    {"seed": seed, "epoch": epoch, "fold": folds, "label": labels, "training_loss": losses, **columns}
+                )
+            )
+        files.append(tmp_path / f"{seed}.parquet")
+        pd.concat(parts).to_parquet(files[-1])
+    weights = np.array([0.3, 0.35, 0.35])
+    job = {
+        "study_seed": 0, "protocol": "p", "classes": ("x", "y", "z"), "run": "r", "method": "mlsp",
+        "params": {"class_weights": weights.tolist()}, "budget": "quick", "data_source": "", "code": "",
+    }  # fmt: skip
+    found = losses_of(Job(**job, seed=0), files).set_index(["seed", "epoch"])
+    for seed, epoch, scores in kept:
+        logs = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+        wanted = -(weights[labels] * logs[np.arange(6), labels]).mean()
+        np.testing.assert_allclose(found.loc[(seed, epoch)], [epoch + 0.5, wanted], rtol=1e-5)
+    drawn = []
+    monkeypatch.setattr("apexbench.figures.losses.save", lambda figure, path: drawn.append(figure))
+    loss_figure(runs={"r": files}, jobs={"r": job}, titles={"r": "mine"}, title="t", output="x.svg")
+    lines = artists(drawn[0], "mine test")
+    np.testing.assert_allclose(lines[0].get_ydata(), found["test"].groupby("epoch").mean())
+    assert len(drawn[0].axes[0].collections) == 2, "a band of each side, as there are two seeds"
+
+
+def test_components_of_a_line_are_the_line():
+    rows = 1 + np.outer(np.arange(5.0), [3, 4, 0])
+    basis, centre, share = principal(rows)
+    np.testing.assert_allclose(basis[:, 0], [0.6, 0.8, 0], atol=1e-12)
+    np.testing.assert_allclose(centre, [7, 9, 1])
+    np.testing.assert_allclose(share, [1, 0], atol=1e-12)
 
 
 def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):

@@ -283,7 +283,5 @@ def test_who_may_be_seen_is_decided_before_anything_runs():
         assert str(caught.value).startswith(message)
         found.check_use("here", Weights(pretraining=name), {"p": [("r", 1)]}, people)
     found.check_use("here", Weights(pretraining="third"), {"p": people("a")}, people)
-    with pytest.raises(InputError, match="here: the pre-training 'third' sees all training clips of a fold"):
-        found.check_use("here", Weights(pretraining="third"), {"p": people("a")}, people, inner_folds=3)
     with pytest.raises(InputError, match="here: unknown name 'thrd'; did you mean 'third'"):
         found.check_use("here", Weights(pretraining="thrd"), {"p": people("a")}, people)

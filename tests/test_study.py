@@ -137,7 +137,7 @@ def test_other_settings_make_another_run(root, changes):
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        ("methods/ststnet.yaml", lambda card: card["params"].update(learning_rate=1.0)),
+        ("methods/ststnet.yaml", lambda card: card["params"].update(weight_decay=1.0)),
         ("recipes.yaml", lambda card: card["flow"]["tvl1-28"].update(strain="central")),
         ("recipes.yaml", lambda card: card["crops"]["face-192"].update(margin=0.1)),
         ("recipes.yaml", lambda card: card["frames"]["onset-apex-192"].update(crop="face-128")),
@@ -177,10 +177,41 @@ def test_reasons_for_which_a_run_is_not_trained(root):
     assert study.predictions("megc2019", "mmnet") == []
 
 
+def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(root):
+    study = Study(_settings(), root)
+    there = {p: {run for run in study.runs if not study.why_not(p, run)} for p in study.settings.table_protocols}
+    assert there == {"casme2-3-megc": {"mlsp"}, "samm-5": {"srmcl", "lbp-top"}}
+    assert "no printed table of this study has it there" in study.why_not("samm-5", "ststnet")
+    assert {"samm-5", "casme2-3-megc"} & set(study.table_protocols("srmcl-single")) == {"samm-5"}
+    assert {"samm-5", "casme2-3-megc"} <= set(study.table_protocols("data"))
+    for other in ("leaderboard", "comparisons", "runtime"):
+        assert not {"samm-5", "casme2-3-megc"} & set(study.table_protocols(other))
+    assert not [path for path in study.figures() if "samm-5" in path or "casme2-3-megc" in path]
+    with pytest.raises(InputError, match="field 'table_protocols': 'samm-3' is one of 'protocols' too"):
+        Study(_settings(table_protocols=["samm-3"]), root)
+
+
+def test_losses_are_drawn_of_the_runs_that_are_trained(root):
+    study = Study(_settings(), root)
+    assert "results/default/figures/losses-mlsp-ablation.svg" in study.figures()
+    assert list(study.losses_by_run("mlsp-ablation")) == ["mlsp-cce", "mlsp-wcce"]
+    assert study.loss_jobs("mlsp-ablation")["mlsp-wcce"]["protocol"] == "smic-3"
+    fewer = Study(_settings(methods=["majority", "mlsp-wcce"]), root)
+    assert list(fewer.losses_by_run("mlsp-ablation")) == ["mlsp-wcce"]
+    none = Study(_settings(protocols=["samm-3"]), root)
+    assert not none.losses_by_run("mlsp-ablation") and not [path for path in none.figures() if "losses" in path]
+
+
+def test_oracles_are_known(root):
+    study = Study(_settings(methods=["majority", "mlsp", "dualbranch-au"]), root)
+    assert study.oracles == ["dualbranch-au"]
+    assert "oracle" in study.runs["dualbranch-au"].title.lower()
+
+
 def test_every_fold_is_in_one_job(root):
     for step in ("all", 1, 3):
         study = Study(_settings(folds_per_job=step), root)
-        for protocol in study.protocols:
+        for protocol in study.settings.protocols:
             ranges = study.fold_ranges(protocol)
             folds = [fold for name in ranges for fold in study.training_folds(protocol, name)]
             assert folds == study.folds[protocol] and len(set(folds)) == len(folds)
@@ -206,8 +237,9 @@ def _pretraining(root, weights="faces", **recipes):
     (root / "config/methods/pre.yaml").write_text(yaml.safe_dump(card))
 
 
-def _pre(root, protocols=("samm-3", "smic-3"), **settings):
-    return Study(_settings(protocols=list(protocols), methods=["pre"], tables=["data"], **settings), root)
+def _pre(root, protocols=("samm-3", "smic-3"), methods=("pre",), **settings):
+    alone = {"protocols": list(protocols), "table_protocols": [], "methods": list(methods), "tables": ["data"]}
+    return Study(_settings(**alone, **settings), root)
 
 
 def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
@@ -249,18 +281,38 @@ def test_the_key_of_a_run_holds_what_its_weights_depend_on(root):
 
 
 @pytest.mark.parametrize(
-    ("weights", "protocols", "settings", "message"),
+    ("weights", "protocols", "message"),
     [
-        ("faces", ["mmew-4"], {}, "the pre-training 'others' sees 8 subject(s) of 'mmew' whom 'mmew-4' tests, such as"),
-        ("faces", ["samm-3"], {"inner_folds": 2}, "the pre-training 'faces' sees all training clips of a fold"),
-        ("fces", ["samm-3"], {}, "unknown name 'fces'; did you mean 'faces'?"),
+        ("faces", ["mmew-4"], "the pre-training 'others' sees 8 subject(s) of 'mmew' whom 'mmew-4' tests, such as"),
+        ("fces", ["samm-3"], "unknown name 'fces'; did you mean 'faces'?"),
     ],
 )
-def test_pre_trainings_that_may_not_be_used(root, weights, protocols, settings, message):
+def test_pre_trainings_that_may_not_be_used(root, weights, protocols, message):
     _pretraining(root, weights)
     with pytest.raises(InputError) as caught:
-        _pre(root, protocols, **settings)
+        _pre(root, protocols)
     assert str(caught.value).startswith(f"config/methods/pre.yaml: field 'params.semantic_weights': {message}")
+
+
+def test_a_pre_training_of_other_sizes_is_refused_before_anything_runs(root):
+    def smaller(card):
+        card["pretraining"]["srmcl"]["budgets"]["quick"]["params"]["dim"] = 32
+
+    _edit(root, "recipes.yaml", smaller)
+    with pytest.raises(InputError) as caught:
+        Study(_settings(methods=["srmcl"]), root)
+    assert str(caught.value) == (
+        "config/methods/srmcl.yaml: field 'params.weights': under budget 'quick' the pre-training 'srmcl' does not "
+        "fit: dim is 48 here and 32 there; give both the same"
+    )
+    Study(_settings(methods=["srmcl"], budget="paper"), root)
+
+
+def test_weights_of_each_fold_leave_nothing_to_predict_for_the_rule_inner(root):
+    _pretraining(root, "faces")
+    study = _pre(root, ["samm-3"], ["pre", "ststnet"], inner_folds=2)
+    assert study.predictions("samm-3", "pre") and not study.inner_predictions("samm-3", "pre")
+    assert study.inner_predictions("samm-3", "ststnet")
 
 
 def test_another_reading_of_the_same_people_counts(root):

@@ -166,7 +166,6 @@ def test_our_cells_follow_each_column(name):
     cards = METHODS | {run: MethodCard(method="majority", title=run) for run in named.values()}
     table = build(name, study(*needs, runs=[*cards, NULL_RUN]), methods=cards)
     for head, column in zip(table.columns, its.columns, strict=True):
-        where = place(column.beside or column.protocol, PROTOCOLS)
         part = table.frame[table.frame["column"] == head.key].set_index("row")
         mine = [*named, NULL_ROW] if needs else []
         assert set(part.drop(mine)["status"]) <= {"published-only"}
@@ -176,11 +175,34 @@ def test_our_cells_follow_each_column(name):
             if not column.honest:
                 assert part.loc[row, "status"] == "published-only"
                 continue
+            where = place(its.beside.get(row, {}).get(column.protocol) or column.beside or column.protocol, PROTOCOLS)
             assert part.loc[row, "status"] == "ok"
             assert part.loc[row, "as_published"] == value(*where, run, column.rule, column.as_published)
             assert part.loc[row, "honest"] == value(*where, run, "last", column.honest)
             assert tuple(part.loc[row, ["protocol", "slice"]]) == where
         assert head.leaks == (column.rule in LEAKING)
+
+
+def test_a_row_may_stand_beside_another_protocol_than_its_column():
+    scores = study("megc2019", "smic-3", "samm-3", "casme2-3-megc", runs=["mlsp", "ststnet", NULL_RUN])
+    cards = {run: MethodCard(method=run, title=run) for run in ("mlsp", "ststnet")}
+    found = cells(build("mlsp-performance", scores, methods=cards))
+    ours, theirs = found.loc[("Ours", "megc2019-samm uf1")], found.loc[("STSTNet [7]", "megc2019-samm uf1")]
+    assert (ours["protocol"], ours["slice"]) == ("samm-3", "")
+    assert ours["honest"] == value("samm-3", "", "mlsp", "last", "uf1")
+    assert "ours was trained on SAMM, 3 classes alone" in ours["note"]
+    assert (theirs["protocol"], theirs["slice"]) == ("megc2019", "megc2019-samm") and "alone" not in theirs["note"]
+
+
+def test_an_oracle_is_marked_wherever_it_stands():
+    cards = {run: MethodCard(method="mlsp", title=run) for run in ("dualbranch-au", "dualbranch-noau")}
+    more = {"methods": cards, "oracles": frozenset(["dualbranch-au"])}
+    scores = study("samm-3", "casme2-3-megc", runs=[*cards, NULL_RUN])
+    frame = build("dualbranch-ablation-au", scores, **more).frame
+    marked = frame[frame["note"].str.contains("oracle: what it reads")]
+    assert set(marked["row"]) == {"SAMM | Have AU", "CASME II | Have AU"}
+    board = build("leaderboard", scores, **more).frame
+    assert set(board.loc[board["note"].str.contains("oracle"), "row"]) == {"dualbranch-au"}
 
 
 def test_printed_decimals_are_kept():

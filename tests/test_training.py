@@ -338,6 +338,18 @@ def test_folds_of_other_data_are_not_taken(study, tmp_path, trained):
     assert calls == FOLDS
 
 
+def test_the_losses_of_the_training_clips_are_kept_by_epoch(study, tmp_path):
+    frame = _run(study, tmp_path / "o.parquet", _job("ststnet"), FOLDS[:2])
+    by_epoch = frame.groupby(["fold", "epoch"])["training_loss"].agg(["nunique", "first"])
+    assert (by_epoch["nunique"] == 1).all() and np.isfinite(by_epoch["first"]).all() and len(by_epoch) == 4
+    method = create("ststnet", 3, **{**SMALL["ststnet"], "dropout": 0.0, "learning_rate": 0.0, "batch_size": 3})
+    inputs = {"flow": np.random.default_rng(0).normal(size=(8, 3, 28, 28)).astype("f2"), "id": np.arange(8)}
+    labels = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    train_fold(method, inputs, labels, inputs, 0)
+    assert len(method.losses) == 2 and 0.5 < method.losses[0] < 3
+    assert _run(study, tmp_path / "m.parquet", _job("flow-svm"), FOLDS[:2])["training_loss"].isna().all()
+
+
 def test_a_kept_fold_that_is_not_whole_is_trained_again(study, tmp_path, trained):
     calls = _stopped(study, tmp_path, trained)
     kept = tmp_path / "o.parquet.folds" / "a-1.safetensors"

@@ -133,6 +133,11 @@ class Method:
         return ""
 
     @classmethod
+    def misfit(cls, params: Params, pretrained: Params) -> str:
+        """Return why weights of a pre-training with these hyper-parameters do not fit; empty if they may."""
+        return ""
+
+    @classmethod
     def image_size(cls, params: Params) -> int | None:
         """Return the side in px of the maps or frames that the method takes; None: any."""
         return getattr(params, "image_size", None)

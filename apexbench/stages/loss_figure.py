@@ -46,7 +46,7 @@ def losses_of(job: Job, paths: Sequence[str]) -> pd.DataFrame:
     frame = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
     rows = []
     for (seed, epoch), part in frame.groupby(["seed", "epoch"]):
-        scores = torch.from_numpy(part[score_columns(part)].to_numpy(np.float32))
-        test = float(method.score_loss(scores, torch.from_numpy(part["label"].to_numpy(np.int64))))
+        scores = torch.tensor(part[score_columns(part)].to_numpy(np.float32))
+        test = float(method.score_loss(scores, torch.tensor(part["label"].to_numpy(np.int64))))
         rows.append((seed, epoch, part.groupby("fold")["training_loss"].first().mean(), test))
     return pd.DataFrame(rows, columns=["seed", "epoch", "training", "test"])

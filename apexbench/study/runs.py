@@ -53,13 +53,20 @@ class Runs(Inputs):
         for run in self.methods:
             for protocol in self.trained_on(run):
                 for field, weights in self.params(protocol, run).weights_named().items():
+                    where = f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'"
                     self.pretrainings.check_use(
-                        f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'",
+                        where,
                         weights,
                         tested={protocol: self.project.people_tested(protocol)},
                         people=self.project.people_in,
-                        inner_folds=self.settings.inner_folds,
                     )
+                    if weights.pretraining:
+                        theirs = self.pretrainings.params(weights.pretraining)
+                        if reason := self.methods[run].misfit(self.params(protocol, run), theirs):
+                            raise InputError(
+                                f"{where}: under budget {self.settings.budget!r} the pre-training "
+                                f"{weights.pretraining!r} does not fit: {reason}; give both the same"
+                            )
 
     @property
     def given_logs(self) -> list[str]:
@@ -344,8 +351,14 @@ class Runs(Inputs):
 
     @cache
     def inner_predictions(self, protocol: str, run: str) -> list[str]:
-        """Return predictions of parts of the training subjects, by which `inner` selects; none where that is off."""
+        """Return predictions of parts of the training subjects, by which `inner` selects.
+
+        None where that is off, and of a run whose weights are pre-trained on each fold: they have seen all parts.
+        """
         if not self.settings.inner_folds or run not in self.methods:
+            return []
+        named = self.params(protocol, run).weights_named().values()
+        if any(self.pretrainings.scope(name) == "fold" for name in self.pretrainings.chain(named)):
             return []
         pattern = f"results/runs/{{run}}/seed{{seed}}/inner{self.settings.inner_folds}-folds{{folds}}.parquet"
         return self._per_job(pattern, protocol, run)

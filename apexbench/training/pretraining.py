@@ -102,7 +102,6 @@ class Pretrainings:
         weights: Weights,
         tested: Mapping[str, Iterable[tuple[str, int]]],
         people: Callable[[str], Iterable[tuple[str, int]]],
-        inner_folds: int = 0,
     ) -> None:
         """Raise an InputError where a pre-training sees whom a protocol tests; `field` names card and field.
 
@@ -110,17 +109,11 @@ class Pretrainings:
         ----------
         tested : {protocol: (release, subject) of all whom it tests}.
         people : gives the (release, subject) of a data set, the release being that whose people it shows.
-        inner_folds : with parts of the training subjects, weights of each fold have seen those that are predicted.
         """
         if weights.pretraining:
             _known(field, weights.pretraining, self.recipes)
         for name in self.chain([weights]):
             if self.scope(name) == "fold":
-                if inner_folds:
-                    raise InputError(
-                        f"{field}: the pre-training {name!r} sees all training clips of a fold, also those that "
-                        f"inner_folds predicts; set inner_folds: 0 in config/config.yaml, or give it scope: all"
-                    )
                 continue
             for dataset in self.recipes[name].clips.datasets:
                 for protocol, met in tested.items():

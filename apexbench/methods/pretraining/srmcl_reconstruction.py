@@ -73,6 +73,15 @@ class FlowPictures(Deep):
     reads = {"flow": FLOW}
     Parameters = FlowPictureParams
 
+    @classmethod
+    def misfit(cls, params, pretrained) -> str:
+        """Sizes must agree, and so must what the pictures show."""
+        for name in (*SizeParams.model_fields, "third", "scaling"):
+            own, theirs = getattr(params, name), getattr(pretrained, name, None)
+            if own != theirs:
+                return f"{name} is {own} here and {theirs} there"
+        return ""
+
     def fit(self, train: Inputs) -> None:
         """Take how far `fixed` reaches, (3,) in the unit of each channel."""
         if self.params.scaling == "fixed":
