@@ -532,10 +532,10 @@ def test_values_by_protocol(name, protocol, wanted):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("mlsp", 2_836_759), ("mlsp-head", 2_836_759), ("dualbranch-msmh", 2_836_759),
+        ("mlsp", 2_836_759), ("mlsp-head", 2_836_759),
         ("mlsp-cce", 1_961_891), ("mlsp-wcce", 1_961_891), ("mlsp-cbam", 1_964_235), ("mlsp-newcbam", 1_964_235),
-        ("dualbranch-cbam", 1_964_235), ("dualbranch-eccbam", 1_964_235),
-        ("mlsp-mh", 10_827_979), ("dualbranch-mh", 10_827_979),
+        
+        ("mlsp-mh", 10_827_979),
         ("icip", 7_656_395), ("icip-cbam", 7_656_395), ("icip-cce", 7_654_051), ("icip-wcce", 7_654_051),
         ("dualbranch-noau", 3_817_055), ("dualbranch-au", 3_817_055),
         ("dualbranch-single-cce", 986_467), ("dualbranch-single-wcce", 986_467), ("dualbranch-single-lstm", 2_225_507),
@@ -555,12 +555,12 @@ def test_a_quick_network_learns_what_moves_where():
     found = card("mlsp", "samm-3", 3, "quick")
     rng = np.random.default_rng(0)
     labels = np.arange(36) % 3
-    frames = np.repeat(rng.integers(60, 120, (36, 1, 3, 32, 32)), 10, axis=1)
-    rise = 12 * np.minimum(np.arange(10), 5)[:, None, None, None]
+    frames = np.repeat(rng.integers(60, 120, (36, 1, 3, 24, 24)), 7, axis=1)
+    rise = 12 * np.minimum(np.arange(7), 5)[:, None, None, None]
     for clip, label in enumerate(labels):
-        row, column = ((8, 4), (8, 20), (22, 12))[label]
-        frames[clip, :, :, row : row + 8, column : column + 8] += rise
+        row, column = ((6, 3), (6, 15), (16, 9))[label]
+        frames[clip, :, :, row : row + 6, column : column + 6] += rise
     frames = frames.astype(np.uint8)
-    method = create("mlsp", 3, **{**found.params, "epochs": 10})
+    method = create("mlsp", 3, **{**found.params, "epochs": 16})
     scores = train_fold(method, {"frames": frames[:24]}, labels[:24], {"frames": frames[24:]}, 0)
     assert (scores[-1].argmax(-1) == labels[24:]).mean() > 0.8
