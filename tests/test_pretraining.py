@@ -82,7 +82,7 @@ def equal(one, other):
 
 
 def test_names():
-    assert task_names() == ["reconstruct", "srmcl-reconstruction"]
+    assert task_names() == ["classify-clips", "reconstruct", "srmcl-reconstruction"]
     with pytest.raises(InputError, match="unknown task 'reconstruc'; did you mean 'reconstruct'"):
         find_task("reconstruc")
 

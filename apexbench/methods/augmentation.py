@@ -1,7 +1,9 @@
-"""Flip, small rotation and shifted crop of a batch, on whatever device it lies: one gather for each input.
+"""Flips, rotations, crops and mirrored halves of a batch, on whatever device it lies; each clip draws its own.
 
-The order, nearest-neighbour sampling and zeros outside are those of torchvision's RandomHorizontalFlip, RandomRotation
-and RandomCrop with padding, one after the other on tensors, as MEMix and MMNet have them; each clip draws its own.
+- `flip_rotate_crop`: the order, nearest-neighbour sampling and zeros outside are those of torchvision's
+  RandomHorizontalFlip, RandomRotation and RandomCrop with padding, one after the other on tensors, as MEMix and MMNet
+  have them; one gather for each input.
+- `decalcomanie`, `rotate_resize_flip`, `resize`: of Décalcomanie (Sensors 22(17):6671), as in its released code.
 """
 
 from collections.abc import Mapping
@@ -62,3 +64,74 @@ def _apply(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray):
     flat = torch.nn.functional.pad(x.flatten(1, -3).flatten(2), (0, 1))  # the added pixel is the zero outside
     wanted = index.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
     return flat.gather(2, wanted).view(x.shape)
+
+
+def decalcomanie(frames):
+    """Return two faces made of each: its left half beside the mirror image of that, and the right half likewise.
+
+    Parameters
+    ----------
+    frames : (..., W) tensor of any type, the width last; left and right are those of the picture. The split is at
+        W // 2, not at an axis of the face's symmetry.
+
+    Returns
+    -------
+    left (..., 2 (W // 2)) and right (..., 2 (W - W // 2)): of width 121, 120 and 122. Raises ValueError if W is 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [x.tolist() for x in decalcomanie(torch.tensor([1, 2, 3, 4, 5]))]
+    [[1, 2, 2, 1], [5, 4, 3, 3, 4, 5]]
+    """
+    import torch
+
+    half = frames.shape[-1] // 2
+    if not half:
+        raise ValueError("a picture 1 px wide has no left half")
+    left, right = frames[..., :half], frames[..., half:]
+    return torch.cat([left, left.flip(-1)], dim=-1), torch.cat([right.flip(-1), right], dim=-1)
+
+
+def resize(frames, side: int):
+    """Return frames (..., H, W) as (..., side, side): of each pixel the nearest, rounded down; no copy if they are."""
+    import torch
+
+    for axis in (-2, -1):
+        if frames.shape[axis] != side:
+            rows = torch.arange(side, device=frames.device) * frames.shape[axis] // side
+            frames = frames.index_select(axis, rows)
+    return frames
+
+
+def rotate_resize_flip(
+    frames, side: int, rng: np.random.Generator, *, degrees: float, scale: float = 1.0, flip: float = 0.5
+):
+    """Return frames (B, ..., H, W) float as (B, ..., side, side), each clip rotated by an angle of its own and flipped.
+
+    As Décalcomanie's loader does it: rotated about the centre (bilinear, zeros outside), resized to `scale` times the
+    size and then to `side` (both nearest, rounded down, so that `scale` only decides which pixels are met), and
+    flipped. Here it is one look-up. Angles are uniform in +-degrees, `flip` is the probability of a flip.
+    """
+    import torch
+
+    angles, flipped = np.deg2rad(rng.uniform(-degrees, degrees, len(frames))), rng.random(len(frames)) < flip
+    given = torch.from_numpy(np.column_stack([np.cos(angles), np.sin(angles), flipped]).astype(np.float32))
+    cos, sin, flipped = given.to(frames.device).T[..., None, None]
+    height, width = frames.shape[-2:]
+    y, x = (
+        torch.arange(side, device=frames.device)
+        * max(1, int(length * scale))
+        // side
+        * length
+        // max(1, int(length * scale))
+        for length in (height, width)
+    )
+    y, x = (y - (height - 1) / 2)[:, None], (x - (width - 1) / 2)[None]
+    x = torch.where(flipped > 0, x.flip(-1), x)
+    # for grid_sample the outer pixels' centres are at -1 and 1
+    to = [(cos * x - sin * y) / max(width - 1, 1) * 2, (sin * x + cos * y) / max(height - 1, 1) * 2]
+    grid = torch.stack(torch.broadcast_tensors(*to), dim=-1)
+    flat = frames.reshape(len(frames), -1, height, width)
+    turned = torch.nn.functional.grid_sample(flat, grid, padding_mode="zeros", align_corners=True)
+    return turned.view(*frames.shape[:-2], side, side)
