@@ -57,13 +57,13 @@ def test_recipes_are_files_and_an_arm_none_copies_nothing(root):
     assert study.shard("samm", "onset-apex-192", part) == f"results/frames/samm/onset-apex-192/{part}.safetensors"
     assert study.shard("samm", "plain", part) == study.shard("samm", "onset-apex-192", part)
     assert study.shard_below("samm", "bare", part) == study.shard("samm", "onset-apex-192", part)
-    assert study.shard("samm", "evm-4", part) == f"results/magnified/samm/evm-4/{part}.safetensors"
-    assert study.shard_below("samm", "resnet18-layer3-evm-4", part) == study.shard("samm", "evm-4", part)
+    assert study.shard("samm", "evm-5", part) == f"results/magnified/samm/evm-5/{part}.safetensors"
+    assert study.shard_below("samm", "resnet18-layer3-evm-5", part) == study.shard("samm", "evm-5", part)
 
 
 def test_axes_are_known_before_anything_runs(root):
     def more(card):
-        card["magnification"]["several"] = {"of": "all-192", "arm": "evm", "factors": [1, 2, 4]}
+        card["magnification"]["several"] = {"of": "all-192", "arm": "evm", "factors": [2, 3, 5]}
         card["flow"]["each"] = {"of": "several", "pairs": "onset-each"}
         card["features"]["maps"] = {"of": "several", "extractor": "resnet", "options": {}}
 
@@ -274,12 +274,12 @@ def test_another_reading_of_the_same_people_counts(root):
 
 def test_features_take_no_pre_training(root):
     def pretrained(card):
-        card["features"]["resnet18-layer3-evm-4"]["options"]["weights"] = {"pretraining": "others"}
+        card["features"]["resnet18-layer3-evm-5"]["options"]["weights"] = {"pretraining": "others"}
 
     _pretraining(root)
     _edit(root, "recipes.yaml", pretrained)
     with pytest.raises(InputError, match="features are made once for all folds; give random"):
-        _pre(root).feature_weights("resnet18-layer3-evm-4")
+        _pre(root).feature_weights("resnet18-layer3-evm-5")
 
 
 def test_the_recipes_of_the_docs(root):

@@ -64,7 +64,7 @@ class MagnificationRecipe(Model):
     arm: str
     """How: `evm`; `none` is the frames as they are, without a copy."""
     factors: tuple[float, ...] = ()
-    """Added amplifications: a displacement d becomes (1 + factor) d. They make an axis of their own."""
+    """Total magnifications, 1 or more: a displacement d becomes factor * d. They make an axis of their own."""
     options: dict[str, Any] = {}
     """What the arm takes, such as `mode`."""
 

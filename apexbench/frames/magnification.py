@@ -1,7 +1,7 @@
 """Motion magnification arms: how a recipe makes small motion larger before flow or features are taken.
 
-Factor convention: `factor` is the ADDED amplification a of the Eulerian literature. A displacement d becomes
-(1 + a) d, and a = 0 changes nothing. MagNet ports count the total, 1 + a.
+Factor convention: a factor is the total. A displacement d becomes factor * d, and 1 changes nothing. MagNet's ports
+count so too; the Eulerian literature counts what is added, factor - 1.
 
 A magnifier that learns must never see test subjects; the arms here learn nothing. Linear Eulerian magnification (Wu
 et al. 2012) is covered by patents of MIT and Quanta.
@@ -39,11 +39,11 @@ def magnify(
         "none" hands `target` back. "evm" is linear Eulerian magnification of two frames: the Laplacian pyramid of
         target - reference, each level times its own factor, added to the target.
     factor : float
-        Added amplification a: displacement d becomes (1 + a) d. Needed by "evm".
+        Total magnification, 1 or more: displacement d becomes factor * d. Needed by "evm".
     displacement : float
-        Largest motion to expect, in px. Linear magnification holds only while (1 + a) d < wavelength / 8, so the
-        factor of a level ends there: at 0.5 px nothing is gained from a above about 10. The setting "cut-off
-        wavelength L" of other implementations is displacement = L / 8 / (1 + a).
+        Largest motion to expect, in px. Linear magnification holds only while factor * d < wavelength / 8, so the
+        factor of a level ends there: at 0.5 px nothing is gained from factors above about 11. The setting "cut-off
+        wavelength L" of other implementations is displacement = L / 8 / factor.
     levels : int
         Band-pass levels of the pyramid. The finest, mostly noise, and the low-pass rest, mostly light, are left alone.
 
@@ -58,7 +58,7 @@ def magnify(
     >>> ramp = np.tile(np.arange(64, dtype=np.uint8) * 2, (64, 1))
     >>> bool((magnify(ramp, ramp + 1, "none") == ramp + 1).all())
     True
-    >>> bool((magnify(ramp, ramp, "evm", 4) == ramp).all())
+    >>> bool((magnify(ramp, ramp, "evm", 5) == ramp).all())
     True
     """
     reference, target = np.asarray(reference), np.asarray(target)
@@ -189,7 +189,7 @@ def _collapsed(bands: list[np.ndarray], rest: np.ndarray, factor: float, displac
         added = _enlarged(added, band)
         if level > 0:
             bound = _FINEST_WAVELENGTH * 2**level / (8 * displacement) - 1
-            added += max(0.0, min(factor, bound)) * band
+            added += max(0.0, min(factor - 1, bound)) * band
     return added
 
 
@@ -226,8 +226,11 @@ def _check_arm(arm: str, factor: float | None, displacement: float, levels: int)
         raise ValueError(f"unknown magnification arm {arm!r}{_nearest(arm, ARMS)}; known: {', '.join(ARMS)}")
     if arm == "none":
         return
-    if factor is None or not 0 <= factor < np.inf:
-        raise ValueError(f"arm {arm!r} needs a factor, 0 or more (0 changes nothing), got {factor!r}")
+    if factor is None or not 1 <= factor < np.inf:
+        raise ValueError(
+            f"arm {arm!r} needs a factor, 1 or more, got {factor!r}: a displacement d becomes factor * d, and 1 changes "
+            f"nothing (papers that count what is added have one less)"
+        )
     if not displacement > 0:
         raise ValueError(f"displacement: expected px above 0, got {displacement!r}")
     if levels < 2:
