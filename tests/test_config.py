@@ -384,7 +384,7 @@ def test_wrong_fields(root, file, path, value, message):
         (
             ["magnification", "evm-5", "options"],
             {"level": 3},
-            "field 'magnification.evm-5.options.level': unknown option; did you mean 'levels'?",
+            "field 'magnification.evm-5.options': unknown option 'level'; did you mean 'levels'?",
         ),
         (
             ["magnification", "evm-5", "factors"],
@@ -394,12 +394,37 @@ def test_wrong_fields(root, file, path, value, message):
         (
             ["magnification", "evm-5", "factors"],
             [2, 0.5],
-            "field 'magnification.evm-5.options': arm 'evm' needs a factor, 1 or more",
+            "field 'magnification.evm-5': a factor is a total magnification, 1 or more, got 0.5",
         ),
         (
             ["magnification", "evm-5", "arm"],
             "ebm",
-            "field 'magnification.evm-5.options': unknown magnification arm 'ebm', did you mean 'evm'?",
+            "field 'magnification.evm-5.arm': unknown magnification arm 'ebm'; did you mean 'evm'?",
+        ),
+        (
+            ["magnification", "evm-5", "options"],
+            {"mode": "vidio", "band": [1, 10]},
+            "field 'magnification.evm-5.options': option 'mode': Input should be 'onset' or 'video'",
+        ),
+        (
+            ["magnification", "evm-5", "options"],
+            {"mode": "video", "band": [1, 260]},
+            "field 'magnification.evm-5': band: expected 0 < low < high < 250 Hz",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "phase", "factors": [5]},
+            "field 'magnification.evm-5': frames of 48 px are too small for Phase as it is set, 64 px is the least",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "flow-warp", "factors": [5]},
+            "field 'magnification.evm-5.options': option 'flow': Field required",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "magnet", "factors": [5], "options": {"weights": "random"}},
+            "field 'magnification.evm-5.options': option 'weights': MagNet's weights are a file: write {file: path}",
         ),
         (
             ["crops", "face-192", "interpolation"],

@@ -1,10 +1,15 @@
 """Magnification arms on textures whose motion is known."""
 
+import cv2
 import numpy as np
 import pytest
 from textures import Texture, blobs, to_uint8
 
-from apexbench.frames.magnification import ARMS, magnify, magnify_clip
+from apexbench.errors import InputError
+from apexbench.frames.magnification import check_arm, magnify, magnify_clip
+from apexbench.frames.magnifying import create, names
+from apexbench.frames.steerable import SteerablePyramid
+from apexbench.motion import FLOWS
 
 SHAPE = (96, 96)
 PEAK = 0.3
@@ -63,7 +68,7 @@ def test_light_and_fine_noise_are_not_magnified():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(28, 28), (37, 52), (37, 52, 3), (20, 21, 1), (6, 9)])
+@pytest.mark.parametrize("shape", [(28, 28), (37, 52), (37, 52, 3), (20, 21, 1), (15, 16)])
 def test_type_and_size_stay(dtype, shape):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (3, *shape), dtype=np.uint8)
@@ -156,11 +161,13 @@ def test_constant_clip_stays(scene, options, length):
 
 def test_unknown_names_are_refused_with_the_nearest(scene):
     onset, apex, *_ = scene
-    with pytest.raises(ValueError, match="did you mean 'evm'"):
+    with pytest.raises(InputError, match="unknown magnification arm 'emv'; did you mean 'evm'"):
         magnify(onset, apex, "emv", 2)
-    with pytest.raises(ValueError, match="did you mean 'video'"):
+    with pytest.raises(InputError, match="option 'mode': Input should be 'onset' or 'video'"):
         magnify_clip(np.stack([onset, apex]), "evm", 2, mode="vidoe")
-    assert ARMS == ("none", "evm")
+    with pytest.raises(InputError, match="unknown option 'level'; did you mean 'levels'"):
+        magnify(onset, apex, "phase", 2, level=3)
+    assert names() == ["evm", "flow-warp", "magnet", "none", "phase"]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +176,8 @@ def test_unknown_names_are_refused_with_the_nearest(scene):
         ({"factor": None}, "factor"),
         ({"factor": 0.5}, "factor"),
         ({"factor": float("nan")}, "factor"),
-        ({"levels": 1}, "levels"),
-        ({"displacement": 0}, "displacement"),
+        ({"reference": np.zeros((14, 16)), "target": np.zeros((14, 16))}, "14 px are too small for EVM as it is set, 15"),
+        ({"target": np.zeros((16, 16, 2)), "reference": np.zeros((16, 16, 2))}, "1 or 3 colours"),
         ({"target": np.zeros((9, 8))}, "differ"),
         ({"target": np.full((8, 8), 200.0)}, r"\[0, 1\]"),
         ({"target": np.full((8, 8), np.nan)}, "NaN"),
@@ -186,16 +193,34 @@ def test_bad_input_is_refused(change, message):
 
 
 @pytest.mark.parametrize(
+    ("arm", "options", "message"),
+    [
+        ("evm", {"levels": 1}, "option 'levels': Input should be greater than or equal to 2"),
+        ("evm", {"displacement": 0}, "option 'displacement': Input should be greater than 0"),
+        ("evm", {"mode": "video"}, "needs band"),
+        ("evm", {"mode": "video", "band": (0, 5)}, "0 < low"),
+        ("phase", {"orientations": 1}, "option 'orientations'"),
+        ("phase", {"smoothing": -1}, "option 'smoothing'"),
+        ("flow-warp", {}, "option 'flow': Field required"),
+        ("flow-warp", {"flow": "raft"}, "'tvl1' or 'farneback'"),
+        ("magnet", {"weights": {"timm": "resnet18.tv_in1k"}}, "MagNet's weights are a file"),
+        ("none", {"levels": 3}, "unknown option 'levels'"),
+    ],
+)
+def test_bad_options_are_refused(arm, options, message):
+    with pytest.raises(InputError, match=message):
+        create(arm, options)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "video"}, "band"),
         ({"mode": "video", "band": (1, 10), "fps": None}, "fps"),
         ({"mode": "video", "band": (10, 60)}, "50 Hz"),
-        ({"mode": "video", "band": (0, 5)}, "0 < low"),
         ({"onset": 4}, "onset"),
         ({"factors": (1, 2)}, "either factor or factors"),
         ({"factor": None, "factors": ()}, "one or more"),
-        ({"factor": None, "factors": (1, 0.5)}, "needs a factor"),
+        ({"factor": None, "factors": (1, 0.5)}, "1 or more, got 0.5"),
     ],
 )
 def test_bad_clip_options_are_refused(options, message):
