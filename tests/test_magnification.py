@@ -176,7 +176,10 @@ def test_unknown_names_are_refused_with_the_nearest(scene):
         ({"factor": None}, "factor"),
         ({"factor": 0.5}, "factor"),
         ({"factor": float("nan")}, "factor"),
-        ({"reference": np.zeros((14, 16)), "target": np.zeros((14, 16))}, "14 px are too small for EVM as it is set, 15"),
+        (
+            {"reference": np.zeros((14, 16)), "target": np.zeros((14, 16))},
+            "14 px are too small for EVM as it is set, 15",
+        ),
         ({"target": np.zeros((16, 16, 2)), "reference": np.zeros((16, 16, 2))}, "1 or 3 colours"),
         ({"target": np.zeros((9, 8))}, "differ"),
         ({"target": np.full((8, 8), 200.0)}, r"\[0, 1\]"),
@@ -227,3 +230,169 @@ def test_bad_clip_options_are_refused(options, message):
     clip = np.zeros((4, 16, 16), np.uint8)
     with pytest.raises(ValueError, match=message):
         magnify_clip(**{"frames": clip, "arm": "evm", "factor": 2, "fps": FPS} | options)
+
+
+# every arm
+
+ARMS = {
+    "evm": ("evm", {"displacement": 0.5}, 0.25, 0.75),  # gain over what it should be, at least and at most
+    "phase": ("phase", {"levels": 4}, 0.6, 1.05),
+    "tvl1": ("flow-warp", {"flow": "tvl1"}, 0.55, 1.15),
+    "farneback": ("flow-warp", {"flow": "farneback"}, 0.8, 1.2),
+    "magnet": ("magnet", {}, 0.4, 1.15),
+}
+SEEN = 5  # the factor
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """Onset and apex with noise of 1 grey level and 0.5 px of motion, the clean onset, and the truth at factor SEEN."""
+    rng = np.random.default_rng(0)
+    texture, motion = Texture((128, 128), rng), blobs((128, 128), 0.5, rng)
+    still = texture.at(0 * motion)
+    onset, apex = (to_uint8(clean, 1, rng) for clean in (still, texture.at(motion)))
+    return onset, apex, still, texture.at(SEEN * motion)
+
+
+def shown(image, still, truth):
+    """The change that is shown over the change that should be."""
+    return ((image - still) * (truth - still)).sum() / ((truth - still) ** 2).sum()
+
+
+def error(image, truth):
+    return np.square(image - truth).mean()
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_motion_becomes_the_factor_times_itself(moved, name):
+    onset, apex, still, truth = moved
+    arm, options, least, most = ARMS[name]
+    assert shown(apex, still, truth) == pytest.approx(1 / SEEN, abs=0.05)
+    magnified = magnify(onset, apex, arm, SEEN, **options).astype(float)
+    assert least < shown(magnified, still, truth) < most
+    assert error(magnified, truth) < error(apex.astype(float), truth)
+    larger = magnify(onset, apex, arm, 2 * SEEN, **options).astype(float)
+    assert shown(larger, still, truth) > 1.2 * shown(magnified, still, truth)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_flow_of_magnified_frames_is_the_larger_motion(name):
+    """The way round: not of brightness, but of where things are; by a flow that no arm here uses."""
+    rng = np.random.default_rng(4)
+    texture, motion = Texture((128, 128), rng), blobs((128, 128), 0.5, rng, count=2)
+    onset, apex = (to_uint8(clean) for clean in (texture.at(0 * motion), texture.at(motion)))
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    arm, options, least, most = ARMS[name]
+    measured = dis.calc(magnify(onset, apex, arm, 4, **options), onset, None)
+    moving = np.linalg.norm(motion, axis=-1) > 0.25
+    factor = (measured * motion)[moving].sum() / (motion[moving] ** 2).sum()
+    assert 4 * 0.8 * least < factor < 4 * 1.15 * most
+
+
+@pytest.mark.parametrize("name", set(ARMS) - {"magnet"})
+@pytest.mark.parametrize("shape", [(64, 64), (67, 81, 3)])
+def test_a_factor_of_1_changes_nothing(name, shape):
+    images = np.random.default_rng(1).integers(0, 256, (2, *shape), dtype=np.uint8)
+    arm, options, *_ = ARMS[name]
+    np.testing.assert_array_equal(magnify(*images, arm, 1, **options), images[1])
+    as_float = magnify(*(images / 255), arm, 1, **options)
+    np.testing.assert_allclose(as_float, images[1] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_of_several_factors_and_frames_each_is_for_itself(moved, name):
+    onset, apex, *_ = moved
+    arm, options, *_ = ARMS[name]
+    clip = np.stack([apex[:70, :90], onset[:70, :90], apex[20:90, :90]])
+    colour = np.stack([clip, clip[:, ::-1], clip], -1)
+    together = magnify_clip(colour, arm, factors=(1, 3.5, 9), onset=1, **options)
+    assert together.shape == (3, 3, 70, 90, 3) and together.dtype == np.uint8
+    for place, factor in enumerate((1, 3.5, 9)):
+        for frame in (0, 2):
+            alone = magnify(colour[1], colour[frame], arm, factor, **options)
+            assert np.abs(together[frame, place].astype(int) - alone).max() <= 1  # sums in another order
+    again = magnify_clip(colour, create(arm, options), factors=(1, 3.5, 9), onset=-2)
+    np.testing.assert_array_equal(again, together)
+
+
+@pytest.mark.parametrize("name", set(ARMS) - {"magnet"})
+def test_what_does_not_move_stays(name):
+    image = to_uint8(Texture((64, 64), np.random.default_rng(2)).at(np.zeros((64, 64, 2))))
+    arm, options, *_ = ARMS[name]
+    np.testing.assert_array_equal(magnify(image, image, arm, 10, **options), image)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_too_small_crops_are_refused_before_any_work(name):
+    arm, options, *_ = ARMS[name]
+    arm = create(arm, options)
+    with pytest.raises(ValueError, match=f"frames of {arm.smallest - 1} px are too small"):
+        check_arm(arm, [2], None, arm.smallest - 1)
+    with pytest.raises(ValueError, match="1 or more, got 0.9"):
+        check_arm(arm, [2, 0.9], None, 500)
+    check_arm(arm, [1], None, arm.smallest)
+    frame = np.random.default_rng(0).integers(0, 256, (2, arm.smallest, arm.smallest + 3), dtype=np.uint8)
+    assert magnify(*frame, arm, 3).shape == frame.shape[1:]
+
+
+def test_fewer_levels_are_named_where_there_are_any():
+    with pytest.raises(ValueError, match="64 px is the least: take a larger crop, or fewer levels"):
+        check_arm(create("phase"), [2], None, 32)
+    check_arm(create("phase", {"levels": 4}), [2], None, 32)
+
+
+# the steerable pyramid
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (70, 61)])
+@pytest.mark.parametrize(("levels", "orientations", "octave_bands"), [(3, 4, 1), (4, 6, 2), (2, 2, 1)])
+def test_the_pyramid_gives_back_all_between_its_ends(shape, levels, orientations, octave_bands):
+    pyramid = SteerablePyramid(shape, levels, orientations, octave_bands)
+    pulse = np.zeros(shape, np.float32)
+    pulse[0, 0] = 1
+    response = np.fft.fft2(pyramid.synthesise(pyramid.analyse(pulse)))
+    fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])
+    radius = np.hypot(fy, fx)
+
+    def low(end):  # the squared cosine over the last 1/octave_bands of an octave below `end`
+        octaves = np.clip(np.log2(np.maximum(radius, 1e-9) / end) * octave_bands + 1, 0, 1)
+        return np.cos(np.pi / 2 * octaves) ** 2
+
+    np.testing.assert_allclose(response, low(0.5) - low(0.5 * 2 ** (-levels / octave_bands)), atol=1e-5)
+    between = (radius < 0.5 * 2 ** (-1 / octave_bands)) & (radius > 0.5 * 2 ** (-levels / octave_bands))
+    assert between.sum() > 100
+    np.testing.assert_allclose(response[between], 1, atol=1e-5)
+
+
+def test_a_band_s_phase_is_where_its_wave_is():
+    columns = np.arange(64)
+    for wavelength, level in ((4, 0), (8, 1), (16, 2)):
+        still, moved = (np.tile(np.cos(2 * np.pi * (columns - d) / wavelength), (64, 1)) for d in (0, 0.7))
+        pyramid = SteerablePyramid((64, 64), 3)
+        bands = [np.abs(band).mean() for band in pyramid.analyse(still)]
+        assert np.argmax(bands) == level
+        turned = np.angle(pyramid.analyse(moved)[level][0] * pyramid.analyse(still)[level][0].conj())
+        np.testing.assert_allclose(turned, -2 * np.pi * 0.7 / wavelength, atol=1e-4)
+
+
+def test_phases_move_a_wave_without_changing_it():
+    columns = np.arange(128)
+    still, moved, truth = (
+        np.tile(0.5 + 0.3 * np.cos(2 * np.pi * (columns - d) / 16), (128, 1)) for d in (0, 0.5, 4 * 0.5)
+    )
+    magnified = magnify(still, moved, "phase", 4)
+    np.testing.assert_allclose(magnified[:, 24:-24], truth[:, 24:-24], atol=0.02)
+
+
+# flow-warp
+
+
+def test_flow_warp_takes_the_flow_that_it_names(scene):
+    onset, apex, *_ = scene
+    rows, columns = np.mgrid[:96, :96].astype(np.float32)
+    for name in ("tvl1", "farneback"):
+        u, v = np.moveaxis(FLOWS[name](apex, onset), -1, 0)
+        wanted = cv2.remap(
+            apex.astype(np.float32), columns + 2 * u, rows + 2 * v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        )
+        np.testing.assert_array_equal(magnify(onset, apex, "flow-warp", 3, flow=name), to_uint8(wanted))

@@ -35,7 +35,10 @@ class FlowWarp(Arm):
         columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
         reference = _gray(frames[onset])
         for frame in frames:
-            u, v = np.moveaxis(FLOWS[self.options.flow](_gray(frame), reference), -1, 0)
+            flow = FLOWS[self.options.flow](_gray(frame), reference)
+            if np.array_equal(frame, frames[onset]):
+                flow = np.zeros_like(flow)  # Farnebäck's sees motion at the border of equal pictures
+            u, v = np.moveaxis(flow, -1, 0)
             picture = frame.astype(np.float32)
             moved = [
                 cv2.remap(
