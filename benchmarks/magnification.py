@@ -11,7 +11,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from time import process_time
 
 import cv2

@@ -328,7 +328,7 @@ def test_too_small_crops_are_refused_before_any_work(name):
     arm = create(arm, options)
     with pytest.raises(ValueError, match=f"frames of {arm.smallest - 1} px are too small"):
         check_arm(arm, [2], None, arm.smallest - 1)
-    with pytest.raises(ValueError, match="1 or more, got 0.9"):
+    with pytest.raises(ValueError, match=r"1 or more, got 0\.9"):
         check_arm(arm, [2, 0.9], None, 500)
     check_arm(arm, [1], None, arm.smallest)
     frame = np.random.default_rng(0).integers(0, 256, (2, arm.smallest, arm.smallest + 3), dtype=np.uint8)

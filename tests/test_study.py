@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from apexbench.errors import InputError
+from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
 from apexbench.study import SHARED, Study
 from apexbench.weights import Weights
@@ -270,6 +271,39 @@ def test_another_reading_of_the_same_people_counts(root):
         InputError, match=r"'once' sees . subject.s. of 'smic-vis' whom 'smic-3' tests, such as smic-hs:"
     ):
         _pre(root, ["smic-3"])
+
+
+def test_magnification_knows_its_weights_and_its_gpu(root):
+    def more(card):
+        own = {"of": "onset-apex-112", "arm": "magnet", "factors": [5]}
+        card["magnification"]["learned"] = own
+        card["magnification"]["theirs"] = own | {"options": {"weights": {"file": "weights/theirs.pth.tar"}, "batch": 4}}
+
+    _edit(root, "recipes.yaml", more)
+    study = Study(_settings(), root)
+    (shipped,) = study.magnify_weights("learned")
+    assert Path(shipped).resolve() == SHIPPED and not Path(shipped).is_absolute()
+    assert study.magnify_card("learned")["options"] == {"weights": {"file": shipped}}
+    assert study.magnify_weights("theirs") == ["weights/theirs.pth.tar"]
+    assert study.magnify_card("theirs") == study.recipe("theirs")
+    assert study.magnify_weights("evm-5") == [] and study.magnify_card("evm-5") == study.recipe("evm-5")
+    assert study.magnify_gpus("learned") == 1 and study.magnify_gpus("evm-5") == 0
+    assert study.magnify_code("learned") == study.magnify_code("theirs") != study.magnify_code("evm-5")
+
+
+def test_flow_of_what_the_same_flow_has_magnified_is_circular(root):
+    def more(card):
+        card["magnification"]["warped"] = {
+            "of": "onset-apex-112", "arm": "flow-warp", "factors": [5], "options": {"flow": "farneback"}
+        }  # fmt: skip
+        card["flow"] |= {name: {"of": "warped", "algorithm": name} for name in ("farneback", "tvl1")}
+        card["flow"]["of-evm"] = {"of": "evm-5", "algorithm": "farneback"}
+        card["features"]["maps"] = {"of": "warped", "extractor": "resnet"}
+
+    _edit(root, "recipes.yaml", more)
+    recipes = Study(_settings(), root).recipes
+    told = {name: recipes.is_circular(name) for name in ("farneback", "tvl1", "of-evm", "maps", "warped", "tvl1-28")}
+    assert [name for name, circular in told.items() if circular] == ["farneback"]
 
 
 def test_features_take_no_pre_training(root):
