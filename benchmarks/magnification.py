@@ -38,7 +38,7 @@ ARMS = {
     "magnet": ("magnet", {}),
 }
 SIZE, SCENES = 128, 4
-MOTIONS, NOISES, FACTORS = (0.1, 0.2, 0.5, 1.0), (0.0, 1.0, 2.0), (2, 5, 10, 20)
+MOTIONS, NOISES, FACTORS = (0.2, 0.5, 1.0), (0.0, 1.0, 2.0), (2, 5, 10, 20)
 SHOWN = (2, 5, 10)
 _MESH = 120  # px, so that a px of the frame is about one of the crop
 _EDGE = 4  # px at the border that are not scored: what lies outside is not known
@@ -140,7 +140,7 @@ def draw(arms, path: Path) -> None:
     columns = [*made, "truth"]
     column = _column(clip, truth[-1])
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.0 * len(columns), 1.62 * (len(SHOWN) + 1)), layout="constrained")
+        figure = Figure(figsize=(1.6 * len(columns), 1.3 * (len(SHOWN) + 1)), layout="constrained")
         axes = figure.subplots(len(SHOWN) + 1, len(columns))
         for place in axes.flat:
             place.axis("off")
