@@ -9,7 +9,9 @@ from apexbench.errors import InputError, nearest
 from apexbench.features import create as create_extractor
 from apexbench.features import find as find_extractor
 from apexbench.frames.alignment import INTERPOLATIONS
-from apexbench.frames.magnification import check_clip_options
+from apexbench.frames.magnification import check_arm
+from apexbench.frames.magnifying import create as create_arm
+from apexbench.frames.magnifying import find as find_arm
 from apexbench.frames.sampling import CHOICES, check_choice
 from apexbench.motion import FLOWS
 
@@ -37,6 +39,11 @@ def shard_axes(recipes: Recipes, name: str) -> Axes:
     return create_extractor(recipe.extractor, recipe.options).axes(given)
 
 
+def arm_module(name: str) -> str:
+    """Return the module of a magnification arm, for the code hash."""
+    return find_arm(name).__module__
+
+
 def extractor_module(name: str) -> str:
     """Return the module of an extractor, for the code hash."""
     return find_extractor(name).__module__
@@ -56,16 +63,16 @@ def check_recipes(recipes: Recipes) -> None:
             raise _wrong(f"frames.{name}.choose", f"{text}; choose {known}")
     for name, card in recipes.magnification.items():
         where = f"magnification.{name}"
-        _options(check_clip_options, card.options, f"{where}.options")
-        if card.arm != "none" and not card.factors:
+        _try(f"{where}.arm", find_arm, card.arm)
+        arm = create_arm(card.arm, card.options, where=f"config/recipes.yaml: field '{where}.options'")
+        if arm.changes and not card.factors:
             raise _wrong(f"{where}.factors", f"arm {card.arm!r} needs one factor at least")
         if "near" in shard_axes(recipes, card.of):
             raise _wrong(f"{where}.of", f"{card.of!r} holds frames near the key frames, which are not magnified")
-        if card.arm != "none":
+        if arm.changes:
             _same_place(recipes, card.of, where)
         # the highest frame rate of any release: what fails at it fails everywhere
-        for factor in card.factors or (None,):
-            _try(f"{where}.options", check_clip_options, card.arm, factor, fps=500.0, **card.options)
+        _try(where, check_arm, arm, card.factors, fps=500.0, size=recipes.size(card.of))
     for name, card in recipes.flow.items():
         where = f"flow.{name}"
         _known(f"{where}.algorithm", card.algorithm, FLOWS)

@@ -17,7 +17,7 @@ from apexbench.errors import InputError, nearest
 from apexbench.torchvision_shim import ensure_torchvision
 
 EVERY = "all"  # the one state of a pre-training that is the same for all folds
-_SUFFIXES = (".safetensors", ".pth", ".pt")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".pth.tar")
 _CLASSIFIERS = ("fc.", "head.")
 
 
@@ -29,7 +29,7 @@ class Weights(Model):
     """
 
     file: str = ""
-    """A state dict, .safetensors or .pth."""
+    """A state dict, .safetensors, .pth or .pth.tar."""
     timm: str = ""
     """A tag of timm, with the network's name: resnet18.tv_in1k."""
     pretraining: str = ""
@@ -41,7 +41,7 @@ class Weights(Model):
         if value == "random":
             return {}
         if isinstance(value, str):
-            if Path(value).suffix in _SUFFIXES:
+            if value.endswith(_SUFFIXES):
                 mend = f"write {{file: {value}}}"
             elif "." in value:
                 mend = f"write {{timm: {value}}}"
@@ -54,7 +54,7 @@ class Weights(Model):
     def _one(self):
         if len([text for text in (self.file, self.timm, self.pretraining) if text]) > 1:
             raise ValueError("give one of file, timm and pretraining")
-        if self.file and Path(self.file).suffix not in _SUFFIXES:
+        if self.file and not self.file.endswith(_SUFFIXES):
             raise ValueError(f"{self.file}: a file of weights ends with {', '.join(_SUFFIXES)}")
         if self.timm and ("." not in self.timm or "/" in self.timm):
             raise ValueError(f"{self.timm}: a timm tag has the network's name and a dot, as in resnet18.tv_in1k")
@@ -92,7 +92,11 @@ def state_of(weights: Weights, where: str) -> dict:
 
 
 def read_state(path: str | os.PathLike, where: str) -> dict:
-    """Return the state dict of a .safetensors or .pth file."""
+    """Return the state dict of a .safetensors, .pth or .pth.tar file, as the module itself names its tensors.
+
+    What trainings wrap it in is taken off: a dictionary whose `state_dict` it is, and DataParallel's `module.` before
+    all names.
+    """
     import torch
     from safetensors.torch import load_file
 
@@ -101,9 +105,12 @@ def read_state(path: str | os.PathLike, where: str) -> dict:
         raise InputError(f"{path}: no such file; {where} names it as weights")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        return dict(state.get("state_dict", state))
+            state = load_file(path)
+        else:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            state = dict(state.get("state_dict", state))
+        wrapped = all(name.startswith("module.") for name in state)
+        return {name.removeprefix("module."): x for name, x in state.items()} if wrapped else state
     except Exception as error:
         raise InputError(f"{path}: not a state dict ({error})") from None
 

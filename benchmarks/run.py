@@ -80,6 +80,8 @@ def main() -> None:
     print(f"## Flow: `python benchmarks/flow.py`\n\n{call(sys.executable, 'benchmarks/flow.py')[0]}", flush=True)
     features = call(sys.executable, "benchmarks/features.py")[0]
     print(f"## Features: `python benchmarks/features.py`\n\n{features}", flush=True)
+    magnified = call(sys.executable, "benchmarks/magnification.py")[0]
+    print(f"## Magnification: `python benchmarks/magnification.py`\n\n{magnified}", flush=True)
 
 
 if __name__ == "__main__":

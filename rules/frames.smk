@@ -48,6 +48,7 @@ rule frames:
 rule magnify:
     input:
         ask("shard_below"),
+        weights=ask("magnify_weights"),
     output:
         "results/magnified/{dataset}/{recipe}/{part}.safetensors",
     log:
@@ -57,10 +58,11 @@ rule magnify:
     conda:
         CONDA
     resources:
+        gpu=ask("magnify_gpus"),
         mem_mb=2000,
     params:
-        code=STUDY.code("magnify"),
-        recipe=ask("recipe"),
+        code=ask("magnify_code"),
+        recipe=ask("magnify_card"),
     script:
         "../workflow/scripts/magnify.py"
 

@@ -113,8 +113,8 @@ def evm() -> np.ndarray:
 
     clip = np.stack([np.roll(_texture(0, 96), shift, 1) for shift in (0, 1, 2, 2, 3, 3, 2, 1, 1, 0, 0, 1, 2, 3, 2, 1)])
     return np.stack([
-        magnify_clip(clip, "evm", 4),
-        magnify_clip(clip, "evm", 10, 100, mode="video", band=(5, 20)),
+        magnify_clip(clip, "evm", 5),
+        magnify_clip(clip, "evm", 11, 100, mode="video", band=(5, 20)),
     ])  # fmt: skip
 
 

@@ -41,6 +41,8 @@ def _hashes(tree):
     """Return {rule: hash}; `index`, whose data set has a loader, and `train`, with the module of a method."""
     starts = {path.stem: (f"workflow/scripts/{path.name}",) for path in (tree / "workflow/scripts").glob("*.py")}
     starts["index"] = (*starts["index"], LOADER)
+    for arm in ("evm", "flow_warp", "magnet", "phase"):
+        starts[f"magnify {arm}"] = (*starts["magnify"], f"apexbench.frames.magnifying.{arm}")
     starts["train ststnet"] = (*starts["train"], "apexbench.methods.ststnet")
     starts["train flow-svm"] = (*starts["train"], "apexbench.methods.flow_svm")
     return {name: code_hash(tree, *some) for name, some in starts.items()}
@@ -128,6 +130,7 @@ def test_the_place_of_the_code_does_not_matter(tree):
 def test_motion_is_the_business_of_flow_and_not_of_faces(tree):
     changed = _changed(tree, "motion/strain.py")
     assert "flow" in changed and not changed & {"render", "index", "faces", "magnify", "train", "scores"}
+    assert {name for name in changed if name.startswith("magnify")} == {"magnify flow_warp"}
 
 
 def test_protocols_are_no_business_of_what_comes_before_them(tree):
@@ -167,6 +170,14 @@ def test_one_method_does_not_retrain_the_others(tree):
     assert _changed(tree, "methods/ststnet.py") == {"train ststnet"}
     assert _changed(tree, "methods/flow_svm.py") == {"train flow-svm"}
     assert _changed(tree, "methods/brand_new.py") == set()
+
+
+def test_one_arm_does_not_magnify_anew_what_another_did(tree):
+    assert _changed(tree, "frames/magnifying/phase.py") == {"magnify phase"}
+    assert _changed(tree, "frames/steerable.py") == {"magnify phase"}
+    assert _changed(tree, "frames/magnet/network.py") == {"magnify magnet"}
+    assert _changed(tree, "frames/magnet/training.py") == set(), "its weights are a file of their own"
+    assert {"magnify", "magnify evm", "magnify magnet"} <= _changed(tree, "frames/magnification.py")
 
 
 def test_cards_and_the_command_line_retrain_nothing(tree):

@@ -316,9 +316,9 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
         ),
         (
             "recipes.yaml",
-            ["magnification", "evm-4", "of"],
+            ["magnification", "evm-5", "of"],
             "tvl1-28",
-            "field 'magnification.evm-4.of': unknown name 'tvl1-28'",
+            "field 'magnification.evm-5.of': unknown name 'tvl1-28'",
         ),
         (
             "recipes.yaml",
@@ -334,15 +334,15 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
         ),
         (
             "recipes.yaml",
-            ["features", "resnet18-layer3-evm-4", "of"],
-            "evm4",
-            "field 'features.resnet18-layer3-evm-4.of': unknown name 'evm4'; did you mean 'evm-4'?",
+            ["features", "resnet18-layer3-evm-5", "of"],
+            "evm5",
+            "field 'features.resnet18-layer3-evm-5.of': unknown name 'evm5'; did you mean 'evm-5'?",
         ),
         (
             "recipes.yaml",
-            ["flow", "evm-4"],
+            ["flow", "evm-5"],
             {"of": "all-192"},
-            "two recipes have the name 'evm-4'; cards name them without their section",
+            "two recipes have the name 'evm-5'; cards name them without their section",
         ),
     ],
 )
@@ -382,24 +382,49 @@ def test_wrong_fields(root, file, path, value, message):
         ),
         (["flow", "tvl1-28", "of"], "mmnet-32", "field 'flow.tvl1-28.of': 'mmnet-32' holds frames near the key frames"),
         (
-            ["magnification", "evm-4", "options"],
+            ["magnification", "evm-5", "options"],
             {"level": 3},
-            "field 'magnification.evm-4.options.level': unknown option; did you mean 'levels'?",
+            "field 'magnification.evm-5.options': unknown option 'level'; did you mean 'levels'?",
         ),
         (
-            ["magnification", "evm-4", "factors"],
+            ["magnification", "evm-5", "factors"],
             [],
-            "field 'magnification.evm-4.factors': arm 'evm' needs one factor at least",
+            "field 'magnification.evm-5.factors': arm 'evm' needs one factor at least",
         ),
         (
-            ["magnification", "evm-4", "factors"],
-            [2, -1],
-            "field 'magnification.evm-4.options': arm 'evm' needs a factor, 0 or more",
+            ["magnification", "evm-5", "factors"],
+            [2, 0.5],
+            "field 'magnification.evm-5': a factor is a total magnification, 1 or more, got 0.5",
         ),
         (
-            ["magnification", "evm-4", "arm"],
+            ["magnification", "evm-5", "arm"],
             "ebm",
-            "field 'magnification.evm-4.options': unknown magnification arm 'ebm', did you mean 'evm'?",
+            "field 'magnification.evm-5.arm': unknown magnification arm 'ebm'; did you mean 'evm'?",
+        ),
+        (
+            ["magnification", "evm-5", "options"],
+            {"mode": "vidio", "band": [1, 10]},
+            "field 'magnification.evm-5.options': option 'mode': Input should be 'onset' or 'video'",
+        ),
+        (
+            ["magnification", "evm-5", "options"],
+            {"mode": "video", "band": [1, 260]},
+            "field 'magnification.evm-5': band: expected 0 < low < high < 250 Hz",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "phase", "factors": [5]},
+            "field 'magnification.evm-5': frames of 48 px are too small for Phase as it is set, 64 px is the least",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "flow-warp", "factors": [5]},
+            "field 'magnification.evm-5.options': option 'flow': Field required",
+        ),
+        (
+            ["magnification", "evm-5"],
+            {"of": "memix-48", "arm": "magnet", "factors": [5], "options": {"weights": "random"}},
+            "field 'magnification.evm-5.options': option 'weights': MagNet's weights are a file: write {file: path}",
         ),
         (
             ["crops", "face-192", "interpolation"],
@@ -422,19 +447,19 @@ def test_wrong_fields(root, file, path, value, message):
             "field 'frames.tim-10-128.options': count: expected a whole number of frames from 1 up",
         ),
         (
-            ["features", "resnet18-layer3-evm-4", "extractor"],
+            ["features", "resnet18-layer3-evm-5", "extractor"],
             "resnet18",
-            "field 'features.resnet18-layer3-evm-4.extractor': unknown extractor 'resnet18'; did you mean 'resnet'?",
+            "field 'features.resnet18-layer3-evm-5.extractor': unknown extractor 'resnet18'; did you mean 'resnet'?",
         ),
         (
-            ["features", "resnet18-layer3-evm-4", "options"],
+            ["features", "resnet18-layer3-evm-5", "options"],
             {"layr": "layer3"},
-            "field 'features.resnet18-layer3-evm-4.options': unknown option 'layr'; did you mean 'layer'?",
+            "field 'features.resnet18-layer3-evm-5.options': unknown option 'layr'; did you mean 'layer'?",
         ),
         (
-            ["features", "resnet18-layer3-evm-4", "extractor"],
+            ["features", "resnet18-layer3-evm-5", "extractor"],
             "lbp-top",
-            "field 'features.resnet18-layer3-evm-4.options': unknown option",
+            "field 'features.resnet18-layer3-evm-5.options': unknown option",
         ),
     ],
 )

@@ -283,6 +283,7 @@ def test_several_factors_are_an_axis_and_the_flow_has_it_too(frames, tmp_path):
             np.testing.assert_array_equal(magnified[name][1, place], magnify(onset, apex, "evm", factor))
     flow(shard=str(tmp_path / "evm"), recipe={"of": "evm", "algorithm": "farneback"}, output=str(tmp_path / "flow"))
     maps = read_tensors(tmp_path / "flow", kind="shard")
+    assert not maps.meta["circular"]
     assert maps.meta["axes"] == ["factor", "y", "x", "motion"] and maps[name].shape == (2, 64, 64, 3)
     size = np.abs(maps[name].astype(float)).mean((1, 2, 3))
     assert size[1] > size[0], "more magnified, more motion"
@@ -290,6 +291,15 @@ def test_several_factors_are_an_axis_and_the_flow_has_it_too(frames, tmp_path):
         shards=[str(tmp_path / "flow")], recipe={"map": 16}, axes=["factor", "motion", "y", "x"], output=tmp_path / "p"
     )
     assert read_pack(tmp_path / "p").x.shape == (len(maps), 2, 3, 16, 16)
+
+
+def test_flow_of_frames_that_it_warped_says_so(frames, tmp_path):
+    warped = {"of": "keys", "arm": "flow-warp", "factors": [3.0], "options": {"flow": "farneback"}}
+    magnify_shard(shard=str(frames("key-frames")), recipe=warped, output=str(tmp_path / "warped"))
+    for algorithm in ("farneback", "tvl1"):
+        recipe = {"of": "warped", "algorithm": algorithm}
+        flow(shard=str(tmp_path / "warped"), recipe=recipe, output=str(tmp_path / algorithm))
+        assert read_tensors(tmp_path / algorithm, kind="shard").meta["circular"] == (algorithm == "farneback")
 
 
 def test_flow_of_sequences(frames, tmp_path):

@@ -32,7 +32,7 @@ SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "eva
 MAY = {
     **dict.fromkeys(FLOOR, FLOOR),
     **dict.fromkeys(SIDE, FLOOR),
-    "frames": {"errors"},
+    "frames": {"errors", "registry", "weights"},
     "motion": {"errors"},
     "training": FLOOR | {"methods", "protocols"},
     "tables": FLOOR | {"evaluation", "protocols"},
@@ -45,12 +45,14 @@ MAY = {
     "snakemake_cli": set(),
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
 }
-# The portraits are measured by the detector that measures real faces; an apex is spotted where the sheet has none.
+# The portraits are measured by the detector that measures real faces; an apex is spotted where the sheet has none;
+# one way of magnifying motion is to measure it.
 EXCEPTIONS = {
     ("apexbench.datasets.synthetic.portraits", "apexbench.frames.detection"),
     ("apexbench.datasets.apex", "apexbench.frames.detection"),
     ("apexbench.datasets.apex", "apexbench.frames.pictures"),
     ("apexbench.datasets.apex", "apexbench.frames.spotting"),
+    ("apexbench.frames.magnifying.flow_warp", "apexbench.motion"),
 }
 
 # scripts whose stage has another name than they

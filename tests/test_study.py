@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from apexbench.errors import InputError
+from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
 from apexbench.study import SHARED, Study
 from apexbench.weights import Weights
@@ -57,13 +58,13 @@ def test_recipes_are_files_and_an_arm_none_copies_nothing(root):
     assert study.shard("samm", "onset-apex-192", part) == f"results/frames/samm/onset-apex-192/{part}.safetensors"
     assert study.shard("samm", "plain", part) == study.shard("samm", "onset-apex-192", part)
     assert study.shard_below("samm", "bare", part) == study.shard("samm", "onset-apex-192", part)
-    assert study.shard("samm", "evm-4", part) == f"results/magnified/samm/evm-4/{part}.safetensors"
-    assert study.shard_below("samm", "resnet18-layer3-evm-4", part) == study.shard("samm", "evm-4", part)
+    assert study.shard("samm", "evm-5", part) == f"results/magnified/samm/evm-5/{part}.safetensors"
+    assert study.shard_below("samm", "resnet18-layer3-evm-5", part) == study.shard("samm", "evm-5", part)
 
 
 def test_axes_are_known_before_anything_runs(root):
     def more(card):
-        card["magnification"]["several"] = {"of": "all-192", "arm": "evm", "factors": [1, 2, 4]}
+        card["magnification"]["several"] = {"of": "all-192", "arm": "evm", "factors": [2, 3, 5]}
         card["flow"]["each"] = {"of": "several", "pairs": "onset-each"}
         card["features"]["maps"] = {"of": "several", "extractor": "resnet", "options": {}}
 
@@ -324,14 +325,47 @@ def test_another_reading_of_the_same_people_counts(root):
         _pre(root, ["smic-3"])
 
 
+def test_magnification_knows_its_weights_and_its_gpu(root):
+    def more(card):
+        own = {"of": "onset-apex-112", "arm": "magnet", "factors": [5]}
+        card["magnification"]["learned"] = own
+        card["magnification"]["theirs"] = own | {"options": {"weights": {"file": "weights/theirs.pth.tar"}, "batch": 4}}
+
+    _edit(root, "recipes.yaml", more)
+    study = Study(_settings(), root)
+    (shipped,) = study.magnify_weights("learned")
+    assert Path(shipped).resolve() == SHIPPED and not Path(shipped).is_absolute()
+    assert study.magnify_card("learned")["options"] == {"weights": {"file": shipped}}
+    assert study.magnify_weights("theirs") == ["weights/theirs.pth.tar"]
+    assert study.magnify_card("theirs") == study.recipe("theirs")
+    assert study.magnify_weights("evm-5") == [] and study.magnify_card("evm-5") == study.recipe("evm-5")
+    assert study.magnify_gpus("learned") == 1 and study.magnify_gpus("evm-5") == 0
+    assert study.magnify_code("learned") == study.magnify_code("theirs") != study.magnify_code("evm-5")
+
+
+def test_flow_of_what_the_same_flow_has_magnified_is_circular(root):
+    def more(card):
+        card["magnification"]["warped"] = {
+            "of": "onset-apex-112", "arm": "flow-warp", "factors": [5], "options": {"flow": "farneback"}
+        }  # fmt: skip
+        card["flow"] |= {name: {"of": "warped", "algorithm": name} for name in ("farneback", "tvl1")}
+        card["flow"]["of-evm"] = {"of": "evm-5", "algorithm": "farneback"}
+        card["features"]["maps"] = {"of": "warped", "extractor": "resnet"}
+
+    _edit(root, "recipes.yaml", more)
+    recipes = Study(_settings(), root).recipes
+    told = {name: recipes.is_circular(name) for name in ("farneback", "tvl1", "of-evm", "maps", "warped", "tvl1-28")}
+    assert [name for name, circular in told.items() if circular] == ["farneback"]
+
+
 def test_features_take_no_pre_training(root):
     def pretrained(card):
-        card["features"]["resnet18-layer3-evm-4"]["options"]["weights"] = {"pretraining": "others"}
+        card["features"]["resnet18-layer3-evm-5"]["options"]["weights"] = {"pretraining": "others"}
 
     _pretraining(root)
     _edit(root, "recipes.yaml", pretrained)
     with pytest.raises(InputError, match="features are made once for all folds; give random"):
-        _pre(root).feature_weights("resnet18-layer3-evm-4")
+        _pre(root).feature_weights("resnet18-layer3-evm-5")
 
 
 def test_the_recipes_of_the_docs(root):

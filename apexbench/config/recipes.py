@@ -62,11 +62,15 @@ class MagnificationRecipe(Model):
     of: str
     """Name of the frames recipe."""
     arm: str
-    """How: `evm`; `none` is the frames as they are, without a copy."""
+    """How: `evm`, `phase`, `flow-warp` or `magnet`; `none` is the frames as they are, without a copy."""
     factors: tuple[float, ...] = ()
-    """Added amplifications: a displacement d becomes (1 + factor) d. They make an axis of their own."""
+    """Total magnifications, 1 or more: a displacement d becomes factor * d. They make an axis of their own."""
     options: dict[str, Any] = {}
     """What the arm takes, such as `mode`."""
+
+    def warps_by(self, algorithm: str) -> bool:
+        """Return whether the arm moves pixels by this flow, which of its frames is then only a multiple of itself."""
+        return self.arm == "flow-warp" and self.options.get("flow") == algorithm
 
 
 class FlowRecipe(Model):
@@ -190,6 +194,15 @@ class Recipes(Model):
     def is_oracle(self, name: str) -> bool:
         """Return whether a recipe reads the action units of the clips, test clips among them."""
         return self.crops[self.frames_of(name).crop].oracle
+
+    def is_circular(self, name: str) -> bool:
+        """Return whether a recipe measures by a flow what the same flow has magnified."""
+        recipe = self[name]
+        if isinstance(recipe, FramesRecipe):
+            return False
+        below = self[self.made_of(recipe.of)]
+        measured = isinstance(recipe, FlowRecipe) and isinstance(below, MagnificationRecipe)
+        return (measured and below.warps_by(recipe.algorithm)) or self.is_circular(recipe.of)
 
     def size(self, name: str) -> int:
         """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""

@@ -1,56 +1,47 @@
-"""Motion magnification arms: how a recipe makes small motion larger before flow or features are taken.
+"""Motion magnification: how a recipe makes small motion larger before flow or features are taken.
 
-Factor convention: `factor` is the ADDED amplification a of the Eulerian literature. A displacement d becomes
-(1 + a) d, and a = 0 changes nothing. MagNet ports count the total, 1 + a.
+Factor convention: a factor is the total. A displacement d becomes factor * d, and 1 changes nothing. MagNet's ports
+count so too; the Eulerian literature counts what is added, factor - 1.
 
-A magnifier that learns must never see test subjects; the arms here learn nothing. Linear Eulerian magnification (Wu
-et al. 2012) is covered by patents of MIT and Quanta.
+The arms are in `frames/magnifying`. None of them may see test subjects: what is learned, was learned elsewhere.
 """
 
-import difflib
 from collections.abc import Sequence
+from typing import Any
 
-import cv2
 import numpy as np
 
-ARMS = ("none", "evm")
-MODES = ("onset", "video")
-_FINEST_WAVELENGTH = 3.0  # px; the band of pyramid level i is around 3 * 2^i px
-_SMALLEST_SIDE = 4
-_FILTER_ORDER = 2
+from apexbench.frames.magnifying import Arm, create
 
 
 def magnify(
     reference: np.ndarray,
     target: np.ndarray,
-    arm: str,
+    arm: str | Arm,
     factor: float | None = None,
     *,
-    displacement: float = 0.5,
-    levels: int = 5,
+    device: str = "cpu",
+    **options: Any,
 ) -> np.ndarray:
     """Magnify the motion from `reference` (the onset frame) to `target`.
 
     Parameters
     ----------
-    reference, target : (H, W) or (H, W, C) arrays
+    reference, target : (H, W) or (H, W, 1 or 3) arrays
         Images of one size and type, uint8 or float in [0, 1].
-    arm : {"none", "evm"}
-        "none" hands `target` back. "evm" is linear Eulerian magnification of two frames: the Laplacian pyramid of
-        target - reference, each level times its own factor, added to the target.
+    arm : str or Arm
+        A module of `frames/magnifying`: "none" hands `target` back, "evm", "phase", "flow-warp", "magnet".
     factor : float
-        Added amplification a: displacement d becomes (1 + a) d. Needed by "evm".
-    displacement : float
-        Largest motion to expect, in px. Linear magnification holds only while (1 + a) d < wavelength / 8, so the
-        factor of a level ends there: at 0.5 px nothing is gained from a above about 10. The setting "cut-off
-        wavelength L" of other implementations is displacement = L / 8 / (1 + a).
-    levels : int
-        Band-pass levels of the pyramid. The finest, mostly noise, and the low-pass rest, mostly light, are left alone.
+        Total magnification, 1 or more: displacement d becomes factor * d. Needed by all arms but "none".
+    device, options
+        As in `frames.magnifying.create`.
 
     Returns
     -------
     array like `target`
         Clipped to the range of its type.
+
+    Raises InputError for an unknown arm or option, ValueError for a factor below 1 and for other arrays.
 
     Examples
     --------
@@ -58,185 +49,115 @@ def magnify(
     >>> ramp = np.tile(np.arange(64, dtype=np.uint8) * 2, (64, 1))
     >>> bool((magnify(ramp, ramp + 1, "none") == ramp + 1).all())
     True
-    >>> bool((magnify(ramp, ramp, "evm", 4) == ramp).all())
+    >>> bool((magnify(ramp, ramp, "evm", 5) == ramp).all())
     True
     """
     reference, target = np.asarray(reference), np.asarray(target)
-    _check_arm(arm, factor, displacement, levels)
+    arm = create(arm, options, device=device) if isinstance(arm, str) else arm
     _check_image(target, "target", dims=(2, 3))
     if reference.shape != target.shape or reference.dtype != target.dtype:
         raise ValueError(
             f"reference and target differ: {reference.shape} {reference.dtype} and {target.shape} {target.dtype}; "
             "bring them to one size and type"
         )
-    if arm == "none":
+    if not arm.changes:
         return target
     _check_image(reference, "reference", dims=(2, 3))
-    change = np.subtract(target, reference, dtype=np.float32)
-    return _add(target, _collapsed(*_pyramid(change, levels), factor, displacement))
+    return magnify_clip(np.stack([reference, target]), arm, factor)[1]
 
 
 def magnify_clip(
     frames: np.ndarray,
-    arm: str,
+    arm: str | Arm,
     factor: float | None = None,
     fps: float | None = None,
     factors: Sequence[float] | None = None,
     *,
-    mode: str = "onset",
-    band: Sequence[float] | None = None,
     onset: int = 0,
-    displacement: float = 0.5,
-    levels: int = 5,
+    device: str = "cpu",
+    **options: Any,
 ) -> np.ndarray:
-    """Magnify the motion in a clip, by one factor or by several at the price of one pyramid.
+    """Magnify the motion in a clip, by one factor or by several at the price of one pyramid, flow or encoding.
 
     Parameters
     ----------
-    frames : (T, H, W) or (T, H, W, C) array
+    frames : (T, H, W) or (T, H, W, 1 or 3) array
         The clip, uint8 or float in [0, 1].
-    arm, factor, displacement, levels
-        As in `magnify`.
+    arm, factor, device, options
+        As in `magnify`. An `Arm` may be given for its name, so that many clips share its network.
     fps : float
-        Frames per second. Needed by mode "video".
+        Frames per second. Needed by EVM's mode "video".
     factors : M floats
         In place of `factor`: the result gets an axis for them, each as `factor` alone would give it.
-    mode : {"onset", "video"}
-        "onset" magnifies each frame against the onset frame. "video" magnifies what a temporal band-pass leaves of
-        each pixel: a second-order Butterworth filter, run forwards and backwards so that the apex stays in its place
-        (its gain is thus squared: one half at both ends of the band).
-    band : (low, high)
-        Pass band of mode "video" in Hz, 0 < low < high < fps / 2.
     onset : int
-        Index of the onset frame in `frames`, for mode "onset".
+        Index in `frames` of the onset frame, against which each frame is magnified.
 
     Returns
     -------
     array like `frames`, or with `factors` (T, M, H, W[, C]); arm "none" hands `frames` itself back, without that axis.
 
-    Raises ValueError for options out of their range, both `factor` and `factors`, or other arrays.
+    Raises InputError for an unknown arm or option; ValueError for both `factor` and `factors`, a factor below 1, frames
+    that are too small for the arm, and other arrays.
 
     Examples
     --------
     >>> import numpy as np
     >>> clip = np.full((30, 32, 32), 100, np.uint8)
-    >>> bool((magnify_clip(clip, "evm", 10, fps=100, mode="video", band=(5, 20)) == clip).all())
+    >>> bool((magnify_clip(clip, "evm", 11, fps=100, mode="video", band=(5, 20)) == clip).all())
     True
     """
     frames = np.asarray(frames)
-    check_clip_options(arm, factor, fps, factors, mode=mode, band=band, displacement=displacement, levels=levels)
+    arm = create(arm, options, device=device) if isinstance(arm, str) else arm
     _check_image(frames, "frames", dims=(3, 4))
-    if mode == "onset" and not -len(frames) <= onset < len(frames):
+    if not -len(frames) <= onset < len(frames):
         raise ValueError(f"onset: expected the index of one of {len(frames)} frames, got {onset}")
-    if arm == "none":
+    if not arm.changes:
         return frames
-    if mode == "video":
-        # The filter over time and the pyramid over space are linear and commute: one filter over the frames does.
-        changes = _band_pass(frames, _check_band(band, fps))
-    else:
-        changes = (np.subtract(frame, frames[onset], dtype=np.float32) for frame in frames)
+    if factors is not None and factor is not None:
+        raise ValueError(f"give either factor or factors, not both: {factor!r} and {factors!r}")
     chosen = [factor] if factors is None else list(factors)
-    magnified = np.empty((len(frames), len(chosen), *frames.shape[1:]), frames.dtype)
-    for frame, change, out in zip(frames, changes, magnified, strict=True):
-        pyramid = _pyramid(change, levels)
-        for each, place in zip(chosen, out, strict=True):
-            place[...] = _add(frame, _collapsed(*pyramid, each, displacement))
+    check_arm(arm, chosen, fps, min(frames.shape[1:3]))
+    whole = frames if frames.ndim == 4 else frames[..., None]
+    magnified = np.empty((len(whole), len(chosen), *whole.shape[1:]), frames.dtype)
+    for pictures, out in zip(arm(whole, chosen, onset, fps), magnified, strict=True):
+        if frames.dtype == np.uint8:
+            pictures = np.clip(np.rint(pictures), 0, 255)
+        out[...] = pictures if frames.dtype == np.uint8 else np.clip(pictures, 0, 1)
+    magnified = magnified.reshape(len(frames), len(chosen), *frames.shape[1:])
     return magnified[:, 0] if factors is None else magnified
 
 
-def check_clip_options(
-    arm: str,
-    factor: float | None = None,
-    fps: float | None = None,
-    factors: Sequence[float] | None = None,
-    *,
-    mode: str = "onset",
-    band: Sequence[float] | None = None,
-    onset: int = 0,
-    displacement: float = 0.5,
-    levels: int = 5,
-) -> None:
-    """Raise the ValueError that `magnify_clip` would raise for these options, without any clip."""
-    if factors is None:
-        _check_arm(arm, factor, displacement, levels)
-    elif factor is not None:
-        raise ValueError(f"give either factor or factors, not both: {factor!r} and {factors!r}")
-    elif not len(factors):
-        raise ValueError("factors: expected one or more numbers, got none")
-    else:
-        for each in factors:
-            _check_arm(arm, each, displacement, levels)
-    if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}{_nearest(mode, MODES)}; known: {', '.join(MODES)}")
-    if arm != "none" and mode == "video":
-        _check_band(band, fps)
-
-
-def _pyramid(change: np.ndarray, levels: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """The Laplacian pyramid of `change`: band-pass levels, the finest first, and the low-pass rest."""
-    bands, smooth = [], change
-    while len(bands) < levels and min(smooth.shape[:2]) >= 2 * _SMALLEST_SIDE:
-        smaller = cv2.pyrDown(smooth)
-        bands.append(smooth - _enlarged(smaller, smooth))
-        smooth = smaller
-    return bands, smooth
-
-
-def _collapsed(bands: list[np.ndarray], rest: np.ndarray, factor: float, displacement: float) -> np.ndarray:
-    """What to add to the target: the sum of the inner levels, each times its factor."""
-    added = np.zeros_like(rest)
-    for level, band in reversed(list(enumerate(bands))):
-        added = _enlarged(added, band)
-        if level > 0:
-            bound = _FINEST_WAVELENGTH * 2**level / (8 * displacement) - 1
-            added += max(0.0, min(factor, bound)) * band
-    return added
-
-
-def _enlarged(image: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return cv2.pyrUp(image, dstsize=like.shape[1::-1]).reshape(like.shape)
-
-
-def _add(image: np.ndarray, added: np.ndarray) -> np.ndarray:
-    added = added.reshape(image.shape)
-    if image.dtype == np.uint8:
-        return np.clip(np.rint(image + added), 0, 255).astype(np.uint8)
-    return np.clip(image + added, 0, 1).astype(image.dtype)
-
-
-def _band_pass(frames: np.ndarray, band: tuple[float, float]) -> np.ndarray:
-    """Filter each pixel over time; `band` in units of half the frame rate."""
-    from scipy import signal  # takes most of a second, and only this mode needs it
-
-    sections = signal.butter(_FILTER_ORDER, band, btype="bandpass", output="sos")
-    padding = min(len(frames) - 1, 3 * (2 * len(sections) + 1))
-    return signal.sosfiltfilt(sections, frames.astype(np.float32), axis=0, padlen=padding).astype(np.float32)
-
-
-def _check_band(band: Sequence[float] | None, fps: float | None) -> tuple[float, float]:
-    if band is None or fps is None:
-        raise ValueError("mode 'video' needs band=(low, high) in Hz and fps")
-    if len(band) != 2 or not 0 < band[0] < band[1] < fps / 2:
-        raise ValueError(f"band: expected 0 < low < high < {fps / 2:g} Hz (half of {fps:g} fps), got {tuple(band)}")
-    return band[0] / (fps / 2), band[1] / (fps / 2)
-
-
-def _check_arm(arm: str, factor: float | None, displacement: float, levels: int) -> None:
-    if arm not in ARMS:
-        raise ValueError(f"unknown magnification arm {arm!r}{_nearest(arm, ARMS)}; known: {', '.join(ARMS)}")
-    if arm == "none":
+def check_arm(arm: Arm, factors: Sequence[float | None], fps: float | None, size: int) -> None:
+    """Raise the ValueError that `magnify_clip` would raise for factors, a frame rate, and frames of `size` px."""
+    if not arm.changes:
         return
-    if factor is None or not 0 <= factor < np.inf:
-        raise ValueError(f"arm {arm!r} needs a factor, 0 or more (0 changes nothing), got {factor!r}")
-    if not displacement > 0:
-        raise ValueError(f"displacement: expected px above 0, got {displacement!r}")
-    if levels < 2:
-        raise ValueError(f"levels: expected 2 or more, as the finest is left out, got {levels!r}")
+    check_factors(factors)
+    if size < arm.smallest:
+        fewer = ", or fewer levels" if "levels" in type(arm.options).model_fields else ""
+        raise ValueError(
+            f"frames of {size} px are too small for {type(arm).__name__} as it is set, {arm.smallest} px is the least: "
+            f"take a larger crop{fewer}"
+        )
+    arm.check(fps)
+
+
+def check_factors(factors: Sequence[float | None]) -> None:
+    """Raise ValueError if there are no factors, or one is below 1."""
+    if not len(factors):
+        raise ValueError("factors: expected one or more numbers, got none")
+    for factor in factors:
+        if factor is None or not 1 <= factor < np.inf:
+            raise ValueError(
+                f"a factor is a total magnification, 1 or more, got {factor!r}: a displacement d becomes factor * d, "
+                f"and 1 changes nothing (papers that count what is added have one less)"
+            )
 
 
 def _check_image(image: np.ndarray, name: str, dims: tuple[int, int]) -> None:
     if image.ndim not in dims or 0 in image.shape:
         raise ValueError(f"{name}: expected {dims[0]} dimensions, or {dims[1]} with colour, got shape {image.shape}")
+    if image.ndim == dims[1] and image.shape[-1] not in (1, 3):
+        raise ValueError(f"{name}: expected 1 or 3 colours, got shape {image.shape}")
     if image.dtype == np.uint8:
         return
     if not np.issubdtype(image.dtype, np.floating):
@@ -247,8 +168,3 @@ def _check_image(image: np.ndarray, name: str, dims: tuple[int, int]) -> None:
             f"{name}: expected float values in [0, 1], got {low:g} to {high:g}; "
             "divide 0..255 images by 255 and replace NaN before"
         )
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-    return f", did you mean {close[0]!r}?" if close else ""

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from apexbench.config.recipes import FlowRecipe
+from apexbench.config.recipes import FlowRecipe, MagnificationRecipe
 from apexbench.motion import flow_of_pairs, pairs
 from apexbench.store import read_tensors, write_tensors
 
@@ -16,8 +16,9 @@ def gray(image: np.ndarray) -> np.ndarray:
 def flow(*, shard: str, recipe: dict, output: str) -> None:
     """Write u and v in px of the frames, and strain, for every clip of a shard, float16.
 
-    Maps are (H, W, 3) between onset and apex, (P, H, W, 3) for the pairs of a sequence, and (M, H, W, 3) or
-    (P, M, H, W, 3) of frames that were magnified by several factors.
+    Maps are (H, W, 3) between onset and apex, (P, H, W, 3) for the pairs of a sequence, and (M, H, W, 3) or (P, M, H,
+    W, 3) of frames that were magnified by several factors. `circular` in the record says whether this same flow
+    magnified them.
     """
     card = FlowRecipe(**recipe)
     file = read_tensors(shard, kind="shard")
@@ -38,7 +39,13 @@ def flow(*, shard: str, recipe: dict, output: str) -> None:
     sequence = [] if card.pairs == "onset-apex" else ["pair"]
     given = [*sequence, *(["factor"] if "factor" in axes else []), "y", "x", "motion"]
     clips = {name: {key: record[key] for key in _KEYS} for name, record in file.meta["clips"].items()}
-    write_tensors(output, tensors, {"kind": "shard", "axes": given, "recipe": recipe, "units": "px", "clips": clips})
+    meta = {"kind": "shard", "axes": given, "recipe": recipe, "units": "px", "clips": clips}
+    write_tensors(output, tensors, meta | {"circular": _circular(card, file.meta.get("recipe", {}))})
+
+
+def _circular(card: FlowRecipe, of: dict) -> bool:
+    """Tell whether the frames were magnified by this very flow."""
+    return "arm" in of and MagnificationRecipe(**of).warps_by(card.algorithm)
 
 
 _KEYS = ("onset", "apex")

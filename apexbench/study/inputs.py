@@ -1,11 +1,13 @@
 """From clips to what a method reads: the files of recipes, part by part."""
 
+import os
 from functools import cache
 
 from apexbench.config.recipes import Axes
 from apexbench.errors import InputError
 from apexbench.features import find as find_extractor
-from apexbench.recipes import axes_of, extractor_module
+from apexbench.frames.magnifying import find as find_arm
+from apexbench.recipes import arm_module, axes_of, extractor_module
 from apexbench.study.checked import Checked, dumped
 from apexbench.weights import Weights, tag_path
 
@@ -56,6 +58,27 @@ class Inputs(Checked):
     def frames_recipe(self, recipe: str) -> dict:
         return self.recipes.chain(recipe)
 
+    def magnify_code(self, recipe: str) -> str:
+        return self.code("magnify", arm_module(self.recipes.magnification[recipe].arm))
+
+    def magnify_weights(self, recipe: str) -> list[str]:
+        """Return the file of an arm's weights, relative to the working directory if it is the one that is shipped."""
+        card = self.recipes.magnification[recipe]
+        options = find_arm(card.arm).parse(card.options, f"config/recipes.yaml: field 'magnification.{recipe}.options'")
+        files = weight_files(getattr(options, "weights", Weights()))
+        return files if "weights" in card.options else [os.path.relpath(file) for file in files]
+
+    def magnify_card(self, recipe: str) -> dict:
+        """Return a magnification recipe's card, with the file of its weights."""
+        return self._with_weights(recipe, self.magnify_weights(recipe))
+
+    def magnify_gpus(self, recipe: str) -> int:
+        return int(find_arm(self.recipes.magnification[recipe].arm).uses_gpu)
+
+    def _with_weights(self, recipe: str, files: list[str]) -> dict:
+        card = self.recipe(recipe)
+        return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
+
     def features_code(self, recipe: str) -> str:
         return self.code("features", extractor_module(self.recipes.features[recipe].extractor))
 
@@ -75,8 +98,7 @@ class Inputs(Checked):
 
     def feature_card(self, recipe: str) -> dict:
         """Return a feature recipe's card, with the file of its weights in place of their tag."""
-        card, files = self.recipe(recipe), self.feature_weights(recipe)
-        return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
+        return self._with_weights(recipe, self.feature_weights(recipe))
 
     def feature_gpus(self, recipe: str) -> int:
         return int(find_extractor(self.recipes.features[recipe].extractor).uses_gpu)
