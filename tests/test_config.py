@@ -787,7 +787,7 @@ def test_one_card_fills_every_table_that_prints_its_method(root):
 
 def test_rows_that_another_run_fills_and_none(root):
     runs = _table(root, "memix-samm3").runs
-    assert runs == {"STSTNet": "ststnet", "MMNet": "mmnet", "MixFormer(ours)": "mixmeformer"}
+    assert runs == {"STSTNet": "ststnet", "AMAN": "aman", "MMNet": "mmnet", "MixFormer(ours)": "mixmeformer"}
     runs = _table(root, "memix-samm3", runs={"STSTNet": "published-only", "AMAN": "memix-k-1"}).runs
     assert runs == {"MMNet": "mmnet", "AMAN": "memix-k-1", "MixFormer(ours)": "mixmeformer"}
     _sweep(root, "aman")

@@ -27,6 +27,8 @@ NEAR_KEYS: Axes = ("key", "near", "colour", "y", "x")
 FRAMES: Axes = ("frame", "colour", "y", "x")
 KEY_MAPS: Axes = ("key", "feature", "y", "x")
 MAGNIFIED_KEY_MAPS: Axes = ("key", "factor", "feature", "y", "x")
+FRAME_MAPS: Axes = ("frame", "feature", "y", "x")
+MAGNIFIED_FRAME_MAPS: Axes = ("frame", "factor", "feature", "y", "x")
 DESCRIPTOR: Axes = ("feature",)
 
 _NEVER = -1e9  # score of a class that the training clips do not have
