@@ -15,8 +15,7 @@ _FINER = 2  # samples a px, so that what bicubic interpolation finds between the
 _SMALLEST, _LARGEST = 0.05, 3.0  # px of motion
 _FACTORS = (1.0, 20.0)
 _PARTS = 3
-_NOISE = 2.5  # grey levels, at most
-_FLICKER = 0.015  # share of the light, at most; it is no motion, and stays as it is
+_NOISE = 2.0  # grey levels, at most
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Scenes:
         noise = torch.randn(count, _SIDE, _SIDE, generator=self.generator).to(self.device)
         f = torch.fft.fftfreq(_SIDE, 1 / _FINER, device=self.device)  # cycles a px
         radius = (f[:, None].square() + f[None, : _SIDE // 2 + 1].square()).sqrt()
-        slope, finest = self._uniform(count, 1, 1, low=1.2, high=2.6), self._uniform(count, 1, 1, low=0.08, high=0.45)
+        slope, finest = self._uniform(count, 1, 1, low=1.0, high=2.2), self._uniform(count, 1, 1, low=0.12, high=0.45)
         weight = radius.clamp(min=1 / _SIDE) ** -slope * torch.exp(-((radius / finest) ** 4)) * (radius > 0)
         made = torch.fft.irfft2(torch.fft.rfft2(noise) * weight, s=(_SIDE, _SIDE))
         made = made / made.std((1, 2), keepdim=True)
@@ -78,7 +77,7 @@ class Scenes:
         """A field (B, H, W, 2) in px, its longest vector `largest`: a shift, and parts that move for themselves."""
         place = torch.arange(self.size, device=self.device, dtype=torch.float32)
         y, x = (self._uniform(count, _PARTS, 1, 1) * self.size for _ in range(2))
-        width = self._uniform(count, _PARTS, 1, 1, low=0.1, high=0.35) * self.size
+        width = self._uniform(count, _PARTS, 1, 1, low=0.06, high=0.26) * self.size
         parts = torch.exp(-((place[:, None] - y).square() + (place[None] - x).square()) / (2 * width.square()))
         weight = torch.cat([parts, torch.ones_like(parts[:, :1])], 1)
         angle = self._uniform(count, _PARTS + 1, 1, 1, high=2 * torch.pi)
@@ -107,7 +106,7 @@ class Scenes:
         tints[..., 0] += 1
         threshold = self._uniform(count, 1, 1, 1, low=-0.5, high=2.0)
         softness = self._uniform(count, 1, 1, 1, low=0.02, high=0.6)
-        contrast = 0.5 * 0.15 ** self._uniform(count, 1, 1, 1)
+        contrast = self._uniform(count, 1, 1, 1, low=0.1, high=0.5)
         light = self._uniform(count, 1, 1, 1, low=-0.3, high=0.3)
 
         def picture(times):
@@ -120,9 +119,7 @@ class Scenes:
         gain = self._uniform(count, 3, 1, 1, low=0.6, high=1.1)
         offset = self._uniform(count, 3, 1, 1, low=-0.15, high=0.15)
         noise = self._uniform(count, 1, 1, 1, high=_NOISE)
-        flicker = 1 + self._uniform(count, 1, 1, 1, low=-_FLICKER, high=_FLICKER)
-        still = picture(0.0)
-        moved, truth = (((picture(times) + 1) * flicker - 1).clamp(-1, 1) for times in (1.0, factor))
+        still, moved, truth = picture(0.0), picture(1.0), picture(factor)
         retinted, retinted_truth = ((clean * gain + offset).clamp(-1, 1) for clean in (moved, truth))
         reference, target, retinted = (self._camera(clean, noise) for clean in (still, moved, retinted))
         return Batch(reference, target, retinted, truth, retinted_truth, factor)

@@ -21,7 +21,7 @@ _SEPARATION = 0.1
 _EVERY = 4
 _WARM_UP = 0.05  # share of the steps in which the rate rises
 _GROWTH = ((0.4, 1), (0.6, 3), (1.0, 9))  # until which share of the steps how many residual blocks decode
-_CHANGE = 2 / 127.5  # a scene weighs half if its change is that much
+_CHANGE = 4 / 127.5  # a scene weighs half if its change is that much
 
 
 def train(
