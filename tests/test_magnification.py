@@ -270,9 +270,20 @@ def test_motion_becomes_the_factor_times_itself(moved, name):
     assert shown(apex, still, truth) == pytest.approx(1 / SEEN, abs=0.05)
     magnified = magnify(onset, apex, arm, SEEN, **options).astype(float)
     assert least < shown(magnified, still, truth) < most
-    assert error(magnified, truth) < error(apex.astype(float), truth)
+    if name != "magnet":  # which magnifies noise too: docs/magnification.md says where it is no nearer to the truth
+        assert error(magnified, truth) < error(apex.astype(float), truth)
     larger = magnify(onset, apex, arm, 2 * SEEN, **options).astype(float)
     assert shown(larger, still, truth) > 1.2 * shown(magnified, still, truth)
+
+
+def test_without_noise_the_learned_arm_is_nearer_to_the_truth():
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        texture, motion = Texture((128, 128), rng), blobs((128, 128), 0.5, rng)
+        onset, apex = (to_uint8(texture.at(amount * motion)) for amount in (0, 1))
+        truth = texture.at(5 * motion)
+        magnified = magnify(onset, apex, "magnet", 5).astype(float)
+        assert error(magnified, truth) < 0.4 * error(apex.astype(float), truth)
 
 
 @pytest.mark.parametrize("name", ARMS)
