@@ -51,3 +51,15 @@ def laid_out(tmp_path_factory):
         return root
 
     return made
+
+
+@pytest.fixture
+def one_thread():
+    """One thread, as in every job, and torch's generator at 0."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)

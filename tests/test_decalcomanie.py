@@ -40,13 +40,7 @@ STEPS = ["sbml-o-o", "sbml-o-o-1", "sbml-o-o-2", "sbml-lr-lr-1", "sbml-lr-lr-2",
 LABELS = np.arange(6) % 3
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def sbml(**values):

@@ -28,13 +28,7 @@ ICIP = {"pooling": 2, "recurrent_width": 1024, "attention": "none", "third_dropo
 NONE = {"cbam": "none", "attention": "none"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(classes=3, name="mlsp", **values):

@@ -14,13 +14,7 @@ from apexbench.methods.networks.ststnet_kernel import drop_and_average, stem, st
 EPS = 1e-5
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def plain(x, weight, bias, gamma, beta):
