@@ -1,0 +1,131 @@
+"""Scripts as forks of one process: as `python script` runs them, and gone when what started them is."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from apexbench.snakemake_cli import look_again_once, starting_warm
+from apexbench.warm_start import WarmStart
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every script starts cold")
+
+
+@pytest.fixture(scope="module")
+def warm():
+    """After its one cold script."""
+    started = WarmStart(cold=1)
+    assert not started.ready()
+    assert started._ready.wait(60)
+    return started
+
+
+def _run(warm, folder, text, **environment):
+    (folder / "script.py").write_text(text)
+    process = warm.start(str(folder / "script.py"), environment)
+    process.join()
+    return process.exitcode
+
+
+@linux
+def test_a_script_runs_as_by_python_and_has_its_libraries_already(warm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = """
+import os, sys, tempfile
+from pathlib import Path
+assert __name__ == "__main__" and sys.argv == [__file__] and sys.path[0] != ""
+loaded = sorted({"torch", "pandas", "timm", "cv2"} & set(sys.modules))
+own = [name for name in sys.modules if name.startswith("apexbench.")]
+Path("seen").write_text(f"{os.getcwd()} {tempfile.gettempdir()} {loaded} {own}")
+"""
+    assert _run(warm, tmp_path, text, TMPDIR=str(tmp_path)) == 0
+    own = ["apexbench.snakemake_cli", "apexbench.torchvision_shim", "apexbench.warm_libraries", "apexbench.warm_start"]
+    seen = (tmp_path / "seen").read_text()
+    assert seen.startswith(f"{tmp_path} {tmp_path} ['cv2', 'pandas', 'timm', 'torch'] ")
+    assert set(eval(seen.split("] ", 1)[1])) <= set(own)  # code of our own is always read anew
+
+
+@linux
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("raise SystemExit(3)", 3),
+        ("raise ValueError('no')", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -9),
+    ],
+)
+def test_a_script_that_fails_says_so(warm, tmp_path, text, code):
+    assert _run(warm, tmp_path, text) == code
+    assert _run(warm, tmp_path, "pass") == 0
+
+
+@linux
+def test_jobs_go_with_what_started_them(tmp_path):
+    (tmp_path / "script.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n")
+    parent = f"""
+from apexbench.warm_start import WarmStart
+if __name__ == "__main__":
+    warm = WarmStart(cold=1)
+    warm.ready()
+    warm._ready.wait(60)
+    warm.start({str(tmp_path / "script.py")!r}, {{}}).join()
+"""
+    (tmp_path / "parent.py").write_text(parent)
+    process = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path)
+    _wait(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    process.kill()
+    process.wait()
+    _wait(lambda: not _alive(int((tmp_path / "pid").read_text())))
+
+
+def _wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited for nothing"
+        time.sleep(0.05)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def _script(**options):
+    """What Snakemake's PythonScript has."""
+    plain = dict(conda_env=None, container_img=None, env_modules=None, threads=1, bench_record=None, resources={})
+    return SimpleNamespace(**(plain | options))
+
+
+@linux
+def test_what_needs_another_python_or_threads_starts_cold(warm, tmp_path):
+    started = []
+    execute = starting_warm(lambda self, fname, edit: started.append(fname), warm)
+    for options in ({"conda_env": "env"}, {"container_img": "image"}, {"env_modules": "module"}, {"threads": 2}):
+        execute(_script(**options), "cold.py")
+    assert started == ["cold.py"] * 4
+    (tmp_path / "script.py").write_text("import sys; sys.exit(5)")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 5"):
+        execute(_script(), str(tmp_path / "script.py"))
+    assert len(started) == 4
+
+
+def test_a_scheduler_waits_for_one_timer():
+    looks = []
+    scheduler = SimpleNamespace(_open_jobs=SimpleNamespace(release=lambda: looks.append(1)))
+    before = threading.active_count()
+    for _ in range(5):
+        look_again_once(scheduler, 0.05)
+    assert threading.active_count() <= before + 1
+    _wait(lambda: looks)
+    time.sleep(0.1)
+    assert len(looks) == 1
+    look_again_once(scheduler, 0.01)
+    _wait(lambda: len(looks) == 2)
