@@ -21,6 +21,7 @@ from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
 from apexbench.config.tables import PUBLISHED_ONLY, Convention, Table, TableCard
 from apexbench.errors import InputError, nearest
+from apexbench.persons import persons
 
 
 class Project:
@@ -165,7 +166,7 @@ class Project:
             for name, recipe in getattr(recipes, section).items():
                 self._known("config/recipes.yaml", f"{section}.{name}.of", recipe.of, known)
         for name in self.datasets:
-            self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases)
+            self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases | {name})
         for name, protocol in self.protocols.items():
             for dataset in protocol.datasets:
                 self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
@@ -302,12 +303,16 @@ class Project:
         if not isinstance(listed, str):
             return sorted(listed)
         folder = self.folder_of(dataset)
-        numbers = (re.findall(r"\d+", path.name) for path in folder.glob(listed) if path.is_dir())
-        found = sorted({int(digits[-1]) for digits in numbers if digits})
+        folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        if self.loader(dataset) == "class-folders":
+            found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
+        else:
+            digits = (re.findall(r"\d+", path.name) for path in folders)
+            found = sorted({int(its[-1]) for its in digits if its})
         if not found:
             raise InputError(
                 f"config/datasets.yaml: entry {dataset!r}, field 'subjects': no folder {listed} in {folder}; "
-                f"put the release there as distributed, or list the subjects' numbers"
+                f"put the release there as docs/datasets.md says, or list the subjects' numbers"
             )
         return found
 
