@@ -103,11 +103,14 @@ class Project:
         rows: dict[str, None] = {}
         for number, row in enumerate(card.rows):
             for run, its in self._runs(file, f"rows.{number}", row)[1].items():
-                if card.kind == "comparisons" and not its.leaderboard:
+                if card.kind == "comparisons" and not its.leaderboard and not card.reference:
                     raise InputError(
-                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared"
+                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared with the "
+                        f"best; name a run in 'reference'"
                     )
                 rows[run] = None
+        if card.reference:
+            self._run(file, "reference", card.reference)
         for row, run in card.runs.items():
             if run != PUBLISHED_ONLY:
                 self._run(file, f"runs.{row}", run)
