@@ -1,5 +1,8 @@
 """Décalcomanie: mirrored halves, the loader's transform, released networks, views and losses, pre-training in steps."""
 
+import json
+import shutil
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -739,6 +742,25 @@ def test_data_sets_of_pretraining_are_made_for_it_alone():
     assert steps.datasets == ["casme2", "samm", "smic-hs"] and {"actions", "macro"} <= set(steps.licensed)
     assert "faces" not in steps.frames_inputs("actions", "mlsp-quick", "1-8")
     assert "faces" in steps.frames_inputs("macro", "mlsp-quick", "1-8")
+
+
+def test_a_checkpoint_of_another_network_is_refused_before_the_first_job(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    for name in ("apexbench", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    recipes, file = read_yaml(ROOT / "config/recipes.yaml"), tmp_path / "resnext-101.pth"
+    recipes["pretraining"]["decalcomanie-1"]["start"] = {"weights": {"file": str(file)}}
+    (tmp_path / "config/recipes.yaml").write_text(json.dumps(recipes))
+    settings = read_yaml(ROOT / "config/config.yaml")
+    settings |= {"methods": ["sbml-lr-lr-2"], "tables": [], "protocols": ["smic-3"]}
+    with pytest.raises(InputError, match=r"resnext-101\.pth: no such file; .*'pretraining\.decalcomanie-1\.start'"):
+        Study(settings, tmp_path).check_weight_files()
+    quick = params("sbml-lr-lr", budget="quick").model_dump()
+    for backbone, message in {"resnet18": "", "resnet50": r"-1\.start': .*101\.pth: .* does not fit the network"}.items():
+        state = create("decalcomanie-sbml", 3, **quick | {"backbone": backbone}).build().backbone.state_dict()
+        torch.save({"state_dict": {f"module.{name}": x for name, x in state.items()}}, file)
+        with pytest.raises(InputError, match=message) if message else nullcontext():
+            Study(settings, tmp_path).check_weight_files()
 
 
 def test_backbones_have_cards_and_a_table():
