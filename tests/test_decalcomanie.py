@@ -756,7 +756,8 @@ def test_a_checkpoint_of_another_network_is_refused_before_the_first_job(tmp_pat
     with pytest.raises(InputError, match=r"resnext-101\.pth: no such file; .*'pretraining\.decalcomanie-1\.start'"):
         Study(settings, tmp_path).check_weight_files()
     quick = params("sbml-lr-lr", budget="quick").model_dump()
-    for backbone, message in {"resnet18": "", "resnet50": r"-1\.start': .*101\.pth: .* does not fit the network"}.items():
+    other = r"-1\.start': .*101\.pth: .* does not fit the network"
+    for backbone, message in {"resnet18": "", "resnet50": other}.items():
         state = create("decalcomanie-sbml", 3, **quick | {"backbone": backbone}).build().backbone.state_dict()
         torch.save({"state_dict": {f"module.{name}": x for name, x in state.items()}}, file)
         with pytest.raises(InputError, match=message) if message else nullcontext():
