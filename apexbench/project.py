@@ -21,6 +21,7 @@ from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
 from apexbench.config.tables import PUBLISHED_ONLY, Convention, Table, TableCard
 from apexbench.errors import InputError, nearest
+from apexbench.persons import persons
 
 
 class Project:
@@ -102,11 +103,14 @@ class Project:
         rows: dict[str, None] = {}
         for number, row in enumerate(card.rows):
             for run, its in self._runs(file, f"rows.{number}", row)[1].items():
-                if card.kind == "comparisons" and not its.leaderboard:
+                if card.kind == "comparisons" and not its.leaderboard and not card.reference:
                     raise InputError(
-                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared"
+                        f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared with the "
+                        f"best; name a run in 'reference'"
                     )
                 rows[run] = None
+        if card.reference:
+            self._run(file, "reference", card.reference)
         for row, run in card.runs.items():
             if run != PUBLISHED_ONLY:
                 self._run(file, f"runs.{row}", run)
@@ -165,7 +169,7 @@ class Project:
             for name, recipe in getattr(recipes, section).items():
                 self._known("config/recipes.yaml", f"{section}.{name}.of", recipe.of, known)
         for name in self.datasets:
-            self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases)
+            self._known("config/datasets.yaml", f"{name}.people", self.people(name), self._releases | {name})
         for name, protocol in self.protocols.items():
             for dataset in protocol.datasets:
                 self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
@@ -302,12 +306,16 @@ class Project:
         if not isinstance(listed, str):
             return sorted(listed)
         folder = self.folder_of(dataset)
-        numbers = (re.findall(r"\d+", path.name) for path in folder.glob(listed) if path.is_dir())
-        found = sorted({int(digits[-1]) for digits in numbers if digits})
+        folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        if self.loader(dataset) == "class-folders":
+            found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
+        else:
+            digits = (re.findall(r"\d+", path.name) for path in folders)
+            found = sorted({int(its[-1]) for its in digits if its})
         if not found:
             raise InputError(
                 f"config/datasets.yaml: entry {dataset!r}, field 'subjects': no folder {listed} in {folder}; "
-                f"put the release there as distributed, or list the subjects' numbers"
+                f"put the release there as docs/datasets.md says, or list the subjects' numbers"
             )
         return found
 

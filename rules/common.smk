@@ -15,6 +15,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.geten
 
 try:
     STUDY = Study(config, ROOT)
+    if workflow.is_main_process:
+        STUDY.check_weight_files()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -660,7 +660,18 @@ def test_a_card_like_another_keeps_its_values_by_protocol(root):
             {"rows": ["majority", "stsnet"]},
             "field 'rows.1': unknown name 'stsnet'; did you mean 'ststnet'",
         ),
-        ("comparisons", {"rows": ["memix"]}, "field 'rows.0': 'memix' has leaderboard: false: it is not compared"),
+        (
+            "comparisons",
+            {"rows": ["memix"]},
+            "field 'rows.0': 'memix' has leaderboard: false: it is not compared with the best",
+        ),
+        ("comparisons", {"reference": "ststnet"}, "field 'reference': name in 'rows' what is compared with it"),
+        ("runtime", {"reference": "ststnet"}, "field 'reference': goes with kind: comparisons, and only with it"),
+        (
+            "comparisons",
+            {"rows": ["memix"], "reference": "stsnet"},
+            "field 'reference': unknown name 'stsnet'; did you mean 'ststnet'",
+        ),
         ("runtime", {"runs": {"K=1": "ststnet"}}, "field 'runs': goes with kind: published, and only with it"),
     ],
 )

@@ -1,5 +1,8 @@
 """Décalcomanie: mirrored halves, the loader's transform, released networks, views and losses, pre-training in steps."""
 
+import json
+import shutil
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +31,7 @@ from apexbench.methods.pretraining import find_task
 from apexbench.project import load_project
 from apexbench.protocols import COLUMNS
 from apexbench.stages.pretrain import PretrainingJob, pretrain
+from apexbench.study import Study
 from apexbench.training.pretraining import Pretrainings
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds, train_fold
@@ -708,21 +712,62 @@ def test_a_chain_in_a_circle_is_refused():
     axes = dict(zip(names, [FRAMES] * 2 + [("motion", "y", "x")] * 2, strict=True))
     sizes = dict(zip(names, [112, 24, 224, 28], strict=True))
     with pytest.raises(InputError) as caught:
-        Pretrainings(recipes, "quick").check(axes.get, sizes.get, names, ["dfme", "mmew"])
+        Pretrainings(recipes, "quick").check(axes.get, sizes.get, names, ["actions", "macro", "mmew"])
     assert "'pretraining.decalcomanie-1.start': it starts from itself (decalcomanie-1 from decalcomanie-2" in str(
         caught.value
     )
 
 
-def test_the_configured_steps_show_nobody_whom_the_tables_test():
+def test_the_configured_steps_show_nobody_whom_a_protocol_tests():
     project = load_project(read_yaml(ROOT / "config/config.yaml"), ROOT)
     pretrainings = Pretrainings(project.recipes.pretraining, "quick")
-    tested = {p: project.people_tested(p) for p in ("smic-3", "samm-3", "casme2-3-wide")}
+    tested = {p: project.people_tested(p) for p in project.protocols}
     pretrainings.check_use("here", Weights(pretraining="decalcomanie-3"), tested, project.people_in)
-    with pytest.raises(InputError, match=r"the pre-training 'decalcomanie-2' sees .* of 'mmew' whom 'mmew-4' tests"):
-        pretrainings.check_use(
-            "here",
-            Weights(pretraining="decalcomanie-3"),
-            {"mmew-4": project.people_tested("mmew-4")},
-            project.people_in,
-        )
+    with pytest.raises(InputError) as caught:  # as where the macro-expressions are those of MMEW's people
+        people = {**project.datasets, "macro": project.datasets["macro"].model_copy(update={"people": "mmew"})}
+        project.datasets = people
+        pretrainings.check_use("here", Weights(pretraining="decalcomanie-3"), tested, project.people_in)
+    assert "the pre-training 'decalcomanie-2' sees 4 subject(s) of 'macro' whom 'mmew-4' tests" in str(caught.value)
+
+
+def test_data_sets_of_pretraining_are_made_for_it_alone():
+    settings = read_yaml(ROOT / "config/config.yaml")
+    default = Study(settings, ROOT)
+    assert not {"actions", "macro"} & set(default.licensed) and default.pretrained_in_use() == ["srmcl"]
+    read = [paths for table in default.project.tables for paths in default.table_inputs(table).values()]
+    files = [path for paths in read for path in paths]
+    assert not [path for path in [*files, *default.figures()] if "actions" in path or "macro." in path]
+    steps = Study({**settings, "methods": ["sbml-lr-lr-3"], "tables": [], "protocols": ["smic-3"]}, ROOT)
+    assert steps.pretrained_in_use() == ["decalcomanie-3", "decalcomanie-2", "decalcomanie-1"]
+    assert steps.datasets == ["casme2", "samm", "smic-hs"] and {"actions", "macro"} <= set(steps.licensed)
+    assert "faces" not in steps.frames_inputs("actions", "mlsp-quick", "1-8")
+    assert "faces" in steps.frames_inputs("macro", "mlsp-quick", "1-8")
+
+
+def test_a_checkpoint_of_another_network_is_refused_before_the_first_job(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    for name in ("apexbench", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    recipes, file = read_yaml(ROOT / "config/recipes.yaml"), tmp_path / "resnext-101.pth"
+    recipes["pretraining"]["decalcomanie-1"]["start"] = {"weights": {"file": str(file)}}
+    (tmp_path / "config/recipes.yaml").write_text(json.dumps(recipes))
+    settings = read_yaml(ROOT / "config/config.yaml")
+    settings |= {"methods": ["sbml-lr-lr-2"], "tables": [], "protocols": ["smic-3"]}
+    with pytest.raises(InputError, match=r"resnext-101\.pth: no such file; .*'pretraining\.decalcomanie-1\.start'"):
+        Study(settings, tmp_path).check_weight_files()
+    quick = params("sbml-lr-lr", budget="quick").model_dump()
+    other = r"-1\.start': .*101\.pth: .* does not fit the network"
+    for backbone, message in {"resnet18": "", "resnet50": other}.items():
+        state = create("decalcomanie-sbml", 3, **quick | {"backbone": backbone}).build().backbone.state_dict()
+        torch.save({"state_dict": {f"module.{name}": x for name, x in state.items()}}, file)
+        with pytest.raises(InputError, match=message) if message else nullcontext():
+            Study(settings, tmp_path).check_weight_files()
+
+
+def test_backbones_have_cards_and_a_table():
+    table = read_yaml(ROOT / "config/tables/decalcomanie-backbones.yaml")
+    assert [params(name).backbone for name in table["rows"]] == ["resnext101", "resnet50", "resnet18", "swin-t"]
+    for name in table["rows"]:
+        quick = params(name, budget="quick")
+        assert quick.backbone == params(name).backbone and quick.width == 0.125 and quick.depths == (1, 1, 1, 1)
+        assert not card(name).leaderboard and card(name).protocols == ("smic-3",)

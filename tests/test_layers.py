@@ -20,6 +20,7 @@ FLOOR = {
     "clips",
     "store",
     "numbers",
+    "persons",
     "weights",
     "registry",
     "instructions",

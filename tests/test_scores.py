@@ -365,14 +365,24 @@ def test_classes_must_be_those_of_the_protocol(tmp_path):
         scored({"ststnet": [path]}, card=card(target="aus"))
 
 
-@pytest.mark.parametrize(("compared", "pairs"), [(["good", "bad"], [("bad", "good")]), (["bad"], []), ([], [])])
+@pytest.mark.parametrize(
+    ("compared", "pairs"),
+    [
+        ({"": ["good", "bad"]}, [("bad", "good", "")]),
+        ({"": ["bad"]}, []),
+        ({"": []}, []),
+        ({"": ["good", "bad"], "t": ["bad", "best"]}, [("bad", "good", ""), ("best", "bad", "t")]),
+        ({"": [], "t": ["bad", "good"], "absent": ["none", "good"]}, [("good", "bad", "t")]),
+    ],
+)
 def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, pairs):
     skill = {"bad": 0.1, "good": 0.4, "best": 9.0}
     runs = {run: [write(tmp_path / run, predictions(run, epochs=1, skill=s))] for run, s in skill.items()}
+    runs["none"] = []
     TABLE.assign(emotion="", **{"class": ""}).to_csv(tmp_path / "table.csv", index=False)
     paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "comparisons")}
     known = {"card": CARD.model_dump(), "protocol": tmp_path / "table.csv", "seed": 0}
     score_protocol(runs=runs, inner={}, skipped={}, compared=compared, **known, **paths)
     assert set(read_scores(paths["scores"])["run"]) == {*runs, "null-model"}
-    found = pd.read_csv(paths["comparisons"])
-    assert list(zip(found["run"], found["reference"], strict=True)) == pairs
+    found = pd.read_csv(paths["comparisons"], keep_default_na=False)
+    assert list(zip(found["run"], found["reference"], found["table"], strict=True)) == pairs

@@ -316,7 +316,7 @@ def test_rows_that_a_table_names(tmp_path):
         assert list(dict.fromkeys(table.frame["row"])) == ["OFF", "MMNet"] + [NULL_ROW] * (name == "leaderboard")
         assert "Not part of this study: absent." in table.caption
         assert "Not part" not in build(name, study("samm-3"), methods=hidden).caption
-    (tmp_path / "c.csv").write_text(f"{COMPARED}\nmmnet,ststnet,uf1{',' * 8}\noff,ststnet,uf1{',' * 8}\n")
+    (tmp_path / "c.csv").write_text(f"{COMPARED}\nmmnet,ststnet,uf1{',' * 9}\noff,ststnet,uf1{',' * 9}\n")
     its = CARDS["comparisons"].model_copy(update={"rows": ("off", "ststnet")})
     table = build("comparisons", study("samm-3"), its, comparisons={"samm-3": tmp_path / "c.csv"})
     assert table.frame[["row", "reference"]].to_numpy().tolist() == [["OFF", "STSTNet"]]
@@ -440,7 +440,7 @@ def test_the_example_of_the_docs(tmp_path):
     """docs/add-a-table.md, as it stands: printed numbers, a convention, a card; then what is said of other cards."""
     page = (ROOT / "docs/add-a-table.md").read_text()
     (numbers,) = map(dedent, re.findall(r"```csv\n(.*?)```", page, re.DOTALL))
-    convention, card, more, board = map(dedent, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    convention, card, more, board, against = map(dedent, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     shutil.copytree(CONFIG, tmp_path / "config")
     files = re.findall(r"`(config/(?:published/lbp\.csv|tables/.+?\.yaml))`", page)
     (tmp_path / files[0]).write_text(numbers)
@@ -448,11 +448,14 @@ def test_the_example_of_the_docs(tmp_path):
     with (tmp_path / "config/conventions.yaml").open("a") as file:
         file.write(convention)
     (tmp_path / "config/tables/board.yaml").write_text(board)
+    (tmp_path / "config/tables/against.yaml").write_text(against)
     assert (
         files == ["config/published/lbp.csv", "config/tables/lbp-survey.yaml"]
         and f'tables=["{Path(files[1]).stem}"]' in page
     )
-    project = load_project({**read_yaml(CONFIG / "config.yaml"), "tables": ["lbp-survey", "board"]}, tmp_path)
+    project = load_project(
+        {**read_yaml(CONFIG / "config.yaml"), "tables": ["lbp-survey", "board", "against"]}, tmp_path
+    )
     check_scoring(project.conventions, project.tables)
     its = project.tables["lbp-survey"]
     assert its.runs == {"LBP-TOP [4]": "lbp-top", "STSTNet [7]": "ststnet"} and its.caption == (
@@ -465,6 +468,7 @@ def test_the_example_of_the_docs(tmp_path):
     )
     assert by.loc[("LBP-TOP [4]", "acc"), ["published", "status"]].tolist() == [0.594, "skipped"]
     assert project.tables["board"].rows == ("ststnet", *(f"memix-k-{k}" for k in (1, 40, 79, 118, 157, 196)))
+    assert (project.tables["against"].reference, project.tables["against"].rows) == ("srmcl-sr", ("srmcl",))
     TableCard(kind="published", title="t", published="x.csv", **yaml.safe_load(more))
     said = page.split("## Scores and rules")[1]
     assert set(re.findall(r"`([a-z0-9_-]+)`", said.split("\n## ")[0])) == {*SCORES, *RULES}
@@ -709,14 +713,14 @@ def test_partial_data(found):
     assert table.caption.startswith("Partial: 1 of 1 data sets and 1 of 2 protocols are there.")
 
 
-COMPARED = "run,reference,score,difference,low,high,p_permutation,p_holm,p_mcnemar,p_mcnemar_holm,note"
+COMPARED = "run,reference,score,difference,low,high,p_permutation,p_holm,p_mcnemar,p_mcnemar_holm,note,table"
 
 
 def test_comparisons(tmp_path):
-    assert set(COMPARED.split(",")) <= set(comparisons.COLUMNS)
+    assert set(COMPARED.split(",")) - {"table"} <= set(comparisons.COLUMNS)
     (tmp_path / "samm-3.csv").write_text(
-        f"{COMPARED}\nmmnet,ststnet,uf1,-0.1234,-0.2,0.05,0.04,0.12,0.0002,0.0004,\n"
-        "off,ststnet,uf1,-0.2,,,,,,,other clips\n"
+        f"{COMPARED}\nmmnet,ststnet,uf1,-0.1234,-0.2,0.05,0.04,0.12,0.0002,0.0004,,\n"
+        "off,ststnet,uf1,-0.2,,,,,,,other clips,\n"
     )
     files = {"samm-3": tmp_path / "samm-3.csv", "smic-3": tmp_path / "smic-3.csv"}
     with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):
@@ -733,6 +737,22 @@ def test_comparisons(tmp_path):
     (tmp_path / "smic-3.csv").write_text("run,reference\n")
     with pytest.raises(InputError, match=r"smic-3\.csv: no column 'score'"):
         build("comparisons", study("samm-3", "smic-3"), comparisons=files)
+
+
+def test_comparisons_with_a_run_that_the_card_names(tmp_path):
+    hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
+    (tmp_path / "c.csv").write_text(
+        f"{COMPARED}\noff,ststnet,uf1,-0.2{',' * 8}\nststnet,mmnet,uf1,0.1{',' * 7},comparisons\n"
+        f"off,mmnet,uf1,0.3{',' * 7},other\n"
+    )
+    files = {"samm-3": tmp_path / "c.csv"}
+    its = CARDS["comparisons"].model_copy(update={"reference": "mmnet", "rows": ("ststnet", "off")})
+    table = build("comparisons", study("samm-3"), its, methods=hidden, comparisons=files)
+    assert table.frame[["row", "reference", "difference"]].to_numpy().tolist() == [["STSTNet", "MMNet", 0.1]]
+    assert "best honest score" not in table.caption and "Holm" in table.caption
+    table = build("comparisons", study("samm-3"), methods=hidden, comparisons=files)
+    assert table.frame[["row", "reference"]].to_numpy().tolist() == [["OFF", "STSTNet"]]
+    assert "best honest score" in table.caption
 
 
 # Formats

@@ -19,7 +19,7 @@ class DatasetCard(Model):
     folder: str = ""
     """Its folder below `data` of config.yaml; left out: the name of the entry."""
     people: str = ""
-    """Whose subjects these are, if not those of its loader's release: smic-hs for smic-vis."""
+    """Whose subjects these are, if not those of its loader's release: smic-hs for smic-vis; or the entry's own name."""
     label_set: str
     """Name and version of the annotation; stands in the index and in the table of the data."""
     fps: float = Field(gt=0)
@@ -35,7 +35,7 @@ class DatasetCard(Model):
     unusable: Literal["fail", "skip"] = "fail"
     """What becomes of a clip that cannot be used, for instance without frames: `skip` leaves it out."""
     subjects: tuple[int, ...] | str
-    """Numbers of the subjects, or a glob pattern of their folders."""
+    """Numbers of the subjects, or a glob pattern of their folders (of class-folders: of its clips' folders)."""
     expected_clips: int | None = None
     """Clips of the official release; compared when it is read."""
     expected_subjects: int | None = None

@@ -24,6 +24,7 @@ _KINDS = {
     "curve": ("published",),
     "metrics": ("leaderboard",),
     "rows": ("leaderboard", "runtime", "comparisons"),
+    "reference": ("comparisons",),
     "protocol": ("leaderboard", "runtime", "data", "comparisons"),
 }
 
@@ -94,6 +95,8 @@ class _Fields(Model):
     """The one protocol to show; left out: all of the study."""
     rows: tuple[str, ...] = ()
     """The runs to show, in this order, or cards, for all of their runs; left out: those on the leaderboard."""
+    reference: str = ""
+    """The run that `rows` are compared with, on the leaderboard or not; left out: the best of those that are on it."""
     published: str | None = None
     """The file of config/published that holds the printed numbers."""
     table: str | None = None
@@ -125,6 +128,8 @@ class TableCard(_Fields):
                 raise ValueError(f"field {field!r}: goes with kind: {' or '.join(kinds)}, and only with it")
         if self.kind == "published" and not (self.published and self.columns):
             raise ValueError("a table of kind 'published' needs the fields 'published' and 'columns'")
+        if self.reference and not self.rows:
+            raise ValueError("field 'reference': name in 'rows' what is compared with it")
         if self.kind == "leaderboard" and not self.metrics:
             raise ValueError("field 'metrics': name at least one, e.g. {uf1: uf1}")
         return self

@@ -20,6 +20,7 @@ MODULES = {
     "casme2": "casme2",
     "casme3a": "casme3",
     "casme3c": "casme3",
+    "class-folders": "class_folders",
     "dfme": "dfme",
     "flow-maps": "flow_maps",
     "mmew": "mmew",

@@ -148,9 +148,18 @@ def number_in(text: str) -> int | None:
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted; hidden ones and the leavings of archives are passed over."""
+    return _inside(folder, folders=True)
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files in a folder, as `subfolders` returns folders."""
+    return _inside(folder, folders=False)
+
+
+def _inside(folder: Path, folders: bool) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry in entries if entry.is_dir()]
+            found = [Path(entry.path) for entry in entries if entry.is_dir() == folders]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
     return sorted(path for path in found if not _stray(Path(path.name)))

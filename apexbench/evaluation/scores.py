@@ -328,7 +328,7 @@ def compare_predictions(
     reference: str | None = None,
     score: str | None = None,
 ) -> pd.DataFrame:
-    """Compare the runs of one protocol after the last epoch, each with the best one; see `comparisons.compare_runs`."""
+    """Compare the runs of one protocol after the last epoch; see `comparisons.compare_runs`."""
     chosen = {}
     for name, paths in paths_by_run.items():
         if paths:

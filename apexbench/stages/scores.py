@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from apexbench.config.protocols import ProtocolCard
 from apexbench.evaluation.scores import compare_predictions, score_runs, write_scores
 from apexbench.protocols import read_protocol
@@ -12,14 +14,14 @@ def score_protocol(
     runs: Mapping[str, Sequence[str]],
     inner: Mapping[str, Sequence[str]],
     skipped: Mapping[str, str],
-    compared: Sequence[str],
+    compared: Mapping[str, Sequence[str]],
     card: Mapping,
     protocol: str,
     seed: int,
     scores: str,
     comparisons: str,
 ) -> None:
-    """Score all runs of a protocol and the null model, and compare runs with the best of them by honest predictions.
+    """Score all runs of a protocol and the null model, and compare runs by honest predictions.
 
     A run that misses a clip of the protocol's table is marked partial.
 
@@ -27,10 +29,16 @@ def score_protocol(
     ----------
     runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
     skipped : {run: why it was not run}.
-    compared : the runs to compare.
+    compared : {table: the runs to compare for it, with the first of them}; of "" with the best.
     card, protocol : the protocol's card, and its table as CSV.
     scores, comparisons : CSV files to write.
     """
     card = ProtocolCard(**card)
     write_scores(score_runs(runs, card, read_protocol(protocol), inner, seed, skipped), scores)
-    write_scores(compare_predictions({run: runs[run] for run in compared}, card, seed), comparisons)
+    found = []
+    for table, names in compared.items():
+        reference = names[0] if table else None
+        if reference is None or runs[reference]:
+            paths = {run: runs[run] for run in names}
+            found.append(compare_predictions(paths, card, seed, reference).assign(table=table))
+    write_scores(pd.concat([frame for frame in found if len(frame)] or found), comparisons)

@@ -44,6 +44,14 @@ class Study(Runs):
         reasons = {run: self.why_not(protocol, run) for run in self.runs}
         return {run: reason for run, reason in reasons.items() if reason}
 
+    def compared(self) -> dict[str, list[str]]:
+        """Return {table: its runs, the reference first}; of "", all of the leaderboard, the best is the reference."""
+        compared = {"": self.shown}
+        for name, card in self.project.tables.items():
+            if card.reference in self.runs:
+                compared[name] = [card.reference, *(run for run in card.rows if run in self.runs)]
+        return compared
+
     def ranked_protocols(self) -> list[str]:
         """Return protocols without a clip in common: a data set and a composite that holds it would count it twice."""
         ranked, taken = [], set()

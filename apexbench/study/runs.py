@@ -8,12 +8,12 @@ from typing import Any
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import digest
 from apexbench.errors import InputError
-from apexbench.methods import Method, Params, ProtocolFacts, check_card, find
+from apexbench.methods import Deep, Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.study.inputs import Inputs, weight_files
 from apexbench.tables.places import places_of
 from apexbench.training.pretraining import Pretrainings
-from apexbench.weights import tag_path
+from apexbench.weights import state_of, tag_path
 
 # what of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye
 _CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
@@ -67,6 +67,30 @@ class Runs(Inputs):
                                 f"{where}: under budget {self.settings.budget!r} the pre-training "
                                 f"{weights.pretraining!r} does not fit: {reason}; give both the same"
                             )
+
+    def check_weight_files(self) -> None:
+        """Raise an InputError, which names card and file, where a file of weights is of another network.
+
+        Every network that starts from a file is built, which takes seconds: for once before the first job.
+        """
+        named: dict[str, tuple[type[Method], Params, int]] = {}
+        for name in self.pretrained_in_use():
+            where = f"config/recipes.yaml: field 'pretraining.{name}.start'"
+            named[where] = self.pretrainings.task(name), self.pretrainings.params(name), 2
+        for run in self.methods:
+            for protocol in self.trained_on(run)[:1]:
+                where, classes = f"config/methods/{self.project.card_of[run]}.yaml: run {run!r}", self.project.protocols
+                named[where] = self.methods[run], self.params(protocol, run), len(classes[protocol].classes)
+        for where, (kind, params, classes) in named.items():
+            weights = params.weights_named()
+            if issubclass(kind, Deep) and weights and all(w.file or w.random for w in weights.values()):
+                states = {name: state_of(w, where) for name, w in weights.items() if w.file}
+                try:
+                    if states:
+                        kind(classes, params).build(states)
+                except InputError as error:
+                    files = ", ".join(w.file for w in weights.values() if w.file)
+                    raise InputError(f"{where}: {files}: {error}") from None
 
     @property
     def given_logs(self) -> list[str]:

@@ -37,7 +37,7 @@ class TableInputs:
     benchmarks : {(protocol, run): benchmark TSV files of its training jobs}.
     counts : {protocol: CSV of clips expected and found}.
     indexes, findings : {data set: index CSV}, {data set: CSV of what its loader found}.
-    comparisons : {protocol: CSV of the runs against the best one}.
+    comparisons : {protocol: CSV of the runs against the best one, and against those that tables name}.
     partial : the study may be unfinished.
     """
 

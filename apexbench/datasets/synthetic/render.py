@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from apexbench.datasets.synthetic.actions import Action, act, action_flow, draw_action, draw_scene
 from apexbench.datasets.synthetic.clips import Motion, Script, draw_script, move, peak_px, render_frames, true_flow
 from apexbench.datasets.synthetic.expressions import OBJECTIVE_CLASSES, describe, objective_class
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout
@@ -46,7 +47,7 @@ class Take:
     """A clip outlined: what is shown, and the random stream that makes its frames."""
 
     clip: Clip
-    script: Script
+    script: Script | Action
     rng: np.random.Generator
 
 
@@ -62,13 +63,11 @@ def outline(dataset: str, plan: Plan, *, seed: int = 0, scale: str = "mini") -> 
                 keys = (emotion, objective, of_row) if objective else (emotion, of_row)
                 rng = stream(seed, layout.release or dataset, subject, *keys)
                 name = layout.name(rng, subject, emotion, serials[emotion], index)
-                acted = _act(rng, emotion)
-                pool = tuple(_act(rng, other) for other in layout.emotions if other != emotion)
-                script = draw_script(rng, acted, pool, layout.sizes[scale].rise, objective)
+                script = _script(rng, layout, emotion, layout.sizes[scale].rise, objective)
                 onset, aus = layout.first_frame(rng, index), describe(script.movement)
                 clip = Clip(
                     subject, name, emotion, aus, onset, onset + script.rise, onset + script.length - 1,
-                    objective or objective_class(aus),
+                    objective or (objective_class(aus) if aus else ""),
                 )  # fmt: skip
                 takes.append(Take(clip, script, rng))
                 serials[emotion] += 1
@@ -78,6 +77,18 @@ def outline(dataset: str, plan: Plan, *, seed: int = 0, scale: str = "mini") -> 
     if twice:
         raise ValueError(f"{dataset}: two clips are called {twice[0]}")
     return [replace(take, clip=clip) for take, clip in zip(takes, clips, strict=True)]
+
+
+def _script(
+    rng: np.random.Generator, layout: Layout, emotion: str, rises: tuple[int, int], objective: str
+) -> Script | Action:
+    """Draw what a clip shows: an action, or an expression as strong as the layout's are."""
+    if not layout.faces:
+        return draw_action(rng, emotion, rises)
+    acted = _act(rng, emotion)
+    pool = tuple(_act(rng, other) for other in layout.emotions if other != emotion)
+    script = draw_script(rng, acted, pool, rises, objective)
+    return replace(script, peak=script.peak * layout.strength)
 
 
 def lay_out(dataset: str, plan: Plan, root, *, seed: int = 0, scale: str = "mini") -> None:
@@ -114,7 +125,7 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
     of the onset frame; `<clip>` is `<subject>/<clip>`, with `/<onset>` where clips share a name. Its meta lists the
     clips: `moved_as` is the recipe that moved the face, now and then another class's, `peak_px` is for a mesh 200 px
     high, and `box` (left, top, width, height) is what the flow covers: the frame, or at `full` scale the face and a
-    margin.
+    margin. Clips without a face have no landmarks; their `peak_px` is in px of the frame.
     """
     layout = _layout(dataset, scale)
     size = layout.sizes[scale]
@@ -122,7 +133,14 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
     clips = [take.clip for take in takes]
     with _new_folder(root) as folder:
         tensors, records = {}, []
-        for subject, of_subject in groupby(takes, key=lambda take: take.clip.subject):
+        for take in [] if layout.faces else takes:
+            ground, pieces = draw_scene(take.rng, size.frame)
+            flow = action_flow(take.script, pieces, size.frame)
+            _write_frames(folder, layout, take.clip, act(take.rng, take.script, ground, pieces), size.frame)
+            tensors[f"{layout.key(take.clip)}/flow"] = flow.astype(np.float16)
+            peak = float(np.linalg.norm(flow, axis=-1).max())
+            records.append(_record(take, peak, 0.0, (0, 0, *size.frame[::-1])))
+        for subject, of_subject in groupby(takes if layout.faces else [], key=lambda take: take.clip.subject):
             rng = stream(seed, layout.release or dataset, subject, "face")
             height = rng.uniform(*size.face)
             face = subject_face(rng, size.frame, height, 2 if height < _FACE_DETAIL else 1, layout.gray)
@@ -133,11 +151,11 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
                     inner = cv2.resize(_inside(flow, _face_box(motion)), (_MAP, _MAP), interpolation=cv2.INTER_AREA)
                     _write(folder, layout.pictures(take.clip, clips), _map_picture(inner))
                 else:
-                    _write_frames(folder, layout, take, face, motion)
+                    _write_frames(folder, layout, take.clip, _played(take, face, motion), size.frame)
                 box = _face_box(motion, _MARGIN) if scale == "full" else (0, 0, *size.frame[::-1])
                 tensors[f"{layout.key(take.clip)}/flow"] = _inside(flow, box).astype(np.float16)
                 tensors[f"{layout.key(take.clip)}/landmarks"] = motion.landmarks
-                records.append(_record(take, motion, flow, box))
+                records.append(_record(take, peak_px(motion, flow), float(np.ptp(motion.landmarks[:, 1])), box))
         _finish(folder, layout, clips)
         meta = {"kind": "truth", "dataset": dataset, "seed": seed, "scale": scale, "clips": records}
         write_tensors(truth, tensors, meta)
@@ -151,16 +169,21 @@ def _act(rng: np.random.Generator, emotion: str) -> str:
     return str(rng.choice(list(shares), p=list(shares.values())))
 
 
-def _write_frames(folder: Path, layout: Layout, take: Take, face: Face, motion: Motion) -> None:
+def _played(take: Take, face: Face, motion: Motion) -> Iterator[np.ndarray]:
     clip = take.clip
     around = {"before": clip.before, "after": clip.after}
-    frames = render_frames(take.rng, face, motion, clip.apex - clip.onset, clip.offset - clip.onset + 1, **around)
+    return render_frames(take.rng, face, motion, clip.apex - clip.onset, clip.offset - clip.onset + 1, **around)
+
+
+def _write_frames(
+    folder: Path, layout: Layout, clip: Clip, frames: Iterable[np.ndarray], size: tuple[int, int]
+) -> None:
     for number, frame in enumerate(frames, clip.onset - clip.before):
         if number not in clip.absent:
             path = layout.frame(clip, number)
             image = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
             _write(folder, [path], _encoded(image, Path(path).suffix))
-    _write(folder, _depths(layout, clip), _encoded(_flat_depth(motion.skin.shape[:2]), ".png"))
+    _write(folder, _depths(layout, clip), _encoded(_flat_depth(size), ".png"))
 
 
 def _finish(folder: Path, layout: Layout, clips: list[Clip]) -> None:
@@ -182,13 +205,13 @@ def _flat_depth(size: tuple[int, int]) -> np.ndarray:
     return np.full(size, 900, np.uint16)
 
 
-def _record(take: Take, motion: Motion, flow: np.ndarray, box: Box) -> dict:
+def _record(take: Take, peak: float, face: float, box: Box) -> dict:
     clip = take.clip
     return {
         "subject": clip.subject, "clip": clip.name, "emotion": clip.emotion, "aus": clip.aus,
         "objective": clip.objective, "moved_as": take.script.moved_as,
         "onset": clip.onset, "apex": clip.apex, "offset": clip.offset, "box": box,
-        "peak_px": peak_px(motion, flow), "face_px": float(np.ptp(motion.landmarks[:, 1])),
+        "peak_px": peak, "face_px": face,
     }  # fmt: skip
 
 

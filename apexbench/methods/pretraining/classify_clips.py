@@ -182,8 +182,7 @@ class ClipClassifier(Deep):
         import torch
 
         if self.params.shuffle and labels.ndim == 1:
-            classes = torch.from_numpy(labels)
-            shares = 1 / torch.bincount(classes)[classes]
+            shares = torch.from_numpy(1 / np.bincount(labels)[labels])
             rows = torch.multinomial(shares, len(labels), replacement=True, generator=generator)
             batches = list(rows.split(self.params.batch_size))
         else:

@@ -15,6 +15,7 @@ from apexbench.datasets.synthetic.layouts.casme import (
     Casme3C,
     CasmeSquared,
 )
+from apexbench.datasets.synthetic.layouts.class_folders import Actions, Macro
 from apexbench.datasets.synthetic.layouts.dfme import Dfme
 from apexbench.datasets.synthetic.layouts.flow_maps import FlowMaps, FlowMapsLoso
 from apexbench.datasets.synthetic.layouts.fourdme import FourDme
@@ -43,6 +44,8 @@ LAYOUTS: dict[str, Layout] = {
     "mmew-subject-first": MmewSubjectFirst(),
     "4dme": FourDme(),
     "dfme": Dfme(),
+    "actions": Actions(),
+    "macro": Macro(),
     "flow-maps": FlowMaps(),
     "flow-maps-loso": FlowMapsLoso(),
     "casme2-flow": FlowMaps("casme2"),

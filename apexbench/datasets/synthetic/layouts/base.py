@@ -76,6 +76,8 @@ class Layout:
     emotions: tuple[str, ...]
     gray = False
     maps = False  # pictures of flow instead of frames
+    faces = True  # else the emotions are actions, see actions.py
+    strength = 1.0  # of the motion, in terms of micro-expressions
     sizes: ClassVar[dict[str, Size]]
 
     def name(self, rng: np.random.Generator, subject: int, emotion: str, serial: int, index: int) -> str:
