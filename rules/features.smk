@@ -15,6 +15,7 @@ rule features:
         CONDA
     resources:
         gpu=ask("feature_gpus"),
+        jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=3000,
     params:
         code=ask("features_code"),

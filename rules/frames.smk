@@ -59,6 +59,7 @@ rule magnify:
         CONDA
     resources:
         gpu=ask("magnify_gpus"),
+        jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=2000,
     params:
         code=ask("magnify_code"),

@@ -20,6 +20,7 @@ rule pretrain:
     threads: 1
     resources:
         gpu=1,
+        jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("pretraining_memory"),
     params:
         job=ask("pretraining_job"),

@@ -17,6 +17,7 @@ rule train:
     threads: 1
     resources:
         gpu=ask("training_gpus"),
+        jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
     params:
         job=ask("training_job"),
@@ -91,6 +92,7 @@ rule inside_picture:
         CONDA
     resources:
         gpu=ask("training_gpus"),
+        jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
     params:
         code=STUDY.code("inside_picture"),

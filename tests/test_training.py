@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from packs import write_pack
 
 from apexbench.errors import InputError
 from apexbench.instructions import held
-from apexbench.methods import create
+from apexbench.methods import Deep, create
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.store import read_pack, read_tensors
 from apexbench.training import record, run
@@ -234,7 +235,10 @@ def test_the_file_of_predictions(study, tmp_path):
         "processor",
         "instructions",
         "device",
+        "driver",
         "seconds",
+        "peak_mb",
+        "micro_batches",
         "folds",
     } == set(written)
     assert written["classes"] == ["bad", "good", "other"] and written["folds"] == 4 and written["device"] == "cpu"
@@ -403,6 +407,58 @@ def test_a_network_that_diverges(study, tmp_path):
         _run(study, tmp_path / "o.parquet", _job("ststnet", learning_rate=1e38, epochs=4), FOLDS[:1])
 
 
+# memory
+
+
+class _Full:
+    """A step that finds no memory for more clips than `clips`, as a GPU has none, and counts those of each try."""
+
+    def __init__(self, monkeypatch, clips):
+        self.seen, step = [], Deep.step
+
+        def limited(method, model, data, rows, rng):
+            self.seen.append(len(rows))
+            if len(rows) > clips:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return step(method, model, data, rows, rng)
+
+        monkeypatch.setattr(Deep, "step", limited)
+
+
+def test_out_of_memory_once_more_in_parts_of_a_batch(study, tmp_path, monkeypatch, caplog):
+    """The effective batch stays: without what looks at a batch as a whole, scores are the same but for rounding."""
+    job = _job("vit-flow", mixing="none", batch_size=8, augmentation="none")
+    whole = _run(study, tmp_path / "whole.parquet", job)
+    steps = _Full(monkeypatch, clips=2)
+    parts = _run(study, tmp_path / "parts.parquet", job)
+    written = _record(tmp_path / "parts.parquet")
+    assert written["micro_batches"] == dict.fromkeys(FOLDS, 4) and written["peak_mb"] > 50
+    assert _record(tmp_path / "whole.parquet")["micro_batches"] == {}
+    assert steps.seen[:5] == [8, 2, 2, 2, 2] and "out of memory" in caplog.text
+    for column in ("p0", "p1", "p2", "training_loss"):
+        np.testing.assert_allclose(parts[column], whole[column], atol=2e-4)
+
+
+def test_out_of_memory_twice_is_an_error_with_a_way_out(study, tmp_path, monkeypatch):
+    _Full(monkeypatch, clips=0)
+    with pytest.raises(RuntimeError, match="out of memory") as caught:
+        _run(study, tmp_path / "o.parquet", _job("ststnet"), FOLDS[:1])
+    assert "smaller batch_size" in caught.value.__notes__[0]
+
+
+def test_other_errors_are_not_tried_again(study, tmp_path, monkeypatch):
+    tries = []
+
+    def fail(*_):
+        tries.append(1)
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(Deep, "step", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        _run(study, tmp_path / "o.parquet", _job("ststnet"), FOLDS[:1])
+    assert len(tries) == 1
+
+
 # GPUs
 
 HOLD = """
@@ -410,7 +466,7 @@ import os, sys, time
 from apexbench.training.device import lease
 for _ in range(int(sys.argv[2])):
     os.environ["CUDA_VISIBLE_DEVICES"] = "GPU-a,GPU-b"
-    with lease(int(sys.argv[3])) as device:
+    with lease(int(sys.argv[3]), int(sys.argv[5])) as device:
         assert device == "cuda"
         held = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
         assert len(set(held)) == int(sys.argv[3])
@@ -431,8 +487,8 @@ def pool(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _hold(folder, times, gpus, seconds):
-    command = [sys.executable, "-c", HOLD, str(folder), str(times), str(gpus), str(seconds)]
+def _hold(folder, times, gpus, seconds, slots=1):
+    command = [sys.executable, "-c", HOLD, str(folder), str(times), str(gpus), str(seconds), str(slots)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -473,6 +529,28 @@ def test_an_error_in_the_job_gives_the_device_back(pool, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     with lease(2) as device:
         assert device == "cuda"
+
+
+def test_jobs_may_share_a_device_but_each_has_one_first(pool, monkeypatch):
+    with ExitStack() as held:
+        for seen in ("GPU-a", "GPU-b", "GPU-a", "GPU-b"):
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+            held.enter_context(lease(1, slots=2))
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+        job = _hold(pool, 1, 1, 0, slots=2)
+        with pytest.raises(subprocess.TimeoutExpired):
+            job.wait(0.7)
+    assert job.wait(60) == 0
+
+
+def test_no_place_for_the_locks(pool, monkeypatch):
+    (pool / "file").touch()
+    monkeypatch.setenv("APEXBENCH_LOCKS", str(pool / "file" / "locks"))
+    with (
+        pytest.raises(InputError, match=r"file/locks: no folder for the locks .*; name one .* in APEXBENCH_LOCKS"),
+        lease(1),
+    ):
+        pass
 
 
 def test_more_than_can_be_seen(pool):

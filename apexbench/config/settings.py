@@ -36,6 +36,8 @@ class Settings(Model):
     """What becomes of a clip on whose onset frame no face is found: `skip` leaves it out."""
     folds_per_job: int | Literal["all"] = "all"
     """How many folds one training job runs one after another."""
+    jobs_per_gpu: int = Field(default=1, ge=1)
+    """How many jobs share a GPU; then --resources gpu= counts shares: two GPUs of four jobs each are gpu=8."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
     instructions: Instructions = "avx2"

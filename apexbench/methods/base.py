@@ -41,11 +41,13 @@ class Fold:
     Attributes
     ----------
     weights : {hyper-parameter: state dict} of what is not initialised at random.
+    micro_batches : parts into which a batch is cut, where memory does not do for the whole; their gradients add up.
     """
 
     seed: int | tuple[int, ...]
     device: str = "cpu"
     weights: Mapping[str, Mapping] = field(default_factory=dict)
+    micro_batches: int = 1
 
     @property
     def rng(self) -> np.random.Generator:

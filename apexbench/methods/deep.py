@@ -214,11 +214,17 @@ def epochs(method: Deep, train: Inputs, labels: np.ndarray | None, fold: Fold) -
         total, seen = 0.0, 0
         for rows in method.batches(clips.labels, order):
             optimizer.zero_grad(set_to_none=True)
-            loss = method.step(forward, clips, torch.as_tensor(rows, device=fold.device), rng)
-            loss.backward()
+            for part in _parts(torch.as_tensor(rows, device=fold.device), fold.micro_batches):
+                loss = method.step(forward, clips, part, rng)
+                (loss if len(part) == len(rows) else loss * (len(part) / len(rows))).backward()
+                total, seen = total + loss.detach() * len(part), seen + len(part)
             optimizer.step()
-            total, seen = total + loss.detach() * len(rows), seen + len(rows)
         method.losses.append(float(total) / max(seen, 1))
         if scheduler is not None:
             scheduler.step()
         yield model
+
+
+def _parts(rows, count: int):
+    """Cut a batch into `count` parts, of two clips at least: of one there may be nothing to normalise by."""
+    return rows.tensor_split(max(min(count, len(rows) // 2), 1))

@@ -20,6 +20,7 @@ from apexbench.methods.pretraining import find_task
 from apexbench.protocols import read_protocol, splits
 from apexbench.store import file_hash
 from apexbench.training.clips import Rows, presence_of
+from apexbench.training.memory import with_less_memory
 from apexbench.training.run import file_of, initial_weights, taken_up
 from apexbench.training.seeds import stream
 from apexbench.weights import EVERY, read_seen, read_states, write_states
@@ -95,7 +96,12 @@ def pretrain(
         start = initial_weights(task, weights, part.name, tested, where)
         seed = stream(job.study_seed, "pretraining", job.name, job.protocol, part.name)
         given = None if labels is None else labels[part.train]
-        model = deque(epochs(task, rows.inputs(part.train), given, Fold(seed, device, start)), maxlen=1).pop()
+
+        def last(micro_batches, task=task, part=part, given=given, start=start, seed=seed):
+            fold = Fold(seed, device, start, micro_batches)
+            return deque(epochs(task, rows.inputs(part.train), given, fold), maxlen=1).pop()
+
+        model, _ = with_less_memory(last, f"pre-training {job.name}, {part.name}")
         seen = rows.people(part.train, people_of)
         for name, named in task.params.weights_named().items():
             seen |= read_seen(weights[name], part.name) if named.pretraining else set()

@@ -14,6 +14,7 @@ import pandas as pd
 from apexbench.config.model import digest
 from apexbench.instructions import held, processor
 from apexbench.store import atomic
+from apexbench.training.device import driver
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,17 @@ class Scored:
 def record_of(
     job: Job,
     folds: int,
-    seconds: float = 0.0,
-    device: str = "",
     inner_folds: int = 0,
     hyper_parameters: Mapping | None = None,
+    facts: Mapping | None = None,
 ) -> dict:
     """Return what a predictions file says of itself.
 
-    `hyper_parameters` are all of the method's, those too that its card leaves as they are; none for a log.
+    Parameters
+    ----------
+    hyper_parameters : all of the method's, those too that its card leaves as they are; none for a log.
+    facts : of the training: `device_facts`; seconds; peak_mb, the most memory that was held, of tensors on a GPU, else
+        of the process; micro_batches, {fold: parts of its batches} where memory had run out.
     """
     return {
         "classes": list(job.classes),
@@ -73,10 +77,14 @@ def record_of(
         "hyper_parameters": dict(hyper_parameters or {}),
         "processor": processor(),
         "instructions": held(),
-        "device": device,
-        "seconds": seconds,
+        "device": "",
+        "driver": "",
+        "seconds": 0.0,
+        "peak_mb": 0,
+        "micro_batches": {},
         "folds": folds,
         "inner_folds": inner_folds,
+        **(facts or {}),
     }
 
 
@@ -90,13 +98,13 @@ def commit() -> str:
     return found.stdout.strip() if found.returncode == 0 else ""
 
 
-def device_name(device: str) -> str:
-    """Return `cpu`, or the name of the GPU that the process sees."""
+def device_facts(device: str) -> dict[str, str]:
+    """Return `device`: cpu, or the name of the GPU that the process sees; and `driver`: its version, and CUDA's."""
     if device == "cpu":
-        return "cpu"
+        return {"device": "cpu", "driver": ""}
     import torch
 
-    return torch.cuda.get_device_name()
+    return {"device": torch.cuda.get_device_name(), "driver": f"{driver()}, CUDA {torch.version.cuda}"}
 
 
 def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:

@@ -18,7 +18,8 @@ from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
-from apexbench.training.record import Job, Scored, device_name, record_of, write_predictions
+from apexbench.training.memory import peak_mb, with_less_memory
+from apexbench.training.record import Job, Scored, device_facts, record_of, write_predictions
 from apexbench.training.seeds import stream
 from apexbench.weights import read_seen, read_state, read_states
 
@@ -31,6 +32,7 @@ def train_fold(
     seed: int,
     device: str = "cpu",
     weights: Mapping[str, Mapping] | None = None,
+    micro_batches: int = 1,
 ) -> np.ndarray:
     """Train one fold and return the scores of its test clips, (epochs, N, C) float32.
 
@@ -39,7 +41,7 @@ def train_fold(
 
     Raises RuntimeError if a score is not finite: a diverged training must not enter a table.
     """
-    fold = Fold(seed, device, weights or {})
+    fold = Fold(seed, device, weights or {}, micro_batches)
     several = labels.ndim == 2
     run = method.one_by_one if several and not method.multilabel else method.scores
     scores = run(train, labels, test, fold)
@@ -179,40 +181,50 @@ def run_folds(
     data["weights"] = {name: file_hash(path) for name, path in weights.items()}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
-    done, seconds = [], 0.0
+    done, seconds, peak, parts = [], 0.0, 0, {}
     bar = tqdm(tasks, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
     for task in bar:
         file = kept / file_of(task.name)
         found = taken_up(file, key)
         if found is not None:
             done.append(Scored(task.fold, task.test, found["scores"], found["losses"]))
-            seconds += found.meta["seconds"]
+            seconds, peak = seconds + found.meta["seconds"], max(peak, found.meta["peak_mb"])
+            parts |= found.meta["micro_batches"]
             continue
         start = time.perf_counter()
         try:
-            scores, losses = _train(opened, job, task, device, weights, people_of)
+            train = partial(_train, opened, job, task, device, weights, people_of)
+            (scores, losses), count = with_less_memory(train, f"fold {task.name}")
         except Exception as error:
             error.add_note(f"in {job.protocol}, run {job.run}, seed {job.seed}, fold {task.name}")
             raise
-        spent = time.perf_counter() - start
-        meta = {"kind": "fold", "key": key, "fold": task.name, "seconds": spent}
+        spent, most, cut = time.perf_counter() - start, peak_mb(device), {task.name: count} if count > 1 else {}
+        meta = {"kind": "fold", "key": key, "fold": task.name, "seconds": spent, "peak_mb": most, "micro_batches": cut}
         write_tensors(file, {"scores": scores, "losses": losses}, meta)
         done.append(Scored(task.fold, task.test, scores, losses))
-        seconds += spent
+        seconds, peak, parts = seconds + spent, max(peak, most), parts | cut
     counted = len({task.fold for task in tasks})
     params = opened.make().params.model_dump(mode="json")
-    record = record_of(job, counted, seconds, device_name(device), inner_folds, params)
+    spent = {"seconds": seconds, "peak_mb": peak, "micro_batches": parts}
+    record = record_of(job, counted, inner_folds, params, {**device_facts(device), **spent})
     write_predictions(job, opened.table, done, record, output)
     shutil.rmtree(kept, ignore_errors=True)
 
 
 def _train(
-    opened: Opened, job: Job, task: Task, device: str, weights: Mapping, people_of: Mapping | None
+    opened: Opened,
+    job: Job,
+    task: Task,
+    device: str,
+    weights: Mapping,
+    people_of: Mapping | None,
+    micro_batches: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train one model, for its scores and losses; the rows of its clips are read for it, and forgotten with it."""
     method, rows = opened.make(), opened.rows
     tested = rows.people(task.test, people_of)
     states = initial_weights(method, weights, task.name, tested, f"run {job.run!r}")
     train, test = rows.inputs(task.train), rows.inputs(task.test)
-    scores = train_fold(method, train, opened.labels[task.train], test, task.seed, device, states)
+    labels = opened.labels[task.train]
+    scores = train_fold(method, train, labels, test, task.seed, device, states, micro_batches)
     return scores, np.asarray(method.losses, np.float32)

@@ -4,5 +4,6 @@ from apexbench.jobs import job
 from apexbench.stages.features import features
 from apexbench.training.device import lease
 
-with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+resources = snakemake.resources
+with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
     features(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)

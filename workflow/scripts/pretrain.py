@@ -4,7 +4,8 @@ from apexbench.jobs import job
 from apexbench.stages.pretrain import pretrain
 from apexbench.training.device import lease
 
-with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+resources = snakemake.resources
+with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
     pretrain(
         job=snakemake.params.job,
         packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},

@@ -5,7 +5,8 @@ from apexbench.training.device import lease
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds
 
-with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+resources = snakemake.resources
+with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
     run_folds(
         job=Job(**snakemake.params.job),
         protocol=snakemake.input.protocol,
