@@ -15,4 +15,5 @@ with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gp
         device=device,
         weights=snakemake.params.weights,
         people_of=snakemake.params.people_of,
+        pictures=list(snakemake.input.get("pictures", [])),
     )
