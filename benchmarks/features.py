@@ -1,4 +1,4 @@
-"""LBP-TOP on one core: this package's shifted slices against a loop of scikit-image's calls, as a Markdown table."""
+"""Extractors on one core, as Markdown tables: LBP-TOP beside a loop of scikit-image's calls, ResNet beside torch."""
 
 import warnings
 from itertools import pairwise
@@ -9,6 +9,7 @@ import numpy as np
 import skimage
 from skimage.feature import local_binary_pattern
 
+from apexbench.features import create
 from apexbench.features.lbp_top import LBPTOP, SETS, LBPTOPOptions, uniform_bins
 
 CLIPS = 5
@@ -32,6 +33,27 @@ def main() -> None:
             theirs, loop = zip(*(_timed(by_scikit_image, clip) for clip in clips), strict=True)
             assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
             print(f"{row} {1000 * median(loop):.1f} | {median(loop) / median(took):.1f} |")
+    print_resnet(rng.integers(0, 256, (2, 9, 224, 224, 3), dtype=np.uint8))
+
+
+def print_resnet(clip: np.ndarray) -> None:
+    """What of an extractor's time is its network's: pictures in float on the device, up to the maps."""
+    import torch
+
+    torch.set_num_threads(1)
+    extractor = create("resnet")
+    network, pictures = extractor._network, torch.rand(len(clip) * clip.shape[1], 3, *clip.shape[2:4])
+    network.layer4 = torch.nn.Identity()  # the extractor stops before it
+
+    def bare(_):
+        with torch.inference_mode():
+            for batch in pictures.split(16):
+                network.forward_features(batch)
+
+    ours, theirs = ([_timed(run, clip)[1] for _ in range(CLIPS)] for run in (extractor, bare))
+    each = 1000 / len(pictures)
+    print("\n| ResNet-18 up to layer3, 224 x 224 px | ms a picture | ms, network alone | share |\n|---|---|---|---|")
+    print(f"| | {each * median(ours):.1f} | {each * median(theirs):.1f} | {median(theirs) / median(ours):.2f} |")
 
 
 def by_scikit_image(clip: np.ndarray) -> np.ndarray:

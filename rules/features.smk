@@ -1,4 +1,5 @@
 # Frames or flow -> one row of features for each clip, by recipe: computed once for all protocols, seeds and folds.
+# They are large, and their pack holds all of them: it is kept, and they are not.
 
 
 rule features:
@@ -6,7 +7,7 @@ rule features:
         ask("shard_below"),
         weights=ask("feature_weights"),
     output:
-        "results/features/{dataset}/{recipe}/{part}.safetensors",
+        temp("results/features/{dataset}/{recipe}/{part}.safetensors"),
     log:
         "results/logs/features/{dataset}/{recipe}/{part}.log",
     benchmark:

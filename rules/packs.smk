@@ -15,8 +15,8 @@ rule pack:
     resources:
         mem_mb=1000,
     params:
-        code=STUDY.code("pack"),
-        recipe=ask("recipe"),
+        code=ask("pack_code"),
+        recipe=ask("pack_recipe"),
         axes=ask("pack_axes"),
     script:
         "../workflow/scripts/pack.py"

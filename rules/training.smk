@@ -74,7 +74,7 @@ ruleorder: import_log > train
 
 rule inside_picture:
     input:
-        unpack(ask("training_inputs")),
+        unpack(ask("inside_inputs")),
         protocol="results/protocols/{protocol}.csv",
         weights=ask("inside_weights"),
     output:

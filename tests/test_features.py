@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.torch import save_file
 
@@ -47,6 +48,34 @@ def test_random_weights_derive_from_the_seed():
     assert (one == same).all() and not (one == other).all()
 
 
+def test_blocks_of_random_weights_do_something():
+    norms = [x for name, x in load_network("resnet18", RANDOM, 0).named_parameters() if name.endswith("bn2.weight")]
+    assert len(norms) == 8 and all((x == 1).all() for x in norms)
+
+
+def test_bn_mode_train_takes_the_statistics_of_one_frames_factors():
+    """As AMAN's extractor: by hand, each frame's factors through a network that never left training mode."""
+    clip = np.moveaxis(FRAMES[:3], 2, -1)  # 3 frames, 2 factors
+    rows = create("resnet", {"layer": "layer1", "bn_mode": "train"})(clip)
+    network = load_network("resnet18", RANDOM, 0).train()
+    mean, std = (torch.tensor(x).view(3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    x = (torch.from_numpy(FRAMES[1]).float() / 255 - mean) / std
+    with torch.no_grad():
+        maps = network.layer1(network.maxpool(network.act1(network.bn1(network.conv1(x)))))
+    np.testing.assert_allclose(rows[1], maps.numpy(), rtol=2e-3, atol=2e-3)
+    alone = create("resnet", {"layer": "layer1", "bn_mode": "train"})(clip[1:2])
+    np.testing.assert_array_equal(alone[0], rows[1])
+    assert not np.allclose(create("resnet", {"layer": "layer1"})(clip)[1], rows[1], atol=0.1)
+
+
+def test_width_is_of_random_weights():
+    assert extract(FRAMES[:1], layer="layer3", width=0.25).shape == (1, 2, 64, 4, 4)
+    with pytest.raises(InputError, match=r"recipe: .*width: given weights have a size of their own"):
+        create("resnet", {"width": 0.5, "weights": {"timm": "resnet18.tv_in1k"}}, where="recipe")
+    with pytest.raises(InputError, match="network 'vgg11' is no ResNet; take resnet18"):
+        extract(FRAMES[:1], network="vgg11")
+
+
 def test_weights_from_a_file(tmp_path):
     model = load_network("resnet18", RANDOM, seed=3)
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
@@ -64,6 +93,9 @@ def test_files_that_are_no_weights(tmp_path):
     save_file({name: x for name, x in state.items() if "layer3" not in name}, tmp_path / "part.safetensors")
     with pytest.raises(InputError, match=r"part\.safetensors: does not fit the network; missing \['layer3"):
         extract(FRAMES[:1], weights=_file(tmp_path / "part.safetensors"))
+    save_file(load_network("resnet34", RANDOM, seed=3).state_dict(), tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"other\.safetensors: does not fit .*unexpected \['layer1.2"):
+        extract(FRAMES[:1], weights=_file(tmp_path / "other.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +210,7 @@ def test_the_network_is_loaded_once_and_only_when_needed(monkeypatch):
     assert not loads
     for _ in range(2):
         extractor(np.moveaxis(FRAMES[0], 1, -1))
-    assert loads == [("resnet18", RANDOM, 4)]
+    assert loads == [("resnet18", RANDOM, 4, 1.0)]
 
 
 def test_pictures_that_cannot_be():

@@ -67,7 +67,8 @@ class Aman(Deep):
     def tensors(self, inputs: Inputs) -> dict:
         """Return the maps (N, T, M, C, h, w) float16, those of one factor if only one is used; M is 1 without factors.
 
-        Raises ValueError for maps that are too small, a factor that there is not, or frames not as many of each clip.
+        Raises ValueError for maps that are too small, a factor that there is not, frames not as many of each clip,
+        or one alone where the first is taken away.
         """
         maps = inputs["features"]
         if maps.ndim == 5:
@@ -83,6 +84,8 @@ class Aman(Deep):
                 "AMAN reads as many frames of each clip; the pack's numbers differ: name features of frames that are "
                 "chosen by number, such as uniform"
             )
+        if self.params.subtract_first and frames < 2:
+            raise ValueError("AMAN: subtract_first, but the pack has one frame of each clip; name a recipe of more")
         chosen = self.params.factor
         if chosen == "all":
             return {"maps": maps}
@@ -118,3 +121,7 @@ class Aman(Deep):
 
     def logits(self, output):
         return output.scores
+
+    @classmethod
+    def inside(cls, params: Params) -> str:
+        return "attention"

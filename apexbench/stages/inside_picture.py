@@ -1,4 +1,4 @@
-"""A trained model at work, to look at: what a run mixes and where it looks, or what it reconstructs and remembers."""
+"""A trained model at work: what it mixes and where it looks, what it reconstructs and remembers, or what it weighs."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apexbench.clips import ClipId
+from apexbench.figures.attention import attention_figure
 from apexbench.figures.memory import memory_figure
 from apexbench.figures.mixing import mixing_figure
 from apexbench.methods import Deep
@@ -14,6 +15,7 @@ from apexbench.methods.base import Fold, Inputs
 from apexbench.methods.deep import Clips, epochs
 from apexbench.methods.mixing.mixable import attend
 from apexbench.protocols import splits
+from apexbench.store import Tensors, read_tensors
 from apexbench.training.record import Job
 from apexbench.training.run import Opened, initial_weights, open_run
 from apexbench.training.seeds import stream
@@ -31,7 +33,10 @@ class Still(Clips):
 
 @dataclass
 class FirstFold:
-    """The first fold of a run: `models` trains, and gives the model after each epoch, always the same object."""
+    """The first fold of a run: `models` trains, and gives the model after each epoch, always the same object.
+
+    `pictures` are shards of what the features of a run were taken from, where its drawing asks for them.
+    """
 
     method: Deep
     models: Iterator
@@ -41,6 +46,7 @@ class FirstFold:
     test: Sequence[int]
     seed: int
     device: str
+    pictures: Sequence[Tensors] = ()
 
     def inputs(self, rows: Sequence[int]) -> Inputs:
         return self.opened.rows.inputs(rows)
@@ -59,6 +65,7 @@ def inside_picture(
     device: str = "cpu",
     weights: Mapping[str, str] | None = None,
     people_of: Mapping[str, str] | None = None,
+    pictures: Sequence[str] = (),
 ) -> None:
     """Train a run's first fold, and draw what its method names as its `inside`, for clips of its test subject.
 
@@ -71,7 +78,8 @@ def inside_picture(
     states = initial_weights(method, weights or {}, fold, opened.rows.people(test, people_of), f"run {job.run!r}")
     models = epochs(method, opened.rows.inputs(train), opened.labels[train], Fold(seed, device, states))
     drawing = DRAWINGS[method.inside(method.params)]
-    drawing(FirstFold(method, models, job.classes, opened, train, test[:SHOWN], seed, device), output, title)
+    shards = [read_tensors(path, kind="shard") for path in pictures]
+    drawing(FirstFold(method, models, job.classes, opened, train, test[:SHOWN], seed, device, shards), output, title)
 
 
 def draw_mixing(fold: FirstFold, output: str, title: str) -> None:
@@ -122,9 +130,46 @@ def draw_memory(fold: FirstFold, output: str, title: str) -> None:
     memory_figure(rows, path, points, labels, fold.classes, output, title)
 
 
+def draw_attention(fold: FirstFold, output: str, title: str) -> None:
+    """Draw what each factor weighs in the frame next to the apex, and what each frame weighs in its clip."""
+    import torch
+
+    method, model = fold.method, deque(fold.models, maxlen=1).pop().eval()
+    with torch.inference_mode():
+        tested = Clips(method, fold.inputs(fold.test), device=fold.device)
+        output_of = model(**tested.batch(np.arange(len(fold.test))))
+    found = [x.float().cpu().numpy() for x in (output_of.factors, output_of.frames)]
+    rows = []
+    for clip_id, name, factors, frames in zip(
+        fold.opened.table["id"].iloc[list(fold.test)], fold.names(fold.test), *found, strict=True
+    ):
+        file = next(file for file in fold.pictures if clip_id in file)
+        record, pictures = file.meta["clips"][clip_id], file[clip_id]
+        if "factor" not in file.meta["axes"]:
+            pictures = pictures[:, None]
+        numbers, labels = np.array(record["frames"]), [f"x{x:g}" for x in file.meta.get("factors", [1])]
+        chosen = method.params.factor
+        if chosen != "all":
+            pictures, labels = pictures[:, chosen : chosen + 1], labels[chosen : chosen + 1]
+        left_out = len(pictures) - len(frames)  # the first, where the others are read against it
+        shown = max(left_out, int(np.abs(numbers - record["apex"]).argmin()))
+        rows.append(
+            {
+                "name": name,
+                "factors": pictures[shown],
+                "factor_weights": factors[shown - left_out],
+                "factor_names": labels,
+                "frames": pictures[left_out:, 0],
+                "frame_weights": frames,
+                "frame_names": [f"{number:g}" for number in numbers[left_out:]],
+            }
+        )
+    attention_figure(rows, output, title)
+
+
 def _colours(pictures) -> np.ndarray:
     """Pictures (..., 3, S, S) in 0..1 as (..., S, S, 3)."""
     return pictures.clamp(0, 1).movedim(-3, -1).float().cpu().numpy()
 
 
-DRAWINGS = {"mixing": draw_mixing, "memory": draw_memory}
+DRAWINGS = {"mixing": draw_mixing, "memory": draw_memory, "attention": draw_attention}

@@ -16,6 +16,8 @@ from apexbench.tables.places import needed, place
 
 __all__ = ["SHARED", "Study"]
 
+_PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
+
 
 class Study(Runs):
     """What a configuration asks for; here: of scores, tables and figures."""
@@ -230,6 +232,15 @@ class Study(Runs):
 
     def inside_job(self, protocol: str, run: str) -> dict[str, Any]:
         return self.job(protocol, run) | {"seed": self.settings.seeds[0]}
+
+    def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
+        """Return a run's packs by role, and as `pictures` the shards that its drawing shows beside them."""
+        inputs = self.training_inputs(protocol, run)
+        role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
+        if role is None:
+            return inputs
+        recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
+        return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
 
     def inside_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
         """Return {hyper-parameter: file} for the first fold."""

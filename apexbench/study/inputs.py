@@ -109,6 +109,15 @@ class Inputs(Checked):
     def pack_inputs(self, dataset: str, recipe: str) -> list[str]:
         return self.shards(dataset, recipe)
 
+    def pack_recipe(self, recipe: str) -> dict:
+        """Return a recipe's card; of features with the file of their weights."""
+        return self.feature_card(recipe) if recipe in self.recipes.features else self.recipe(recipe)
+
+    def pack_code(self, recipe: str) -> str:
+        """Return the hash of a pack's code; of features with theirs, since only their pack is kept."""
+        own = self.code("pack")
+        return f"{own} {self.features_code(recipe)}" if recipe in self.recipes.features else own
+
     def pack_axes(self, recipe: str) -> Axes:
         return axes_of(self.recipes, recipe)
 

@@ -16,4 +16,5 @@ with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), re
         device=device,
         weights=snakemake.params.weights,
         people_of=snakemake.params.people_of,
+        pictures=list(snakemake.input.get("pictures", [])),
     )
