@@ -1,14 +1,18 @@
 """The clip record and the index CSV that every stage shares."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from apexbench.errors import InputError
+
+if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
+    import pandas as pd
 from apexbench.store import atomic
 
 COLUMNS = (
@@ -41,7 +45,7 @@ class ClipId:
         return f"{self.subject}: {self.clip}"
 
     @classmethod
-    def parse(cls, text: str) -> "ClipId":
+    def parse(cls, text: str) -> ClipId:
         """Inverse of `str`.
 
         >>> ClipId.parse(str(ClipId("samm", 6, "006_1_2", 5562)))
@@ -102,6 +106,8 @@ def write_index(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_index(path: str | os.PathLike) -> pd.DataFrame:
     """Read an index CSV; frame numbers are ints, everything else text but `fps`."""
+    import pandas as pd
+
     path = Path(path)
     mend = "delete the file and rerun the rule 'index'"
     try:

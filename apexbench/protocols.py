@@ -3,17 +3,22 @@
 Every clip is tested exactly once; a subject never stands on both sides of a fold.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from apexbench.clips import action_units, clip_ids, read_index
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.store import atomic
+
+if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
+    import pandas as pd
 
 COLUMNS = ("dataset", "subject", "clip", "onset", "emotion", "label", "class", "fold")
 
@@ -38,6 +43,8 @@ def fold_names(card: ProtocolCard, subjects: Iterable[tuple[str, int]]) -> list[
 
 def _folds(card: ProtocolCard, frame: pd.DataFrame) -> list[str]:
     """The fold of every clip. k-fold: each subject, largest first, joins the part that has the fewest clips."""
+    import pandas as pd
+
     subjects = [fold_name(d, s) for d, s in zip(frame["dataset"], frame["subject"], strict=True)]
     if card.split == "leave-one-dataset-out":
         return frame["dataset"].tolist()
@@ -96,6 +103,8 @@ def assemble(name: str, card: ProtocolCard, indexes: Iterable[str | os.PathLike]
     InputError
         A class without clips, or a single fold: nothing could be learned or tested.
     """
+    import pandas as pd
+
     frame = label(card, pd.concat([read_index(path) for path in indexes], ignore_index=True))
     shown = {c for several in frame["class"] for c in (several.split("+") if card.multilabel else [several])}
     empty = [c for c in card.classes if c not in shown]
@@ -120,6 +129,8 @@ def counts(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
     Totals, subjects, classes, and the clips (per class, where known) of every subject of the official list; subjects
     that are in the table only come last, with 0 expected.
     """
+    import pandas as pd
+
     rows = []
     classes = list(card.classes)
     has = _membership(card, frame)
@@ -197,6 +208,8 @@ def write_protocol(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_protocol(path: str | os.PathLike) -> pd.DataFrame:
     """Read a protocol table; `ids` is added, the text of every clip's identity."""
+    import pandas as pd
+
     frame = pd.read_csv(
         Path(path),
         dtype={"dataset": str, "clip": str, "emotion": str, "class": str, "fold": str},

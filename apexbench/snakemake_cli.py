@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for three things.
+"""The `snakemake` command of this environment: Snakemake's own, but for four things.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -6,11 +6,14 @@ Words without '=' after an option that takes name=value pairs can only be target
 Its scheduler looks for jobs a second after it has looked for jobs, and again after each job: after two hundred jobs it
 looks two hundred times a second, a fifth of all that a study of short jobs takes. Here one such second runs at a time.
 
+Python's collector of cycles goes through all jobs of a study again and again: here less often.
+
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
 
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -84,6 +87,7 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
 
 def main() -> None:
     """Run Snakemake with the reordered arguments."""
+    gc.set_threshold(200_000, 50, 100)
     from snakemake.cli import main as snakemake
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript

@@ -20,12 +20,8 @@ rule train:
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
     params:
-        job=ask("training_job"),
-        folds=ask("training_folds"),
+        run=ask("training_run"),
         inner_folds=0,
-        roles=ask("training_roles"),
-        weights=ask("weights_by_name"),
-        people_of=ask("people_of"),
     script:
         "../workflow/scripts/train.py"
 
@@ -39,12 +35,8 @@ use rule train as train_inner with:
     benchmark:
         "results/benchmarks/train_inner/{protocol}/{run}/{key}/seed{seed}/folds{folds}.tsv"
     params:
-        job=ask("training_job"),
-        folds=ask("training_folds"),
+        run=ask("training_run"),
         inner_folds=SETTINGS.inner_folds,
-        roles=ask("training_roles"),
-        weights=ask("weights_by_name"),
-        people_of=ask("people_of"),
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
@@ -63,8 +55,7 @@ rule import_log:
     conda:
         CONDA
     params:
-        job=ask("training_job"),
-        folds=ask("training_folds"),
+        run=ask("training_run"),
     script:
         "../workflow/scripts/import_log.py"
 
@@ -96,10 +87,7 @@ rule inside_picture:
         mem_mb=ask("training_memory"),
     params:
         code=STUDY.code("inside_picture"),
-        job=ask("inside_job"),
-        roles=ask("training_roles"),
-        weights=ask("inside_weights_by_name"),
-        people_of=ask("people_of"),
+        run=ask("inside_run"),
         title=ask("inside_title"),
     script:
         "../workflow/scripts/inside_picture.py"

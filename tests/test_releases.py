@@ -10,8 +10,9 @@ import pytest
 from trees import edited, fingerprint
 
 from apexbench.clips import read_index, sample_hash, write_index
+from apexbench.config.datasets import LOADERS
 from apexbench.config.files import read_cards, read_repairs
-from apexbench.datasets import MODULES, differences, load_index, names, read_release
+from apexbench.datasets import differences, load_index, names, read_release
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.datasets.synthetic.render import lay_out
 from apexbench.errors import InputError
@@ -93,7 +94,7 @@ def test_every_entry_has_the_official_counts_at_full_scale(whole, entry):
 
 
 def test_every_layout_and_every_release_is_read(laid_out):
-    assert set(MODULES) == set(names())
+    assert set(LOADERS) == set(names())
     assert {CARDS[entry].loader or entry for entry in CARDS} == set(names())
     assert set(LAYOUTS) - set(CARDS) == {"flow-maps", "flow-maps-loso", "mmew-subject-first"}
     assert len(read("mmew-subject-first", laid_out("mmew-subject-first")).index) == 300

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from apexbench.config.datasets import Repair
+from apexbench.config.datasets import LOADERS, Repair
 from apexbench.config.files import read_repairs
-from apexbench.datasets import MODULES, read_release
+from apexbench.datasets import read_release
 from apexbench.datasets.annotations import Annotation
 from apexbench.datasets.repairs import DroppedByRepair, repair, select
 
@@ -135,7 +135,7 @@ def test_labels_and_units_can_be_repaired():
 
 
 def test_the_shipped_records():
-    assert {item.dataset for item in RECORDS} <= set(MODULES)
+    assert {item.dataset for item in RECORDS} <= set(LOADERS)
     keys = [(r.dataset, r.subject, r.clip, r.field, r.onset_from, r.new) for r in RECORDS]
     assert max(Counter(keys).values()) == 1
     on = [(r.dataset, r.subject, r.clip, r.field, r.onset_from) for r in RECORDS if r.enabled]

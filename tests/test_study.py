@@ -163,9 +163,11 @@ def test_words_of_a_card_do_not_make_another_run(root):
 def test_a_run_of_another_configuration_is_refused(root):
     study = Study(_settings(), root)
     key = study.key("samm-3", "ststnet")
-    assert study.training_job("samm-3", "ststnet", key, "3")["seed"] == 3
+    run = study.training_run("samm-3", "ststnet", key)
+    assert run["job"]["protocol"] == "samm-3" and run["roles"] == ["flow"] and run["weights"] == []
+    assert run["folds"] == study.training_folds("samm-3", study.fold_ranges("samm-3")[0])
     with pytest.raises(InputError, match="not what the configuration now asks of 'ststnet'"):
-        study.training_job("samm-3", "ststnet", "0" * 12, "3")
+        study.training_run("samm-3", "ststnet", "0" * 12)
 
 
 def test_reasons_for_which_a_run_is_not_trained(root):
@@ -181,7 +183,7 @@ def test_reasons_for_which_a_run_is_not_trained(root):
 def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(root):
     study = Study(_settings(), root)
     there = {p: {run for run in study.runs if not study.why_not(p, run)} for p in study.settings.table_protocols}
-    assert there == {"casme2-3-megc": {"mlsp"}, "samm-5": {"srmcl", "lbp-top"}}
+    assert there == {"casme2-3-megc": {"mlsp"}, "samm-5": {"srmcl", "aman", "lbp-top"}}
     assert "no printed table of this study has it there" in study.why_not("samm-5", "ststnet")
     assert {"samm-5", "casme2-3-megc"} & set(study.table_protocols("srmcl-single")) == {"samm-5"}
     assert {"samm-5", "casme2-3-megc"} <= set(study.table_protocols("data"))

@@ -8,6 +8,25 @@ from apexbench.config.model import Model, Text
 
 Apex = Literal["sheet", "midpoint", "spotted", "drop"]
 
+# release -> module of apexbench.datasets, whose function `read` takes a `Copy` and returns `Annotations`
+LOADERS = {
+    "4dme": "fourdme",
+    "casme": "casme",
+    "casme-squared": "casme_squared",
+    "casme2": "casme2",
+    "casme3a": "casme3",
+    "casme3c": "casme3",
+    "class-folders": "class_folders",
+    "dfme": "dfme",
+    "flow-maps": "flow_maps",
+    "mmew": "mmew",
+    "samm": "samm",
+    "smic-hs": "smic",
+    "smic-hs-e": "smic",
+    "smic-nir": "smic",
+    "smic-vis": "smic",
+}
+
 
 class DatasetCard(Model):
     """datasets.yaml: one release, or one reading of it."""

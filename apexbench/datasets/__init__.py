@@ -6,37 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config.datasets import Apex, Repair
+from apexbench.config.datasets import LOADERS, Apex, Repair
 from apexbench.datasets.annotations import Copy, Finding
 from apexbench.datasets.release import Reading, Release, counted, differences, to_release
 from apexbench.datasets.repairs import select
 from apexbench.errors import InputError, nearest
 
-# release -> module, whose function `read` takes a `Copy` and returns `Annotations`
-MODULES = {
-    "4dme": "fourdme",
-    "casme": "casme",
-    "casme-squared": "casme_squared",
-    "casme2": "casme2",
-    "casme3a": "casme3",
-    "casme3c": "casme3",
-    "class-folders": "class_folders",
-    "dfme": "dfme",
-    "flow-maps": "flow_maps",
-    "mmew": "mmew",
-    "samm": "samm",
-    "smic-hs": "smic",
-    "smic-hs-e": "smic",
-    "smic-nir": "smic",
-    "smic-vis": "smic",
-}
-
-__all__ = ["MODULES", "Finding", "Release", "counted", "differences", "load_index", "names", "read_release"]
+__all__ = ["Finding", "Release", "counted", "differences", "load_index", "names", "read_release"]
 
 
 def names() -> list[str]:
     """Return the names of the releases that have a loader."""
-    return sorted(MODULES)
+    return sorted(LOADERS)
 
 
 def load_index(dataset: str, root: str | Path, **options) -> pd.DataFrame:
@@ -92,15 +73,15 @@ def read_release(
         Nothing to read: a missing folder, sheet or column, no clips, or none that can be used.
     """
     release = loader or dataset
-    if release not in MODULES:
-        raise InputError(f"unknown data set {release!r}; {nearest(release, MODULES)}")
+    if release not in LOADERS:
+        raise InputError(f"unknown data set {release!r}; {nearest(release, LOADERS)}")
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; put the {release} release there, as distributed")
     copy = Copy(root, release, sheet=sheet, frames=frames, part=part)
     records = [Repair(**record) if isinstance(record, Mapping) else record for record in repairs]
     reading = Reading(dataset, label_set, fps, apex, unusable, select(records, release))
-    annotations = importlib.import_module(f"apexbench.datasets.{MODULES[release]}").read(copy)
+    annotations = importlib.import_module(f"apexbench.datasets.{LOADERS[release]}").read(copy)
     read = to_release(annotations, copy, reading)
     if read.index.empty and not read.of_kind("error"):
         reasons = "\n".join(map(str, read.of_kind("dropped")))

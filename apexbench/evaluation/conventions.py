@@ -8,10 +8,16 @@ A fold is mostly one subject, and subjects often lack a class: hence the ways to
 from a fold if it is neither a label nor a prediction there.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from apexbench.evaluation.metrics import class_counts, from_confusion, ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def score_columns(frame: pd.DataFrame) -> list[str]:

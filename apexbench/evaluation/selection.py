@@ -21,16 +21,21 @@ fold-oracle-to-highest best test F1 over classes up to the highest that occurs  
 ====================== ========================================================== =====================================
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.tasks import Task, task_of
+
+if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
+    import pandas as pd
 
 CLIP = ["dataset", "subject", "clip", "onset"]
 
@@ -70,6 +75,8 @@ def predicted(frame: pd.DataFrame, multilabel: bool = False) -> np.ndarray:
 
 def trace(frame: pd.DataFrame, multilabel: bool = False) -> Trace:
     """Count the predictions of one run and one seed by fold and epoch."""
+    import pandas as pd
+
     if frame["run"].nunique() != 1 or frame["seed"].nunique() != 1:
         raise ValueError("a selection rule takes the predictions of one run and one seed; split them first")
     task = task_of(frame, multilabel)
@@ -190,6 +197,8 @@ def select(
 
 def validation_trace(frame: pd.DataFrame, validation: pd.DataFrame, multilabel: bool = False) -> Trace:
     """Count the inner predictions; InputError if a fold validates on one of its own test clips."""
+    import pandas as pd
+
     tested = frame.drop_duplicates(CLIP).set_index(CLIP)["fold"]
     validated = validation.drop_duplicates([*CLIP, "fold"])
     own = tested.reindex(pd.MultiIndex.from_frame(validated[CLIP])).to_numpy() == validated["fold"].to_numpy()

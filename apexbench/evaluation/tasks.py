@@ -4,14 +4,18 @@ Selection rules, the null model, intervals and tests work on counts and ask a ta
 same for confusion matrices (C, C) and for the presence of action units (A, 2, 2).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from apexbench.evaluation import conventions, metrics, multilabel
 from apexbench.evaluation.conventions import score_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Counts = np.ndarray
 Criteria = Mapping[str, Callable[[Counts], np.ndarray]]

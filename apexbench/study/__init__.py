@@ -230,8 +230,9 @@ class Study(Runs):
                         paths.append(f"{folder}/inside-{protocol}-{run}.png")
         return paths
 
-    def inside_job(self, protocol: str, run: str) -> dict[str, Any]:
-        return self.job(protocol, run) | {"seed": self.settings.seeds[0]}
+    def inside_run(self, protocol: str, run: str) -> dict[str, Any]:
+        """Return what the drawing of a run is told: as for its training, with the first seed."""
+        return self.training_run(protocol, run, self.key(protocol, run)) | {"seed": self.settings.seeds[0]}
 
     def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
         """Return a run's packs by role, and as `pictures` the shards that its drawing shows beside them."""
@@ -242,12 +243,9 @@ class Study(Runs):
         recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
         return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
 
-    def inside_weights_by_name(self, protocol: str, run: str) -> dict[str, str]:
-        """Return {hyper-parameter: file} for the first fold."""
-        return self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])
-
     def inside_weights(self, protocol: str, run: str) -> list[str]:
-        return list(self.inside_weights_by_name(protocol, run).values())
+        """Return the files of weights for the first fold."""
+        return self.training_weights(protocol, run, self.fold_ranges(protocol)[0])
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"

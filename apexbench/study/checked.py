@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from apexbench.code_hash import code_hash
+from apexbench.config.datasets import LOADERS
 from apexbench.config.methods import MethodCard
-from apexbench.datasets import MODULES as LOADERS
 from apexbench.errors import InputError
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned

@@ -351,14 +351,25 @@ class Runs(Inputs):
         named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
         return [weights.pretraining for weights in named if weights.pretraining]
 
-    def training_job(self, protocol: str, run: str, key: str, seed: str) -> dict[str, Any]:
-        """Return what `apexbench.training.run.Job` holds; InputError if the run is not the one that the key names."""
+    @cache
+    def training_run(self, protocol: str, run: str, key: str) -> dict[str, Any]:
+        """Return what a training of a run is told beside its files, the same for all seeds and folds.
+
+        `job` is what `apexbench.training.record.Job` holds, but the seed; `folds` are all of the protocol; `roles` and
+        `weights` name what its inputs are. InputError if the run is not the one that the key names.
+        """
         if key != self.key(protocol, run):
             raise InputError(
                 f"results/runs/{protocol}/{run}/{key}: not what the configuration now asks of {run!r}; "
                 f"that is results/runs/{protocol}/{run}/{self.key(protocol, run)}"
             )
-        return self.job(protocol, run) | {"seed": int(seed)}
+        return {
+            "job": self.job(protocol, run),
+            "folds": list(self.folds[protocol]),
+            "roles": list(self.card(protocol, run).inputs),
+            "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])),
+            "people_of": self.people_of(protocol),
+        }
 
     def _per_job(self, pattern: str, protocol: str, run: str) -> list[str]:
         """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
@@ -395,9 +406,6 @@ class Runs(Inputs):
 
     def training_weights(self, protocol: str, run: str, folds: str) -> list[str]:
         return list(self.weights_by_name(protocol, run, folds).values())
-
-    def training_roles(self, protocol: str, run: str) -> list[str]:
-        return list(self.card(protocol, run).inputs)
 
     def training_folds(self, protocol: str, folds: str) -> list[str]:
         first, last = map(int, folds.split("-"))

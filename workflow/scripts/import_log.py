@@ -3,11 +3,13 @@
 from apexbench.jobs import job
 from apexbench.stages.import_log import import_log
 
+run, wildcards = snakemake.params.run, snakemake.wildcards
+first, last = map(int, wildcards.folds.split("-"))
 with job(snakemake.log[0], snakemake.threads):
     import_log(
-        job=snakemake.params.job,
+        job=run["job"] | {"seed": int(wildcards.seed)},
         log=snakemake.input.predictions,
         protocol=snakemake.input.protocol,
-        folds=snakemake.params.folds,
+        folds=run["folds"][first : last + 1],
         output=snakemake.output[0],
     )

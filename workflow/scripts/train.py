@@ -5,16 +5,17 @@ from apexbench.training.device import lease
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds
 
-resources = snakemake.resources
+run, wildcards, resources = snakemake.params.run, snakemake.wildcards, snakemake.resources
+first, last = map(int, wildcards.folds.split("-"))
 with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
     run_folds(
-        job=Job(**snakemake.params.job),
+        job=Job(**run["job"], seed=int(wildcards.seed)),
         protocol=snakemake.input.protocol,
-        packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
-        folds=snakemake.params.folds,
+        packs={role: list(snakemake.input.get(role)) for role in run["roles"]},
+        folds=run["folds"][first : last + 1],
         output=snakemake.output[0],
         device=device,
         inner_folds=snakemake.params.inner_folds,
-        weights=snakemake.params.weights,
-        people_of=snakemake.params.people_of,
+        weights=dict(zip(run["weights"], snakemake.input.get("weights", []), strict=True)),
+        people_of=run["people_of"],
     )
