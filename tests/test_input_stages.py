@@ -1,5 +1,7 @@
 """Clips to packs: the stages on rendered trees, and on clips that they must refuse or leave out."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -112,6 +114,23 @@ def test_chosen_frames_are_those_of_all_and_no_other_is_read(indexed, tmp_path):
         assert record["frames"] == [record["onset"], record["apex"]]
         frames = whole.meta["clips"][name]["frames"]
         np.testing.assert_array_equal(keys[name], whole[name][[frames.index(n) for n in record["frames"]]])
+
+
+@pytest.mark.parametrize("choose", ["all", "tim", "most-moving"])
+def test_no_more_than_two_frames_are_held_at_a_time(indexed, tmp_path, monkeypatch, choose):
+    root, index = indexed("casme2")
+    alive, most = set(), []
+
+    def counted(path):
+        frame = read_frame(path)
+        alive.add(id(frame))
+        weakref.finalize(frame, alive.discard, id(frame))
+        most.append(len(alive))
+        return frame
+
+    monkeypatch.setattr("apexbench.stages.frames.read_frame", counted)
+    _crop(root, index, 1, tmp_path / "s.safetensors", choose=choose)
+    assert len(most) > 20 and max(most) <= 2
 
 
 def test_pixels_are_resampled_once(indexed, tmp_path):

@@ -317,7 +317,7 @@ def test_the_oracles_that_are_shipped():
     check_recipes(recipes)
     named = {name for name in recipes.names() if name.startswith("regions")}
     assert named == {name for name in recipes.names() if recipes.is_oracle(name)}
-    assert named == {"regions-uniform-30", "regions-moving-30", "regions-moving-8", "regions-quick"}
+    assert named == {"regions-10", "regions-uniform-30", "regions-moving-30", "regions-moving-8", "regions-quick"}
     assert recipes.size("regions-moving-30") == 128 and recipes.size("regions-quick") == 24
 
 

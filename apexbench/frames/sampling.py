@@ -10,6 +10,7 @@ A choice either knows from the frame numbers alone what it takes, or it has to s
 of two. The options of a kind are the keyword-only arguments of its function, whose defaults are those of its source.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ import numpy as np
 from apexbench.errors import nearest
 
 _EXACT = 2.0**40  # weights of TIM are multiples of 1 / _EXACT: then float64 sums of grey levels have no rounding at all
-_PIXELS = 1 << 16  # of each frame, that TIM has in memory as float64 at a time
+_NUMBERS = 1 << 22  # float64, that TIM has in memory at a time
 
 
 class Rows(NamedTuple):
@@ -242,8 +243,9 @@ def tim(frames: np.ndarray, *, count: int = 10) -> Resampled:
     weights = tim_weights(len(frames), _count(count))
     flat = frames.reshape(len(frames), -1)
     out = np.empty((count, flat.shape[1]), np.uint8)
-    for start in range(0, flat.shape[1], _PIXELS):
-        part = slice(start, start + _PIXELS)
+    step = max(_NUMBERS // len(frames), 1)
+    for start in range(0, flat.shape[1], step):
+        part = slice(start, start + step)
         out[:, part] = np.clip(np.rint(weights @ flat[:, part].astype(np.float64)), 0, 255)
     return Resampled(out.reshape(count, *frames.shape[1:]), np.linspace(0, len(frames) - 1, count))
 
@@ -255,11 +257,14 @@ def tim_weights(length: int, count: int) -> np.ndarray:
     Component k = 1 .. n - 1 of the curve at time t in [1/n, 1] is sin(pi k t + pi (n - k) / (2 n)).
     """
     k = np.arange(1, length)
-    curve = [
-        np.sin(np.pi * np.outer(time, k) + np.pi * (length - k) / (2 * length))
-        for time in (np.linspace(1 / length, 1, count), np.arange(1, length + 1) / length)
-    ]
-    weights = np.rint((1 + 2 * curve[0] @ curve[1].T) / length * _EXACT) / _EXACT
+
+    def curve(time: np.ndarray) -> np.ndarray:
+        return np.sin(np.pi * np.outer(time, k) + np.pi * (length - k) / (2 * length))
+
+    wanted = curve(np.linspace(1 / length, 1, count))
+    given = np.array_split(np.arange(1, length + 1) / length, math.ceil(length * length / _NUMBERS))
+    sums = np.concatenate([wanted @ curve(part).T for part in given], axis=1)
+    weights = np.rint((1 + 2 * sums) / length * _EXACT) / _EXACT
     weights.flags.writeable = False
     return weights
 

@@ -4,7 +4,8 @@ Or, as an oracle, the region of a clip's action units, by the landmarks of each 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,7 @@ def crop_clip(
     numbers, kind, options = np.array(list(paths)), recipe["choose"], recipe["options"]
     record = {"onset": int(row.onset), "apex": int(row.apex), "fps": float(row.fps)}
     if CHOICES[kind].pixels:
-        stack = _read([paths[n] for n in numbers])
-        crops, how = _whole_face(stack, card, face)
+        crops, how = _whole_face(list(paths.values()), card, face)
         chosen, places = resample(kind, crops, **options)
         if not card.oracle:
             return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
@@ -79,37 +79,49 @@ def crop_clip(
     else:
         wanted, lengths = rows(kind, numbers, int(row.onset), int(row.apex), **options)
     needed, places = np.unique(wanted, return_inverse=True)
-    stack = stack[needed] if CHOICES[kind].pixels else _read([paths[n] for n in numbers[needed]])
-    places = places.reshape(wanted.shape)
+    files, places = [paths[n] for n in numbers[needed]], places.reshape(wanted.shape)
     if card.oracle:
-        crops, how = _region(stack, row, numbers[needed], places, card.size)
+        crops, how = _region(np.stack(list(_read(files))), row, numbers[needed], places, card.size)
     else:
-        crops, how = _whole_face(stack, card, face)
+        crops, how = _whole_face(files, card, face)
     record |= {**how, "frames": numbers[wanted].tolist()}
     if lengths is not None:
         record["lengths"] = lengths.tolist()
-    return crops[places], record
+    each_once = np.array_equal(places, np.arange(len(crops)))
+    return crops if each_once else crops[places], record
 
 
-def _read(paths: Sequence[Path]) -> np.ndarray:
-    """Read frames, (T, H, W, C) uint8."""
-    frames = [read_frame(path) for path in paths]
-    for path, frame in zip(paths, frames, strict=True):
-        if frame.shape != frames[0].shape:
+def _read(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Read frames one by one, (H, W, C) uint8."""
+    first = None
+    for path in paths:
+        frame = read_frame(path)
+        first = frame.shape if first is None else first
+        if frame.shape != first:
             raise InputError(
                 f"{path}: {frame.shape[1]}x{frame.shape[0]}x{frame.shape[2]}, unlike the clip's first frame "
-                f"({frames[0].shape[1]}x{frames[0].shape[0]}x{frames[0].shape[2]}); copy the clip anew from the release"
+                f"({first[1]}x{first[0]}x{first[2]}); copy the clip anew from the release"
             )
-    return np.stack(frames)
+        yield frame
 
 
-def _whole_face(stack: np.ndarray, card: CropRecipe, face: tuple[np.ndarray, str] | None) -> tuple[np.ndarray, dict]:
-    """Crop frames to the face, (T, S, S, C) uint8, and say how."""
+def _whole_face(
+    paths: Sequence[Path], card: CropRecipe, face: tuple[np.ndarray, str] | None
+) -> tuple[np.ndarray, dict]:
+    """Crop frames to the face, (T, S, S, C) uint8, and say how; no more than one frame is held at a time."""
     if face is None:
-        return resize(stack, card.size, card.interpolation), {"detector": "release"}
-    anchors, detector = face
-    matrix = alignment(anchors, card.size, card.margin)
-    return crop(stack, matrix, card.size, card.interpolation), {"detector": detector, "matrix": matrix.tolist()}
+        cut, how = partial(resize, size=card.size, interpolation=card.interpolation), {"detector": "release"}
+    else:
+        anchors, detector = face
+        matrix = alignment(anchors, card.size, card.margin)
+        cut = partial(crop, matrix=matrix, size=card.size, interpolation=card.interpolation)
+        how = {"detector": detector, "matrix": matrix.tolist()}
+    crops = None
+    for place, frame in enumerate(_read(paths)):
+        if crops is None:
+            crops = np.empty((len(paths), card.size, card.size, frame.shape[2]), np.uint8)
+        crops[place] = cut(frame[None])[0]
+    return crops, how
 
 
 def _region(
