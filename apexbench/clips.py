@@ -13,7 +13,7 @@ from apexbench.errors import InputError
 
 if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
     import pandas as pd
-from apexbench.store import atomic
+from apexbench.store import check_seal, sealed
 
 COLUMNS = (
     "dataset", "subject", "clip", "onset", "apex", "offset", "fps", "emotion", "aus",
@@ -100,7 +100,7 @@ def write_index(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     twice = frame[frame.duplicated(["dataset", "subject", "clip", "onset"])]
     if len(twice):
         raise InputError(f"{path}: clip {clip_ids(twice)[0]} is listed twice; keep one row for each clip and onset")
-    with atomic(path) as part:
+    with sealed(path) as part:
         frame.to_csv(part, index=False)
 
 
@@ -110,6 +110,7 @@ def read_index(path: str | os.PathLike) -> pd.DataFrame:
 
     path = Path(path)
     mend = "delete the file and rerun the rule 'index'"
+    check_seal(path)
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:

@@ -15,7 +15,7 @@ import numpy as np
 from apexbench.clips import action_units, clip_ids, read_index
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
-from apexbench.store import atomic
+from apexbench.store import check_seal, sealed
 
 if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
     import pandas as pd
@@ -202,7 +202,7 @@ def planned(card: ProtocolCard, plans: Mapping[str, Iterable[Sequence]]) -> Prot
 
 def write_protocol(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a protocol table as CSV."""
-    with atomic(path) as part:
+    with sealed(path) as part:
         frame.to_csv(part, index=False)
 
 
@@ -210,6 +210,7 @@ def read_protocol(path: str | os.PathLike) -> pd.DataFrame:
     """Read a protocol table; `ids` is added, the text of every clip's identity."""
     import pandas as pd
 
+    check_seal(path)
     frame = pd.read_csv(
         Path(path),
         dtype={"dataset": str, "clip": str, "emotion": str, "class": str, "fold": str},

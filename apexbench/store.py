@@ -1,8 +1,12 @@
-"""Files between stages: atomic, self-describing, and refused when they are not whole.
+"""Files between stages: atomic, self-describing, and refused when they are not whole or not as they were written.
 
 Arrays lie in safetensors files: a header names every tensor and carries the record `meta` as JSON, so that a file
 tells what it is without its path. Every write goes to a neighbour and is renamed when it is complete and on disk:
 a killed job or a full disk leaves the old file, or none, never half of one.
+
+Checksums (CRC-32) of the record and of each array, of a pack of each row, are in the header and checked of what is
+read; that of a CSV or of predictions lies beside it (`sealed`). They find what a disk or a copy does to a file, not what
+a forger does.
 """
 
 import hashlib
@@ -10,6 +14,7 @@ import json
 import mmap
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +68,46 @@ def file_hash(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
+def _anew(path: str | os.PathLike) -> str:
+    """What makes a file anew, also where all that was made of it is still there, so that Snakemake would not."""
+    return f"delete it and rerun: snakemake --cores 2 --force {path}"
+
+
+def _checksum(array: np.ndarray) -> int:
+    """Return the CRC-32 of an array: its type, its shape and its numbers."""
+    array = np.asarray(array, order="C")
+    kind = zlib.crc32(f"{array.dtype.name}{array.shape}".encode())
+    return zlib.crc32(array.data if array.size else b"", kind)
+
+
+@contextmanager
+def sealed(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file as `atomic` does, and beside it, as `<path>.seal`, its size and CRC-32."""
+    path = Path(path)
+    seal = Path(f"{path}.seal")
+    with atomic(path) as part:
+        yield part
+        content = part.read_bytes()
+        seal.unlink(missing_ok=True)  # a kill from here on leaves a file without a seal, not one with another's
+    with atomic(seal) as part:
+        part.write_text(_seal(content))
+
+
+def _seal(content: bytes) -> str:
+    return f"{len(content)} bytes, {content.count(10)} lines, crc32 {zlib.crc32(content):08x}\n"
+
+
+def check_seal(path: str | os.PathLike) -> None:
+    """Raise StoreError if a file is not as it was written; one without a seal is taken as it is."""
+    try:
+        wanted, content = Path(f"{path}.seal").read_text(), Path(path).read_bytes()
+    except OSError:
+        return  # without a seal, or without a file, of which its reader tells
+    if _seal(content) != wanted:
+        found, wanted = _seal(content).strip(), wanted.strip()
+        raise StoreError(f"{path}: not as it was written: {found}, where its seal says {wanted}; {_anew(path)}")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -73,18 +118,22 @@ def write_tensors(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], me
     """Write named arrays and the JSON-able record `meta` (its `kind` says what the file is)."""
     if "kind" not in meta:
         raise ValueError("meta needs a 'kind' that says what the file is")
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with atomic(path) as part:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
-            part,
-            metadata={"meta": json.dumps(dict(meta), sort_keys=True)},
-        )
+        save_file(arrays, part, metadata=_metadata(meta, {name: _checksum(x) for name, x in arrays.items()}))
+
+
+def _metadata(meta: Mapping, checksums: Mapping[str, int]) -> dict[str, str]:
+    """Return the header's one entry, since the order of several is left to chance: checksum, space, JSON."""
+    text = json.dumps({"record": dict(meta), "checksums": dict(checksums)}, sort_keys=True)
+    return {"meta": f"{zlib.crc32(text.encode()):08x} {text}"}
 
 
 class Tensors(Mapping):
     """Lazy view of a file written by `write_tensors`: arrays by name, and the record `meta`.
 
-    Raises StoreError if the file is missing, cut short, or not of the `kind` asked for.
+    Raises StoreError if the file is missing, cut short, changed, or not of the `kind` asked for; an array that has
+    changed is refused when it is asked for.
     """
 
     def __init__(self, path: str | os.PathLike, kind: str | None = None):
@@ -92,20 +141,29 @@ class Tensors(Mapping):
         try:
             self._file = safe_open(self.path, framework="numpy")
             self._names = tuple(self._file.keys())
-            self.meta = json.loads((self._file.metadata() or {})["meta"])
+            checksum, _, text = (self._file.metadata() or {})["meta"].partition(" ")
+            if checksum != f"{zlib.crc32(text.encode()):08x}":
+                raise ValueError("its record is not as it was written")
+            found = json.loads(text)
+            self.meta, self._checksums = found["record"], found["checksums"]
+            if lost := self._checksums.keys() - set(self._names):
+                raise ValueError(f"no {', '.join(sorted(lost))}")
         except FileNotFoundError as error:
-            raise StoreError(f"{self.path}: no such file; rerun the rule that writes it") from error
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise StoreError(
-                f"{self.path}: damaged or not written by ApexBench ({error}); delete it and rerun"
+                f"{self.path}: no such file; rerun the rule that writes it: snakemake --cores 2 {path}"
             ) from error
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            raise StoreError(f"{self.path}: damaged or not written by ApexBench ({error}); {_anew(path)}") from error
         if kind is not None and self.meta.get("kind") != kind:
-            raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}; delete it and rerun")
+            raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}; {_anew(path)}")
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(f"{self.path}: no tensor {name!r}")
-        return self._file.get_tensor(name)
+        array = self._file.get_tensor(name)
+        if name in self._checksums and _checksum(array) != self._checksums[name]:  # a pack's rows have theirs
+            raise StoreError(f"{self.path}: {name!r} is not as it was written; {_anew(self.path)}")
+        return array
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it."""
@@ -136,12 +194,16 @@ class Pack:
     x : (N, ...) array of one type, mapped into memory: only what is indexed is read from the disk.
     axes : what each axis of a row is, such as ("key", "colour", "y", "x"); see docs/design.md.
     lengths : where rows differ in length along an axis, how much of it holds; an array over the axes before it.
+    checksums : (N,) of the rows, which `read` checks; None: nothing is known of them.
+    path : of the file.
     """
 
     ids: tuple[str, ...]
     x: np.ndarray
     meta: Mapping
     lengths: np.ndarray | None = None
+    checksums: np.ndarray | None = None
+    path: Path | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -156,13 +218,19 @@ class Pack:
         """Return a copy of some rows, or put them at `places` of another array.
 
         What the mapping read from the disk is given back to the system on the way: no second copy is ever in memory.
+
+        Raises StoreError, with the clip, if a row is not as it was written.
         """
         into = np.empty((len(rows), *self.x.shape[1:]), self.x.dtype) if into is None else into
         mapped = getattr(self.x, "_mmap", None)
         step = max(1, _RELEASED // max(1, self.x[:1].nbytes))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            into[part if places is None else places[part]] = self.x[rows[part]]
+            some = self.x[rows[part]]
+            for row, x in zip(rows[part], some, strict=True):
+                if self.checksums is not None and _checksum(x) != self.checksums[row]:
+                    raise StoreError(f"{self.path}: {self.ids[row]!r} is not as it was written; {_anew(self.path)}")
+            into[part if places is None else places[part]] = some
             if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
                 mapped.madvise(mmap.MADV_DONTNEED)
         return into
@@ -200,40 +268,50 @@ def pack_rows(
     shape = (len(ids), *shape)
     size = int(np.prod(shape)) * dtype.itemsize
     record = {**meta, "kind": "pack", "ids": list(ids)}
-    header = {"__metadata__": {"meta": json.dumps(record, sort_keys=True)}}
-    header["x"] = {"dtype": _NAMES[dtype.name], "shape": shape, "data_offsets": [0, size]}
-    tail = b""
+    known, tail, end = {}, b"", size + 8 * len(ids)  # the rows' checksums come behind them
+    header = {"x": {"dtype": _NAMES[dtype.name], "shape": shape, "data_offsets": [0, size]}}
+    header["checksums"] = {"dtype": "I64", "shape": [len(ids)], "data_offsets": [size, end]}
     if lengths is not None:
-        tail = np.ascontiguousarray(lengths, dtype=np.int32).tobytes()
-        header["lengths"] = {"dtype": "I32", "shape": np.shape(lengths), "data_offsets": [size, size + len(tail)]}
+        lengths = np.ascontiguousarray(lengths, dtype=np.int32)
+        tail, known = lengths.tobytes(), {"lengths": _checksum(lengths)}
+        header["lengths"] = {"dtype": "I32", "shape": lengths.shape, "data_offsets": [end, end + len(tail)]}
+    header["__metadata__"] = _metadata(record, known)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with atomic(path) as part:
         with part.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             start = file.tell()
-            file.truncate(start + size)
-            file.seek(start + size)
+            file.truncate(start + end)
+            file.seek(start + end)
             file.write(tail)
+        rows = np.memmap(part, dtype, "r+", start, shape) if size else np.empty(shape, dtype)
+        yield rows
+        checksums = np.array([_checksum(row) for row in rows], np.int64)
         if size:
-            rows = np.memmap(part, dtype, "r+", start, shape)
-            yield rows
             rows.flush()
-            del rows
-        else:
-            yield np.empty(shape, dtype)
+        del rows
+        with part.open("rb+") as file:
+            file.seek(start + size)
+            file.write(checksums.tobytes())
 
 
 def read_pack(path: str | os.PathLike) -> Pack:
     """Open a pack; its rows are read when they are asked for.
 
-    Raises StoreError if the file is missing, cut short, or no pack.
+    Raises StoreError if the file is missing, cut short, no pack, or its names do not fit its rows.
     """
     file = read_tensors(path, kind="pack")
     with file.path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
-        header = json.loads(raw.read(length))["x"]
-    shape, dtype = tuple(header["shape"]), _TYPES[header["dtype"]]
-    start = 8 + length + header["data_offsets"][0]
+        header = json.loads(raw.read(length))
+    try:
+        shape, dtype = tuple(header["x"]["shape"]), _TYPES[header["x"]["dtype"]]
+        start = 8 + length + header["x"]["data_offsets"][0]
+        ids, counted = tuple(file.meta["ids"]), header["checksums"]["shape"] == [shape[0]] == [len(file.meta["ids"])]
+        if not counted or len(file.meta["axes"]) != len(shape) - 1:
+            raise ValueError(f"{len(ids)} clips, axes {file.meta['axes']}, rows {shape}")
+    except (KeyError, IndexError, ValueError) as error:
+        raise StoreError(f"{file.path}: no whole pack ({error}); {_anew(path)}") from error
     x = np.memmap(file.path, dtype, "r", start, shape) if np.prod(shape) else np.empty(shape, dtype)
-    return Pack(tuple(file.meta["ids"]), x, file.meta, file.get("lengths"))
+    return Pack(ids, x, file.meta, file.get("lengths"), file._file.get_tensor("checksums"), file.path)

@@ -4,7 +4,6 @@ A tag is fetched once, by its own rule, into results/weights/, and a pre-trainin
 files and needs no network.
 """
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -164,18 +163,13 @@ def write_states(
 
     A state that holds for all folds has the name `EVERY`.
     """
-    import torch
-    from safetensors.torch import save_file
-
-    from apexbench.store import atomic
+    from apexbench.store import write_tensors
 
     record = {**meta, "kind": "pretrained", "seen": {fold: sorted(people) for fold, people in seen.items()}}
-    tensors = {}  # copies: tensors that share memory, as tied weights do, cannot be written
-    for fold, state in states.items():
-        whole = {name: x.detach().cpu().clone(memory_format=torch.contiguous_format) for name, x in state.items()}
-        tensors |= {f"{fold}|{name}": x for name, x in whole.items()}
-    with atomic(output) as part:
-        save_file(tensors, part, metadata={"meta": json.dumps(record, sort_keys=True)})
+    tensors = {
+        f"{fold}|{name}": x.detach().cpu().numpy() for fold, state in states.items() for name, x in state.items()
+    }
+    write_tensors(output, tensors, record)
 
 
 def read_seen(path: str | os.PathLike, fold: str) -> set[str]:
@@ -188,13 +182,13 @@ def read_seen(path: str | os.PathLike, fold: str) -> set[str]:
 
 def read_states(path: str | os.PathLike, fold: str) -> dict:
     """Return the state dict that a pre-training has for a fold; InputError if it has none."""
-    from safetensors import safe_open
+    import torch
 
     from apexbench.store import read_tensors
 
-    prefix = _held(read_tensors(path, kind="pretrained").meta["seen"], fold, path) + "|"
-    with safe_open(path, framework="pt") as file:
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+    file = read_tensors(path, kind="pretrained")
+    prefix = _held(file.meta["seen"], fold, path) + "|"
+    return {name.removeprefix(prefix): torch.from_numpy(file[name]) for name in file if name.startswith(prefix)}
 
 
 def _held(seen: Mapping, fold: str, path: str | os.PathLike) -> str:

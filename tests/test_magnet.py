@@ -17,6 +17,7 @@ from apexbench.frames.magnet.scenes import Scenes
 from apexbench.frames.magnet.training import train
 from apexbench.frames.magnification import magnify, magnify_clip
 from apexbench.frames.magnifying.magnet import SHIPPED
+from apexbench.store import read_tensors
 from apexbench.weights import read_state
 
 
@@ -233,8 +234,7 @@ def test_the_command_writes_what_the_arm_reads(tmp_path, capsys, pair):
     path = tmp_path / "own.safetensors"
     assert main(["train-magnet", str(path), "--steps", "1", "--seed", "5"]) == 0
     assert "own.safetensors: 1.9 MB" in capsys.readouterr().out
-    with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["meta"])["command"] == f"apexbench train-magnet {path} --steps 1 --seed 5"
+    assert read_tensors(path).meta["command"] == f"apexbench train-magnet {path} --steps 1 --seed 5"
     assert magnify(*pair, "magnet", 2, weights={"file": str(path)}).shape == (37, 50, 3)
     assert main(["train-magnet", str(tmp_path / "own.pth")]) == 1
     assert "expected a file named .safetensors" in capsys.readouterr().err

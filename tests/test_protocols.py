@@ -162,6 +162,7 @@ def test_a_table_reads_as_it_was_written(indexes, tmp_path):
     assert again.drop(columns="id").equals(frame)
     assert again["id"].tolist() == ["a/1/x/5", "a/1/x/9", "a/2/y/1", "b/1/x/9", "b/4/w/1"]
     (tmp_path / "p.csv").write_text("dataset,subject\n")
+    (tmp_path / "p.csv.seal").unlink()
     with pytest.raises(InputError, match=r"p\.csv: no column 'clip'; delete the file and rerun the rule 'protocol'"):
         read_protocol(tmp_path / "p.csv")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -214,5 +215,8 @@ def test_a_spoilt_index(tmp_path, spoil, message):
     path = tmp_path / "i.csv"
     write_index(_index(), path)
     path.write_text(spoil(path.read_text()))
+    with pytest.raises(StoreError, match=r"i\.csv: not as it was written: .* where its seal says .* 3 lines"):
+        read_index(path)
+    Path(f"{path}.seal").unlink()
     with pytest.raises(InputError, match=rf"i\.csv: {message}.*delete the file and rerun the rule 'index'"):
         read_index(path)

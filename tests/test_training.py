@@ -246,7 +246,7 @@ def test_the_file_of_predictions(study, tmp_path):
     assert {"python", "numpy", "torch", "scikit-learn"} <= set(written["versions"])
     assert written["processor"] and written["instructions"] == held()
     assert written["hyper_parameters"] == {"epochs": 3}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet", "o.parquet.seal"]
 
 
 def test_the_record_has_the_hyper_parameters_that_the_card_leaves_as_they_are(study, tmp_path):
@@ -311,7 +311,7 @@ def test_a_stopped_job_goes_on_where_it_was(study, tmp_path, trained, method):
     train.stop_at = None
     pd.testing.assert_frame_equal(_run(study, tmp_path / "o.parquet", _job(method)), expected)
     assert calls == FOLDS[2:]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet", "whole.parquet"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["o", "o.parquet", "whole", "whole.parquet"]
 
 
 def _stopped(study, tmp_path, trained):

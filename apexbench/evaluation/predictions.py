@@ -13,6 +13,7 @@ import pyarrow.parquet
 from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.selection import CLIP
+from apexbench.store import check_seal
 
 PREDICTIONS = ["protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
 META = ("classes", "data_source", "config_hash", "code_hash", "device", "seconds", "budget")
@@ -21,6 +22,7 @@ _ONE = ["protocol", "run", "seed"]
 
 
 def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
+    check_seal(path)
     try:
         table = pyarrow.parquet.read_table(path, partitioning=None)
         meta = json.loads((table.schema.metadata or {})[b"apexbench"])

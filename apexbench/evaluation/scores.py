@@ -29,7 +29,7 @@ from apexbench.evaluation.selection import (
     validation_trace,
 )
 from apexbench.evaluation.tasks import SCORES, SingleLabel
-from apexbench.store import atomic
+from apexbench.store import check_seal, sealed
 
 INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
 NULL_RUN = "null-model"
@@ -347,12 +347,13 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def write_scores(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write scores, or comparisons, as CSV."""
-    with atomic(path) as part:
+    with sealed(path) as part:
         frame.to_csv(part, index=False, float_format="%.6f")
 
 
 def read_scores(path: str | os.PathLike) -> pd.DataFrame:
     """Read what `write_scores` wrote. A run may be called `null`: only an empty field is a missing value."""
+    check_seal(path)
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError:

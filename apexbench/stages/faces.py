@@ -12,7 +12,7 @@ from apexbench.clips import clip_ids, find_frames, read_index
 from apexbench.errors import InputError
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks
 from apexbench.frames.pictures import read_frame
-from apexbench.store import atomic
+from apexbench.store import check_seal, sealed
 
 # right eye, left eye and mouth, px of the frame; a clip without a face has none
 COLUMNS = ("id", "detector", "eye_right_x", "eye_right_y", "eye_left_x", "eye_left_y", "mouth_x", "mouth_y")
@@ -63,12 +63,13 @@ def find_faces(
             f"{index}: no face found on the onset frame of {len(missing)} clip(s): {', '.join(missing)}; look at the "
             f"frames, or set missing_face: skip in config/config.yaml to run without these clips"
         )
-    with atomic(output) as part, part.open("w", newline="") as file:
+    with sealed(output) as part, part.open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
 
 
 def read_faces(path: str | os.PathLike) -> dict[str, tuple[np.ndarray, str] | None]:
     """Return {clip id: its anchors (3, 2) px and what found them, or None} of a file that `find_faces` wrote."""
+    check_seal(path)
     with Path(path).open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     return {name: (np.array(xy, np.float64).reshape(3, 2), by) if by else None for name, by, *xy in rows}

@@ -8,7 +8,7 @@ import pandas as pd
 from apexbench.clips import write_index
 from apexbench.datasets import Finding, differences, read_release
 from apexbench.errors import InputError
-from apexbench.store import atomic
+from apexbench.store import sealed
 
 
 def index_dataset(
@@ -53,5 +53,5 @@ def index_dataset(
         level = logging.WARNING if finding.kind in ("dropped", "count") else logging.INFO
         logging.log(level, "%s: %s", finding.kind, finding)
     write_index(index, output)
-    with atomic(findings) as part:
+    with sealed(findings) as part:
         pd.DataFrame(map(vars, found), columns=["kind", "place", "clip", "text"]).to_csv(part, index=False)

@@ -10,7 +10,7 @@ import pandas as pd
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.protocols import assemble, counts, unexpected, write_protocol
-from apexbench.store import atomic
+from apexbench.store import check_seal, sealed
 
 
 def protocol_table(
@@ -33,6 +33,8 @@ def protocol_table(
     frame = assemble(name, protocol, indexes)
     lines = unexpected(protocol, frame)
     if lines:
+        for path in findings:
+            check_seal(path)
         left_out = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in findings])
         left_out = left_out[left_out["kind"] == "dropped"]
         lines += [f"left out: {row.place}, clip {row.clip}: {row.text}" for row in left_out.itertuples()]
@@ -44,5 +46,5 @@ def protocol_table(
             logging.warning(line)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_protocol(frame, output)
-    with atomic(counts_output) as part:
+    with sealed(counts_output) as part:
         counts(protocol, frame).to_csv(part, index=False)

@@ -12,6 +12,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.errors import InputError
+from apexbench.store import check_seal
 
 COLUMNS = [
     "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",
@@ -132,6 +133,7 @@ def tidy(
 
 def read_csv(path: str | os.PathLike, columns: Iterable[str], mend: str) -> pd.DataFrame:
     """Read a CSV as text, all fields as they are; raise an InputError if it or a column is missing."""
+    check_seal(path)
     try:
         frame = pd.read_csv(Path(path), dtype=str, keep_default_na=False)
     except FileNotFoundError:

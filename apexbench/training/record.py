@@ -13,7 +13,7 @@ import pandas as pd
 
 from apexbench.config.model import digest
 from apexbench.instructions import held, processor
-from apexbench.store import atomic
+from apexbench.store import sealed
 from apexbench.training.device import driver
 
 
@@ -131,5 +131,5 @@ def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, out
     frame.insert(3, "seed", job.seed)
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     arrow = arrow.replace_schema_metadata({b"apexbench": json.dumps(record, sort_keys=True).encode()})
-    with atomic(output) as part:
+    with sealed(output) as part:
         pq.write_table(arrow, part, compression="zstd")

@@ -138,6 +138,7 @@ def taken_up(file: Path, key: str, kind: str = "fold") -> Tensors | None:
     """Return what a killed job left of a fold, if it is whole and nothing that it depends on has changed."""
     try:
         found = read_tensors(file, kind=kind)
+        _ = dict(found)  # all of it, so that what is damaged is trained again
     except StoreError:
         return None
     return found if found.meta["key"] == key else None
