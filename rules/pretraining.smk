@@ -21,6 +21,7 @@ rule pretrain:
     resources:
         gpu=1,
         mem_mb=ask("pretraining_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         job=ask("pretraining_job"),
         folds=ask("pretraining_folds"),

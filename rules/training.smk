@@ -18,6 +18,7 @@ rule train:
     resources:
         gpu=ask("training_gpus"),
         mem_mb=ask("training_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         job=ask("training_job"),
         folds=ask("training_folds"),
@@ -92,6 +93,7 @@ rule inside_picture:
     resources:
         gpu=ask("training_gpus"),
         mem_mb=ask("training_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         code=STUDY.code("inside_picture"),
         job=ask("inside_job"),

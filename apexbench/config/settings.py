@@ -36,6 +36,8 @@ class Settings(Model):
     """What becomes of a clip on whose onset frame no face is found: `skip` leaves it out."""
     folds_per_job: int | Literal["all"] = "all"
     """How many folds one training job runs one after another."""
+    minutes_per_job: int = Field(default=720, ge=1)
+    """After how many minutes a training job is ended, on a cluster and at home: one that hangs keeps no GPU."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
     instructions: Instructions = "avx2"

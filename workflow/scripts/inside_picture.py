@@ -1,11 +1,15 @@
 """Draw a trained model at work, on some clips of the first fold's test subject."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.inside_picture import inside_picture
 from apexbench.training.device import lease
 from apexbench.training.record import Job
 
-with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+with (
+    job(snakemake.log[0], snakemake.threads),
+    lease(snakemake.resources.get("gpu", 0)) as device,
+    time_limit(snakemake.resources.runtime),
+):
     inside_picture(
         job=Job(**snakemake.params.job),
         protocol=snakemake.input.protocol,

@@ -1,11 +1,15 @@
 """Train a range of folds of one run and write the predictions of every epoch."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.training.device import lease
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds
 
-with job(snakemake.log[0], snakemake.threads), lease(snakemake.resources.get("gpu", 0)) as device:
+with (
+    job(snakemake.log[0], snakemake.threads),
+    lease(snakemake.resources.get("gpu", 0)) as device,
+    time_limit(snakemake.resources.runtime),
+):
     run_folds(
         job=Job(**snakemake.params.job),
         protocol=snakemake.input.protocol,
