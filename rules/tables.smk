@@ -18,6 +18,7 @@ rule table:
         "results/logs/table/{study}/{table}.log",
     benchmark:
         "results/benchmarks/table/{study}/{table}.tsv"
+    localrule: True  # a second's work: no queue
     conda:
         CONDA
     params:
@@ -89,6 +90,7 @@ rule readme:
         f"results/logs/readme/{STUDY.name}.log",
     benchmark:
         f"results/benchmarks/readme/{STUDY.name}.tsv"
+    localrule: True  # it rewrites the README of whoever submits
     conda:
         CONDA
     params:
