@@ -24,7 +24,7 @@ rule table:
     params:
         code=STUDY.code("table"),
         card=ask("table_card"),
-        sources=ask("table_sources"),
+        sources=here("table_sources"),
         partial=False,
     script:
         "../workflow/scripts/table.py"
@@ -72,7 +72,7 @@ rule loss_figure:
         CONDA
     params:
         code=STUDY.code("loss_figure"),
-        runs=ask("losses_by_run"),
+        runs=here("losses_by_run"),
         jobs=ask("loss_jobs"),
         titles=ask("loss_titles"),
         title=ask("curve_title"),
@@ -83,7 +83,7 @@ rule loss_figure:
 rule readme:
     input:
         tables=STUDY.readme_tables(),
-        readme=str(ROOT / "README.md"),
+        readme=local(str(ROOT / "README.md")),
     output:
         touch(f"results/{STUDY.name}/readme.stamp"),
     log:

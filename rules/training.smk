@@ -5,7 +5,7 @@ rule train:
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("training_weights"),
+        weights=own("training_weights"),
     output:
         "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
@@ -24,7 +24,7 @@ rule train:
         folds=ask("training_folds"),
         inner_folds=0,
         roles=ask("training_roles"),
-        weights=ask("weights_by_name"),
+        weights=here("weights_by_name"),
         people_of=ask("people_of"),
     script:
         "../workflow/scripts/train.py"
@@ -43,14 +43,14 @@ use rule train as train_inner with:
         folds=ask("training_folds"),
         inner_folds=SETTINGS.inner_folds,
         roles=ask("training_roles"),
-        weights=ask("weights_by_name"),
+        weights=here("weights_by_name"),
         people_of=ask("people_of"),
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
 rule import_log:
     input:
-        predictions=ask("log_file"),
+        predictions=own("log_file"),
         protocol="results/protocols/{protocol}.csv",
     output:
         "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
@@ -76,7 +76,7 @@ rule inside_picture:
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("inside_weights"),
+        weights=own("inside_weights"),
     output:
         report(
             "results/{study}/figures/inside-{protocol}-{run}.png",
@@ -98,7 +98,7 @@ rule inside_picture:
         code=STUDY.code("inside_picture"),
         job=ask("inside_job"),
         roles=ask("training_roles"),
-        weights=ask("inside_weights_by_name"),
+        weights=here("inside_weights_by_name"),
         people_of=ask("people_of"),
         title=ask("inside_title"),
     script:
