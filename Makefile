@@ -1,4 +1,4 @@
-# make all | test | lint | benchmark | report | setup: each sets up what it needs.
+# make all | test | test-cluster | lint | benchmark | report | setup | setup-cluster: each sets up what it needs.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 GPUS   ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
 
-.PHONY: all setup test lint format benchmark report clean
+.PHONY: all setup setup-cluster test test-cluster lint format benchmark report clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS) all
@@ -26,8 +26,19 @@ $(STAMP): envs/requirements.lock envs/models.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Executors and storage, into the same environment; --no-deps, as the lock has all of them.
+setup-cluster: $(VENV)/.installed-cluster
+
+$(VENV)/.installed-cluster: $(STAMP) envs/cluster.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/cluster.lock
+	@touch $@
+
 test: setup
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+# One after another: they share two cores, and what needs Slurm skips without `.ci/slurm start`.
+test-cluster: setup-cluster
+	$(BIN)/python -m pytest -m cluster -rs tests
 
 lint: setup
 	$(BIN)/ruff check .

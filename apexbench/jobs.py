@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,18 @@ def job(log: str, threads: int = 1) -> Iterator[None]:
     except InputError as error:
         print(f"ERROR {error}", file=sys.stderr)
         sys.exit(1)
+
+
+@contextmanager
+def time_limit(minutes: float) -> Iterator[None]:
+    """End the process after so many minutes: what hangs must not hold a GPU for ever, on a cluster or at home."""
+    logging.info("this job is ended after %g minutes (minutes_per_job)", minutes)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # no handler of Python's: compiled code that hangs would not call it
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _hold_threads(threads: int) -> None:

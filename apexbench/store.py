@@ -5,8 +5,8 @@ tells what it is without its path. Every write goes to a neighbour and is rename
 a killed job or a full disk leaves the old file, or none, never half of one.
 
 Checksums (CRC-32) of the record and of each array, of a pack of each row, are in the header and checked of what is
-read; that of a CSV or of predictions lies beside it (`sealed`). They find what a disk or a copy does to a file, not what
-a forger does.
+read; that of a CSV or of predictions lies beside it (`sealed`). They find what a disk or a copy does to a file, not
+what a forger does.
 """
 
 import hashlib

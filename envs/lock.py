@@ -10,6 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 APART = {"apexbench", "mediapipe", "pip", "wheel"}
+CLUSTER = "snakemake-executor-plugin-slurm=="
 
 
 def pins(path: Path) -> list[str]:
@@ -40,6 +41,8 @@ def main() -> None:
             [sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
         ).stdout
         found = [line.split("+")[0] for line in listing.splitlines() if line.split("==")[0].lower() not in APART]
+        if any(line.startswith(CLUSTER) for line in found):
+            sys.exit("this environment holds cluster.lock too (make setup-cluster): lock from one without")
         head = [line for line in lock.read_text().splitlines() if line.startswith("#")]
         lock.write_text("\n".join(head + sorted(found, key=str.lower)) + "\n")
     (HERE / "apexbench.yaml").write_text(conda(pins(lock)))

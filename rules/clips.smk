@@ -27,7 +27,7 @@ rule render:
 
 rule index:
     input:
-        ask("clips_root"),
+        own("clips_root"),
     output:
         index="results/index/{dataset}.csv",
         findings="results/index/{dataset}.findings.csv",

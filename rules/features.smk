@@ -5,7 +5,7 @@
 rule features:
     input:
         ask("shard_below"),
-        weights=ask("feature_weights"),
+        weights=own("feature_weights"),
     output:
         temp("results/features/{dataset}/{recipe}/{part}.safetensors"),
     log:
@@ -20,6 +20,6 @@ rule features:
         mem_mb=3000,
     params:
         code=ask("features_code"),
-        recipe=ask("feature_card"),
+        recipe=here("feature_card"),
     script:
         "../workflow/scripts/features.py"

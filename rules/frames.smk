@@ -5,7 +5,7 @@
 rule faces:
     input:
         index="results/index/{dataset}.csv",
-        clips=ask("clips_root"),
+        clips=own("clips_root"),
     output:
         "results/faces/{dataset}/{detector}/{part}.csv",
     log:
@@ -26,7 +26,7 @@ rule faces:
 
 rule frames:
     input:
-        unpack(ask("frames_inputs")),
+        unpack(own("frames_inputs")),
     output:
         "results/frames/{dataset}/{recipe}/{part}.safetensors",
     log:
@@ -48,7 +48,7 @@ rule frames:
 rule magnify:
     input:
         ask("shard_below"),
-        weights=ask("magnify_weights"),
+        weights=own("magnify_weights"),
     output:
         "results/magnified/{dataset}/{recipe}/{part}.safetensors",
     log:
@@ -63,7 +63,7 @@ rule magnify:
         mem_mb=2000,
     params:
         code=ask("magnify_code"),
-        recipe=ask("magnify_card"),
+        recipe=here("magnify_card"),
     script:
         "../workflow/scripts/magnify.py"
 

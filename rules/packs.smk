@@ -24,7 +24,7 @@ rule pack:
 
 rule pack_maps:
     input:
-        unpack(ask("map_inputs")),
+        unpack(own("map_inputs")),
     output:
         "results/packs/{dataset}/{recipe}.safetensors",
     log:

@@ -5,7 +5,7 @@
 rule pretrain:
     input:
         unpack(ask("pretraining_inputs")),
-        weights=ask("pretraining_weights"),
+        weights=own("pretraining_weights"),
     output:
         "results/pretrained/{recipe}/{key}/{clips}.safetensors",
     log:
@@ -22,11 +22,12 @@ rule pretrain:
         gpu=1,
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("pretraining_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         job=ask("pretraining_job"),
         folds=ask("pretraining_folds"),
         roles=ask("pretraining_roles"),
-        weights=ask("pretraining_weights_by_name"),
+        weights=here("pretraining_weights_by_name"),
         people_of=ask("pretraining_people"),
     script:
         "../workflow/scripts/pretrain.py"

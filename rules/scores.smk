@@ -17,12 +17,12 @@ rule scores:
         CONDA
     params:
         code=STUDY.code("scores"),
-        runs=ask("predictions_by_run"),
-        inner=ask("inner_by_run"),
+        runs=here("predictions_by_run"),
+        inner=here("inner_by_run"),
         skipped=ask("skipped_runs"),
         compared=STUDY.compared(),
         card=ask("protocol_card"),
-        protocol=ask("protocol_path"),
+        protocol=here("protocol_path"),
         seed=SETTINGS.study_seed,
     script:
         "../workflow/scripts/scores.py"
@@ -60,7 +60,7 @@ rule score_figures:
         CONDA
     params:
         code=STUDY.code("score_figures"),
-        runs=ask("shown_by_run"),
+        runs=here("shown_by_run"),
         title=ask("protocol_title"),
         classes=ask("protocol_classes"),
     script:
@@ -85,7 +85,7 @@ rule rank_figure:
         CONDA
     params:
         code=STUDY.code("rank_figure"),
-        scores=STUDY.ranked_scores(),
+        scores=here("ranked_scores"),
         runs=STUDY.shown,
         multilabel=STUDY.multilabel_protocols(),
         title=STUDY.ranks_title(),

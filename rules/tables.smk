@@ -18,12 +18,13 @@ rule table:
         "results/logs/table/{study}/{table}.log",
     benchmark:
         "results/benchmarks/table/{study}/{table}.tsv"
+    localrule: True  # a second's work: no queue
     conda:
         CONDA
     params:
         code=STUDY.code("table"),
         card=ask("table_card"),
-        sources=ask("table_sources"),
+        sources=here("table_sources"),
         partial=False,
     script:
         "../workflow/scripts/table.py"
@@ -71,7 +72,7 @@ rule loss_figure:
         CONDA
     params:
         code=STUDY.code("loss_figure"),
-        runs=ask("losses_by_run"),
+        runs=here("losses_by_run"),
         jobs=ask("loss_jobs"),
         titles=ask("loss_titles"),
         title=ask("curve_title"),
@@ -82,13 +83,14 @@ rule loss_figure:
 rule readme:
     input:
         tables=STUDY.readme_tables(),
-        readme=str(ROOT / "README.md"),
+        readme=local(str(ROOT / "README.md")),
     output:
         touch(f"results/{STUDY.name}/readme.stamp"),
     log:
         f"results/logs/readme/{STUDY.name}.log",
     benchmark:
         f"results/benchmarks/readme/{STUDY.name}.tsv"
+    localrule: True  # it rewrites the README of whoever submits
     conda:
         CONDA
     params:

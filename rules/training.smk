@@ -5,7 +5,7 @@ rule train:
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("training_weights"),
+        weights=own("training_weights"),
     output:
         "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
@@ -19,6 +19,7 @@ rule train:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         run=ask("training_run"),
         inner_folds=0,
@@ -42,7 +43,7 @@ use rule train as train_inner with:
 # A run that was trained elsewhere and is given as a log of predictions.
 rule import_log:
     input:
-        predictions=ask("log_file"),
+        predictions=own("log_file"),
         protocol="results/protocols/{protocol}.csv",
     output:
         "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
@@ -67,7 +68,7 @@ rule inside_picture:
     input:
         unpack(ask("inside_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=ask("inside_weights"),
+        weights=own("inside_weights"),
     output:
         report(
             "results/{study}/figures/inside-{protocol}-{run}.png",
@@ -85,6 +86,7 @@ rule inside_picture:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
+        runtime=SETTINGS.minutes_per_job,
     params:
         code=STUDY.code("inside_picture"),
         run=ask("inside_run"),

@@ -1,6 +1,7 @@
 """What a user types, and what a job says."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,14 @@ def test_a_fault_of_ours_keeps_its_traceback_in_the_log(tmp_path):
     done = _job(tmp_path, "with job(sys.argv[1]):\n 1 / 0")
     assert done.returncode == 1 and done.stderr == ""
     assert "ZeroDivisionError" in (tmp_path / "log").read_text() and "Traceback" in (tmp_path / "log").read_text()
+
+
+def test_a_training_that_hangs_in_compiled_code_is_ended(tmp_path):
+    body = "from apexbench.jobs import time_limit\nimport threading\nlock = threading.Lock()\nlock.acquire()\n"
+    body += "with job(sys.argv[1]):\n with time_limit(1):\n  pass\n with time_limit(0.01):\n  lock.acquire()"
+    done = _job(tmp_path, body)
+    assert done.returncode == -signal.SIGALRM
+    assert "INFO this job is ended after 0.01 minutes (minutes_per_job)" in (tmp_path / "log").read_text()
 
 
 def test_a_job_holds_its_threads_and_logs(tmp_path):

@@ -169,8 +169,8 @@ def _name(text):
     return re.sub(r"[-_.]+", "-", text).lower()
 
 
-def _pinned():
-    pins = _lock().pins(ROOT / "envs/requirements.lock")
+def _pinned(lock="requirements"):
+    pins = _lock().pins(ROOT / f"envs/{lock}.lock")
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", pin) for pin in pins)
     return {_name(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
 
@@ -194,6 +194,14 @@ def test_every_direct_dependency_is_pinned_within_its_bounds():
         wanted = Requirement(text)
         assert _name(wanted.name) in pinned, f"{wanted.name} is not in envs/requirements.lock: run envs/lock.py"
         assert pinned[_name(wanted.name)] in wanted.specifier, f"{text} but {pinned[_name(wanted.name)]} is locked"
+
+
+def test_what_clusters_need_is_pinned_apart_and_changes_one_version():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["cluster"]
+    pinned = _pinned("cluster")
+    for text in map(Requirement, wanted):
+        assert pinned[_name(text.name)] in text.specifier
+    assert set(pinned) & set(_pinned()) == {"python-dateutil"}
 
 
 def test_nothing_is_pinned_twice():

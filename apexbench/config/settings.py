@@ -38,6 +38,8 @@ class Settings(Model):
     """How many folds one training job runs one after another."""
     jobs_per_gpu: int = Field(default=1, ge=1)
     """How many jobs share a GPU; then --resources gpu= counts shares: two GPUs of four jobs each are gpu=8."""
+    minutes_per_job: int = Field(default=720, ge=1)
+    """After how many minutes a training job is ended, on a cluster and at home: one that hangs keeps no GPU."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
     instructions: Instructions = "avx2"

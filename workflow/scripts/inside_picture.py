@@ -1,12 +1,16 @@
 """Draw a trained model at work, on some clips of the first fold's test subject."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.inside_picture import inside_picture
 from apexbench.training.device import lease
 from apexbench.training.record import Job
 
 run, resources = snakemake.params.run, snakemake.resources
-with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
+with (
+    job(snakemake.log[0], snakemake.threads),
+    lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
+    time_limit(resources.runtime),
+):
     inside_picture(
         job=Job(**run["job"], seed=run["seed"]),
         protocol=snakemake.input.protocol,

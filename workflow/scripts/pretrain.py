@@ -1,11 +1,15 @@
 """Train a task of pre-training for a range of folds, or once for all."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.pretrain import pretrain
 from apexbench.training.device import lease
 
 resources = snakemake.resources
-with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
+with (
+    job(snakemake.log[0], snakemake.threads),
+    lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
+    time_limit(resources.runtime),
+):
     pretrain(
         job=snakemake.params.job,
         packs={role: list(snakemake.input.get(role)) for role in snakemake.params.roles},
