@@ -76,7 +76,8 @@ def here(name):
     answer = ask(name)
 
     def located(wildcards, input):
-        copies = {path[path.rindex("results/") :]: path for path in input if "results/" in path}
+        folder = "results" + os.sep
+        copies = {path[path.rindex(folder) :]: path for path in input if folder in path}
         return renamed(answer(wildcards), lambda path: copies.get(path, path))
 
     return signed(located)
