@@ -176,12 +176,25 @@ def test_apex_drop_leaves_the_clips_of_megc2019(laid_out):
 
 def test_without_the_repair_the_offset_lies_past_the_last_frame(laid_out):
     release = read("casme2", laid_out("casme2"), repairs=())
-    (missing,) = kinds(release)["missing-frames"]
-    assert (missing.clip, missing.text) == ("16/EP01_08", "frames 97..110 are not there; onset..offset = 73..110")
-    assert release.index.set_index(["subject", "clip"]).loc[(16, "EP01_08"), ["offset", "n_frames"]].tolist() == [
-        110,
-        24,
-    ]
+    (error,) = kinds(release)["error"]
+    assert error.clip == "16/EP01_08" and re.match(
+        r"field 'offset': 110 lies 14 frames past the last one in .*EP01_08, 96, more than a tenth of the clip 73..110",
+        error.text,
+    )
+    skipped = read("casme2", laid_out("casme2"), repairs=(), unusable="skip")
+    assert [f.clip for f in kinds(skipped)["dropped"]] == ["16/EP01_08"] and len(skipped.index) == 254
+
+
+def test_an_offset_a_little_past_the_last_frame_is_a_warning(tree):
+    root = tree("casme2")
+    row = next(row for row in read("casme2", root).index.itertuples() if row.offset - row.onset >= 20)
+    (root / row.frames_dir / f"img{row.offset}.jpg").unlink()
+    (found,) = read("casme2", root).warnings
+    assert found.kind == "missing-frames" and found.text.startswith(f"frames {row.offset} are not there; onset..offset")
+    for number in range(row.offset - (row.offset - row.onset) // 5, row.offset):
+        (root / row.frames_dir / f"img{number}.jpg").unlink()
+    (error,) = read("casme2", root).of_kind("error")
+    assert "more than a tenth of the clip" in error.text
 
 
 def test_the_sheet_of_2019_differs_in_labels(laid_out):
@@ -496,6 +509,16 @@ def micro(column, value):
     return spoil
 
 
+def both(first, second):
+    """Return what does two things."""
+
+    def spoil(root):
+        first(root)
+        second(root)
+
+    return spoil
+
+
 def repeated(row):
     """Return what appends a row of the first sheet once more."""
 
@@ -569,8 +592,11 @@ MALFORMED = [
     ("samm", headed("Filename", "File"), "'MICRO_ONLY', row 14", "no column 'Filename'; .*Known: .*File"),
     ("samm", cell("Onset Frame", 1), "row 15", r"field 'onset': no frame 1 in .*012_.* \(it holds \d+..\d+\)"),
     ("samm", gone("012/012_*/*.jpg"), "row 15", r"field 'onset': no frame \d+ in"),
-    ("smic-hs", gone("SMIC_all_raw/HS"), "", "the folder of frames not found; expected HS, with subfolders like s"),
-    ("smic-hs", doubled("SMIC_all_raw/HS", "SMIC_all_cropped/HS"), "",
+    ("smic-hs", gone("SMIC_all_raw/HS"), "", "the folder of frames not found; expected SMIC_all_raw/HS or HS, with subfolders like s"),
+    ("smic-hs", doubled("SMIC_all_raw", "again/SMIC_all_raw"), "", None),
+    ("smic-hs", doubled("SMIC_all_raw/HS", "SMIC_all_cropped/HS"), "", None),  # both are asked for
+    ("smic-hs", both(doubled("SMIC_all_raw/HS", "a/HS"), both(doubled("SMIC_all_raw/HS", "b/HS"),
+     gone("SMIC_all_raw"))), "",
      r"more than once \(.*; keep one, or name .*'frames'"),
     ("smic-hs", doubled("SMIC_all_raw/HS/s5/micro/*/*", "SMIC_all_raw/HS/s5/micro/surprise2/{name}"), "clip 5/s5_",
      "surprise2/s5_.* both claim to be its folder|micro/.* and .*surprise2"),

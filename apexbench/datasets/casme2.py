@@ -25,7 +25,7 @@ def read(copy: Copy) -> Annotations:
     sheet, tree = copy.find(["CASME2-coding-*.xlsx"], trees, r"sub(\d+)")
     rows = read_sheet(sheet, COLUMNS)
     folders = clip_folders(tree, r"sub(\d+)")
-    clips = list(annotate(rows, folders))
+    clips = list(annotate(rows, folders, prefix="sub"))
     return Annotations(clips, EMOTIONS, [*unlisted(clips, folders), *_take_objective_classes(copy, clips)])
 
 
@@ -35,7 +35,7 @@ def _take_objective_classes(copy: Copy, clips: list[Annotation]) -> list[Finding
     if sidecar is None:
         return []
     rows = read_sheet(sidecar, _SIDECAR).itertuples()
-    classes = {(number_in(row.subject), row.clip.lower()): row.objective for row in rows}
+    classes = {(number_in(row.subject, "sub"), row.clip.lower()): row.objective for row in rows}
     for clip in clips:
         clip.objective = classes.get(clip.key, "")
     text = "the sidecar gives no objective class"

@@ -52,7 +52,7 @@ def _read_flat(copy: Copy, tree: Path) -> tuple[list[Annotation], list[Finding]]
         pictures.setdefault(_name(path), []).append(path)
     clips = []
     for row in rows.itertuples():
-        clip = Annotation(row.place, row.subject, row.clip, _emotion(row.label), dataset=row.dataset)
+        clip = Annotation(row.place, row.subject, row.clip, _emotion(row.label), dataset=row.dataset, prefix="sub|s")
         clip.folders = pictures.get(f"{row.subject}_{row.clip}".lower(), [])
         clips.append(clip)
     listed = {path for clip in clips for path in clip.folders}
@@ -73,7 +73,7 @@ def _read_folds(folds: list[Path]) -> tuple[list[Annotation], list[Finding]]:
         for (label, name), path in sides[fold]["u_test"].items():
             subject, _, clip = path.stem.strip().partition("_")
             part = next((part for form, part in _PARTS.items() if re.fullmatch(form, subject, re.IGNORECASE)), "")
-            found = Annotation(str(path), subject, clip, _emotion(label), dataset=part, folders=[path])
+            found = Annotation(str(path), subject, clip, _emotion(label), dataset=part, folders=[path], prefix="sub|s")
             if subject.lower() != fold.name.lower():
                 found.problem = f"tested in the fold of {fold.name!r}, but its name begins with {subject!r}"
             elif not part:
