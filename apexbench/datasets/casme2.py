@@ -31,7 +31,8 @@ def read(copy: Copy) -> Annotations:
 
 def _take_objective_classes(copy: Copy, clips: list[Annotation]) -> list[Finding]:
     """Give the clips the sidecar's classes, if there is one; return a finding for each clip that it lacks."""
-    sidecar = next(iter(sorted(copy.root.glob("**/CASME2-ObjectiveClasses*.xlsx"))), None)
+    found = sorted(copy.root.glob("**/CASME2-ObjectiveClasses*.xlsx"))
+    sidecar = next((path for path in found if path.is_file()), None)
     if sidecar is None:
         return []
     rows = read_sheet(sidecar, _SIDECAR).itertuples()
