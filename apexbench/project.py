@@ -14,7 +14,7 @@ from typing import Any, Literal
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.files import read_entries, read_repairs
 from apexbench.config.methods import COUNTED, MethodCard
-from apexbench.config.model import Model, read_yaml, validate
+from apexbench.config.model import Model, check_name, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
@@ -52,12 +52,14 @@ class Project:
         return self._stems[folder]
 
     def _card(self, folder: str, name: str, model: type[Model]) -> Any:
+        check_name(name, f"config/{folder}/{name}.yaml")
         return validate(
             model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
         )
 
     def _method(self, name: str) -> MethodCard:
         if name not in self._method_cards:
+            check_name(name, f"config/methods/{name}.yaml")
             file = Path("config/methods") / f"{name}.yaml"
             card = read_yaml(self.root / file)
             if isinstance(card, Mapping) and card.get("like"):
@@ -313,7 +315,13 @@ class Project:
         if not isinstance(listed, str):
             return sorted(listed)
         folder = self.folder_of(dataset)
-        folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        try:
+            folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        except (ValueError, NotImplementedError, OSError, RecursionError) as error:
+            raise InputError(
+                f"config/datasets.yaml: entry {dataset!r}, field 'subjects': cannot look for {listed!r} in {folder} "
+                f"({error}); expected a glob pattern below it"
+            ) from None
         if self.loader(dataset) == "class-folders":
             found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
         else:

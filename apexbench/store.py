@@ -224,6 +224,20 @@ def pack_rows(
             yield np.empty(shape, dtype)
 
 
+def _unlike_a_pack(header: Mapping | None, meta: Mapping) -> str:
+    """Say what of a file's header and record is not as `pack_rows` makes them; "" if all is."""
+    if header is None or header["dtype"] not in _TYPES:
+        return "no tensor 'x' of a known type"
+    ids, axes = meta.get("ids"), meta.get("axes")
+    if not isinstance(ids, list) or not isinstance(axes, list):
+        return "no 'ids' or 'axes' in its record"
+    if len(ids) != (header["shape"] or [0])[0] or len(set(map(str, ids))) != len(ids):
+        return f"{len(ids)} ids, {len(set(map(str, ids)))} of them different, for rows of shape {header['shape']}"
+    if len(axes) + 1 != len(header["shape"]):
+        return f"axes {axes} for rows of shape {header['shape']}"
+    return ""
+
+
 def read_pack(path: str | os.PathLike) -> Pack:
     """Open a pack; its rows are read when they are asked for.
 
@@ -232,7 +246,10 @@ def read_pack(path: str | os.PathLike) -> Pack:
     file = read_tensors(path, kind="pack")
     with file.path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
-        header = json.loads(raw.read(length))["x"]
+        header = json.loads(raw.read(length)).get("x")
+    fault = _unlike_a_pack(header, file.meta)
+    if fault:
+        raise StoreError(f"{file.path}: not a whole pack ({fault}); delete it and rerun")
     shape, dtype = tuple(header["shape"]), _TYPES[header["dtype"]]
     start = 8 + length + header["data_offsets"][0]
     x = np.memmap(file.path, dtype, "r", start, shape) if np.prod(shape) else np.empty(shape, dtype)

@@ -52,7 +52,9 @@ def test_each_data_set_says_where_its_clips_are_from(root):
     for folder in ("CASME2/sub01", "samm", "mmew/x"):
         (root / "data" / folder).mkdir(parents=True)
     (root / "data" / "smic-hs").symlink_to("nowhere")
-    study = Study(_settings(protocols=["casme2-5", "samm-5", "mmew-4", "smic-3"], source={"samm": "synthetic"}), root)
+    protocols = ["casme2-5", "samm-5", "mmew-4", "smic-3"]
+    settings = _settings(protocols=protocols, table_protocols=[], source={"samm": "synthetic"}, tables=[], leave_out={})
+    study = Study(settings, root)
     said = dict(line.split(": ", 1) for line in study.sources())
     assert said["casme2"] == "synthetic clips (data/CASME2 is not read: rename it to casme2)"
     assert said["samm"] == "synthetic clips (config/config.yaml has source: synthetic; data/samm is empty)"

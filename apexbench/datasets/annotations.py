@@ -155,7 +155,7 @@ class Copy:
     def _matches(self, pattern: str) -> list[Path]:
         try:
             return sorted(self.root.glob(pattern))
-        except (RecursionError, OSError, ValueError) as error:  # ValueError: a pattern that is none
+        except (RecursionError, OSError, ValueError, NotImplementedError) as error:  # the last two: no pattern
             raise InputError(f"{self.root}: cannot look for {pattern} ({_why(error)})") from None
 
 
