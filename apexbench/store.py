@@ -90,12 +90,16 @@ class Tensors(Mapping):
     def __init__(self, path: str | os.PathLike, kind: str | None = None):
         self.path = Path(path)
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise ValueError("a folder or a pipe")
             self._file = safe_open(self.path, framework="numpy")
             self._names = tuple(self._file.keys())
             self.meta = json.loads((self._file.metadata() or {})["meta"])
+            if not isinstance(self.meta, dict):
+                raise ValueError("its record has no keys")
         except FileNotFoundError as error:
             raise StoreError(f"{self.path}: no such file; rerun the rule that writes it") from error
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+        except (SafetensorError, KeyError, ValueError, RecursionError, OSError) as error:
             raise StoreError(
                 f"{self.path}: damaged or not written by ApexBench ({error}); delete it and rerun"
             ) from error

@@ -180,19 +180,24 @@ def write_states(
 
 def read_seen(path: str | os.PathLike, fold: str) -> set[str]:
     """Return who was seen, as "release:subject", by the state that a pre-training has for a fold."""
+    seen = _seen(path)
+    return set(seen[_held(seen, fold, path)])
+
+
+def _seen(path: str | os.PathLike) -> dict[str, list[str]]:
     from apexbench.store import read_tensors
 
-    seen = read_tensors(path, kind="pretrained").meta["seen"]
-    return set(seen[_held(seen, fold, path)])
+    seen = read_tensors(path, kind="pretrained").meta.get("seen")
+    if not isinstance(seen, dict) or not all(isinstance(people, list) for people in seen.values()):
+        raise InputError(f"{path}: does not say whom its weights have seen; delete it and rerun")
+    return seen
 
 
 def read_states(path: str | os.PathLike, fold: str) -> dict:
     """Return the state dict that a pre-training has for a fold; InputError if it has none."""
     from safetensors import safe_open
 
-    from apexbench.store import read_tensors
-
-    prefix = _held(read_tensors(path, kind="pretrained").meta["seen"], fold, path) + "|"
+    prefix = _held(_seen(path), fold, path) + "|"
     with safe_open(path, framework="pt") as file:
         return {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
 
