@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("root", type=Path, nargs="?", help="folder of the release; default data/<folder>")
     apexes = ("sheet", "midpoint", "spotted", "drop")
     check.add_argument("--apex", choices=apexes, help="default: as in config/datasets.yaml; spotted takes minutes")
-    check.add_argument("--strict", action="store_true", help="status 1 if any count differs from what is expected")
+    check.add_argument(
+        "--strict", action="store_true", help="status 1 on warnings, and if a count is not what is expected"
+    )
     compare = commands.add_parser("diff", help="compare the scores of two studies; status 1 if they differ")
     compare.add_argument("first", type=Path, help="a folder such as results/default")
     compare.add_argument("second", type=Path)
@@ -101,17 +103,45 @@ def _check_data(dataset: str, root: Path | None, apex: str | None, strict: bool)
     print(f"apex: {sources or 'none'}\n")
     _print_counts(counted(index, card.model_dump()))
     print()
+    pictures = _bad_pictures(index, root)
     different = len(differences(index, card.model_dump()))
     for name, protocol in protocols.items():
         if dataset in protocol.datasets and len(index):
             different += _print_protocol(name, protocol, dataset, index)
     for kind, title in _FINDINGS.items():
-        found = release.of_kind(kind)
+        found = [*release.of_kind(kind), *(pictures if kind == "error" else ())]
         lines = [str(finding).replace(f"{root}/", "") for finding in found]
         print("".join(f"{line}\n" for line in (f"\n{title} ({len(found)})", *lines) if found), end="")
-    errors = len(release.of_kind("error"))
-    print(f"\nerrors: {errors}; counts that differ: {different}")
-    return int(errors > 0 or (strict and different > 0))
+    errors, warnings = len(release.of_kind("error")) + len(pictures), len(release.warnings)
+    told = f"; warnings: {warnings}" if warnings else ""
+    print(f"\nerrors: {errors}; counts that differ: {different}{told}")
+    return int(errors > 0 or (strict and (different > 0 or warnings > 0)))
+
+
+def _bad_pictures(index: "pd.DataFrame", root: Path) -> list:
+    """Return an error for each frame of the clips of an index, found below `root`, that is no readable picture.
+
+    Onset, apex and offset are decoded, of the others the first bytes are read.
+    """
+    from apexbench.clips import find_frames
+    from apexbench.datasets import Finding
+    from apexbench.frames.pictures import check_header, read_frame
+
+    seen, findings = set(), []  # several clips may lie in one video
+    for row in index.itertuples():
+        folder = root / row.frames_dir
+        frames = {0: folder} if row.apex_source == "provided" else find_frames(folder)
+        for number, path in frames.items():
+            key = number in (row.onset, row.apex, row.offset)
+            if not row.onset <= number <= row.offset or {(path, key), (path, True)} & seen:
+                continue
+            seen.add((path, key))
+            try:
+                read_frame(path) if key else check_header(path)
+            except InputError as error:
+                text = str(error).removeprefix(f"{path}: ")
+                findings.append(Finding("error", str(path), f"{row.subject}/{row.clip}", text))
+    return findings
 
 
 def _print_counts(rows: list[tuple[str, int | None, int]]) -> None:

@@ -22,8 +22,9 @@ COLUMNS = (
 APEX_SOURCES = ("sheet", "midpoint", "spotted", "provided")  # provided: inside flow maps that others made
 _NUMBERS = ("subject", "onset", "apex", "offset", "n_frames")
 _FRAME = re.compile(r"(\d+)\.(jpe?g|png|bmp)$", re.IGNORECASE)
-# one action unit of a sheet: side or "asymmetric", number, intensity, doubt, kept; "4", "L2", "AU12B", "7?", "17(k)"
-_UNIT = re.compile(r"(?<!\w)[LRATB]?\s?(?:AU\s?)?(\d{1,2})\s?[A-E]?\??\s?(\(k\))?(?!\w)", re.IGNORECASE)
+# one action unit of a sheet: side or "asymmetric", number, intensity, doubt, kept; "4", "L2", "AU12B", "7?", "17(k)";
+# the side may stand behind: "AUR2", "12L"
+_UNIT = re.compile(r"(?<!\w)[LRATB]?\s?(?:AU\s?)?[LRATB]?(\d{1,2})\s?[A-E]?[LRATB]?\??\s?(\(k\))?(?!\w)", re.IGNORECASE)
 _BETWEEN_UNITS = re.compile(r"[\s+,;/&?\uff0c\u3001\uff1b\uff0b-]+|\bor\b", re.IGNORECASE)
 
 
@@ -126,23 +127,34 @@ def read_index(path: str | os.PathLike) -> pd.DataFrame:
     return frame
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file or leads to one; a link that leads to itself does not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def find_frames(folder: str | os.PathLike) -> dict[int, Path]:
     """Return {frame number: path} of a clip folder, in order of the number.
 
     The number is the last run of digits of the name, whatever its prefix, padding, case or extension
     (`img46.jpg`, `006_05562.JPG`, `image559740.bmp`). Other files are ignored.
 
-    Raises InputError if two files carry one number.
+    Raises InputError if two files carry one number, or if a folder, pipe or broken link is named like a frame.
     """
     frames: dict[int, Path] = {}
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        with os.scandir(folder) as entries:
+            names = sorted((entry.name, entry.is_file(follow_symlinks=False)) for entry in entries)
     except OSError as error:
         raise InputError(f"{folder}: the clip's folder cannot be listed ({error.strerror})") from error
-    for name in names:
+    for name, plain in names:
         match = _FRAME.search(name)
         if match is None or name.startswith("."):
             continue
+        if not plain and not is_file(Path(folder) / name):
+            raise InputError(f"{folder}: {name} is no picture, but a folder, a pipe or a broken link; remove it")
         number = int(match[1])
         if number in frames:
             raise InputError(f"{folder}: {frames[number].name} and {name} both claim frame {number}; keep one of them")

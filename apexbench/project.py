@@ -14,7 +14,7 @@ from typing import Any, Literal
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.files import read_entries, read_repairs
 from apexbench.config.methods import COUNTED, MethodCard
-from apexbench.config.model import Model, read_yaml, validate
+from apexbench.config.model import Model, check_name, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
@@ -52,12 +52,14 @@ class Project:
         return self._stems[folder]
 
     def _card(self, folder: str, name: str, model: type[Model]) -> Any:
+        check_name(name, f"config/{folder}/{name}.yaml")
         return validate(
             model, read_yaml(self.folder / folder / f"{name}.yaml"), Path("config") / folder / f"{name}.yaml"
         )
 
     def _method(self, name: str) -> MethodCard:
         if name not in self._method_cards:
+            check_name(name, f"config/methods/{name}.yaml")
             file = Path("config/methods") / f"{name}.yaml"
             card = read_yaml(self.root / file)
             if isinstance(card, Mapping) and card.get("like"):
@@ -240,19 +242,26 @@ class Project:
 
         `auto` takes the user's copy when its folder exists. `licensed` demands it.
         """
-        wish = self.settings.source
-        if isinstance(wish, dict):
-            wish = wish.get(dataset, "auto")
-        folder = self.folder_of(dataset)
-        there = folder.is_dir() and any(folder.iterdir())
+        wish, folder = self._wished_source(dataset), self.folder_of(dataset)
+        there, state = _copy_at(folder)
         if wish == "licensed" and not there:
             raise InputError(
-                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r}. "
+                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r} ({state}). "
                 f"Put the release there as distributed (see README, 'Your own data'), or set source: synthetic"
             )
         if wish == "auto":
             return "licensed" if there else "synthetic"
         return wish
+
+    def _wished_source(self, dataset: str) -> str:
+        wish = self.settings.source
+        return wish.get(dataset, "auto") if isinstance(wish, dict) else wish
+
+    def why_source(self, dataset: str) -> str:
+        """Return a line that says whether a data set is licensed or synthetic, and why."""
+        wish = self._wished_source(dataset)
+        asked = "" if wish == "auto" else f"config/config.yaml has source: {wish}; "
+        return f"{dataset}: {self.source(dataset)} clips ({asked}{_copy_at(self.folder_of(dataset))[1]})"
 
     @cached_property
     def plan(self) -> list[tuple[str, int, str, int, str]]:
@@ -306,7 +315,13 @@ class Project:
         if not isinstance(listed, str):
             return sorted(listed)
         folder = self.folder_of(dataset)
-        folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        try:
+            folders = [path for path in folder.glob(listed) if path.is_dir() and not path.name.startswith(".")]
+        except (ValueError, NotImplementedError, OSError, RecursionError) as error:
+            raise InputError(
+                f"config/datasets.yaml: entry {dataset!r}, field 'subjects': cannot look for {listed!r} in {folder} "
+                f"({error}); expected a glob pattern below it"
+            ) from None
         if self.loader(dataset) == "class-folders":
             found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
         else:
@@ -348,6 +363,21 @@ class Project:
     def studied(self) -> tuple[str, ...]:
         """The protocols under which anything is trained: the study's, then those of its tables."""
         return self.settings.protocols + self.settings.table_protocols
+
+
+def _copy_at(folder: Path) -> tuple[bool, str]:
+    """Tell whether a user's copy lies in a folder, and what there is."""
+    try:
+        if folder.is_dir():
+            there = any(folder.iterdir())
+            return there, f"{folder} {'is there' if there else 'is empty'}"
+        if os.path.lexists(folder):
+            return False, f"{folder} is no folder, or a broken link"
+        beside = sorted(folder.parent.iterdir()) if folder.parent.is_dir() else []
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be listed ({error.strerror}); mend its rights") from None
+    alike = [path for path in beside if path.name.lower() == folder.name.lower()]
+    return False, f"{alike[0]} is not read: rename it to {folder.name}" if alike else f"there is no {folder}"
 
 
 def load_project(settings: Mapping, root: str | os.PathLike) -> Project:

@@ -211,14 +211,23 @@ def read_protocol(path: str | os.PathLike) -> pd.DataFrame:
     import pandas as pd
 
     check_seal(path)
-    frame = pd.read_csv(
-        Path(path),
-        dtype={"dataset": str, "clip": str, "emotion": str, "class": str, "fold": str},
-        keep_default_na=False,
-    )
+    mend = "delete the file and rerun the rule 'protocol'"
+    try:
+        frame = pd.read_csv(Path(path), dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; rerun the rule 'protocol'") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a protocol ({error}); {mend}") from None
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
-        raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the rule 'protocol'")
+        raise InputError(f"{path}: no column {missing[0]!r}; {mend}")
+    for column in ("subject", "onset", "label"):
+        try:
+            frame[column] = frame[column].astype(int)
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"{path}: column {column!r}: {error}; {mend}") from None
+    if frame.empty:
+        raise InputError(f"{path}: no clips; {mend}")
     frame["id"] = [str(clip_id) for clip_id in clip_ids(frame)]
     return frame
 

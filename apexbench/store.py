@@ -139,6 +139,8 @@ class Tensors(Mapping):
     def __init__(self, path: str | os.PathLike, kind: str | None = None):
         self.path = Path(path)
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise ValueError("a folder or a pipe")
             self._file = safe_open(self.path, framework="numpy")
             self._names = tuple(self._file.keys())
             checksum, _, text = (self._file.metadata() or {})["meta"].partition(" ")
@@ -146,13 +148,15 @@ class Tensors(Mapping):
                 raise ValueError("its record is not as it was written")
             found = json.loads(text)
             self.meta, self._checksums = found["record"], found["checksums"]
+            if not isinstance(self.meta, dict):
+                raise ValueError("its record has no keys")
             if lost := self._checksums.keys() - set(self._names):
                 raise ValueError(f"no {', '.join(sorted(lost))}")
         except FileNotFoundError as error:
             raise StoreError(
                 f"{self.path}: no such file; rerun the rule that writes it: snakemake --cores 2 {path}"
             ) from error
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
             raise StoreError(f"{self.path}: damaged or not written by ApexBench ({error}); {_anew(path)}") from error
         if kind is not None and self.meta.get("kind") != kind:
             raise StoreError(f"{self.path}: holds {self.meta.get('kind')!r}, expected {kind!r}; {_anew(path)}")
@@ -296,6 +300,21 @@ def pack_rows(
             file.write(checksums.tobytes())
 
 
+def _unlike_a_pack(header: Mapping, meta: Mapping) -> str:
+    """Say what of a file's header and record is not as `pack_rows` makes them; "" if all is."""
+    if header.get("x", {}).get("dtype") not in _TYPES:
+        return "no tensor 'x' of a known type"
+    shape = header["x"]["shape"]
+    ids, axes = meta.get("ids"), meta.get("axes")
+    if not isinstance(ids, list) or not isinstance(axes, list):
+        return "no 'ids' or 'axes' in its record"
+    if len(ids) != (shape or [0])[0] or len(set(map(str, ids))) != len(ids):
+        return f"{len(ids)} ids, {len(set(map(str, ids)))} of them different, for rows of shape {shape}"
+    if len(axes) + 1 != len(shape):
+        return f"axes {axes} for rows of shape {shape}"
+    return "" if header.get("checksums", {}).get("shape") == [len(ids)] else "no checksum of each row"
+
+
 def read_pack(path: str | os.PathLike) -> Pack:
     """Open a pack; its rows are read when they are asked for.
 
@@ -305,13 +324,12 @@ def read_pack(path: str | os.PathLike) -> Pack:
     with file.path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
         header = json.loads(raw.read(length))
-    try:
-        shape, dtype = tuple(header["x"]["shape"]), _TYPES[header["x"]["dtype"]]
-        start = 8 + length + header["x"]["data_offsets"][0]
-        ids, counted = tuple(file.meta["ids"]), header["checksums"]["shape"] == [shape[0]] == [len(file.meta["ids"])]
-        if not counted or len(file.meta["axes"]) != len(shape) - 1:
-            raise ValueError(f"{len(ids)} clips, axes {file.meta['axes']}, rows {shape}")
-    except (KeyError, IndexError, ValueError) as error:
-        raise StoreError(f"{file.path}: no whole pack ({error}); {_anew(path)}") from error
+    fault = _unlike_a_pack(header, file.meta)
+    if fault:
+        raise StoreError(f"{file.path}: not a whole pack ({fault}); {_anew(path)}")
+    shape, dtype = tuple(header["x"]["shape"]), _TYPES[header["x"]["dtype"]]
+    start = 8 + length + header["x"]["data_offsets"][0]
     x = np.memmap(file.path, dtype, "r", start, shape) if np.prod(shape) else np.empty(shape, dtype)
-    return Pack(ids, x, file.meta, file.get("lengths"), file._file.get_tensor("checksums"), file.path)
+    return Pack(
+        tuple(file.meta["ids"]), x, file.meta, file.get("lengths"), file._file.get_tensor("checksums"), file.path
+    )

@@ -174,10 +174,17 @@ def write_states(
 
 def read_seen(path: str | os.PathLike, fold: str) -> set[str]:
     """Return who was seen, as "release:subject", by the state that a pre-training has for a fold."""
+    seen = _seen(path)
+    return set(seen[_held(seen, fold, path)])
+
+
+def _seen(path: str | os.PathLike) -> dict[str, list[str]]:
     from apexbench.store import read_tensors
 
-    seen = read_tensors(path, kind="pretrained").meta["seen"]
-    return set(seen[_held(seen, fold, path)])
+    seen = read_tensors(path, kind="pretrained").meta.get("seen")
+    if not isinstance(seen, dict) or not all(isinstance(people, list) for people in seen.values()):
+        raise InputError(f"{path}: does not say whom its weights have seen; delete it and rerun")
+    return seen
 
 
 def read_states(path: str | os.PathLike, fold: str) -> dict:
@@ -186,8 +193,7 @@ def read_states(path: str | os.PathLike, fold: str) -> dict:
 
     from apexbench.store import read_tensors
 
-    file = read_tensors(path, kind="pretrained")
-    prefix = _held(file.meta["seen"], fold, path) + "|"
+    prefix, file = _held(_seen(path), fold, path) + "|", read_tensors(path, kind="pretrained")
     return {name.removeprefix(prefix): torch.from_numpy(file[name]) for name in file if name.startswith(prefix)}
 
 

@@ -1,6 +1,7 @@
 # The study, checked before anything runs, and what all rules share.
 import inspect
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -17,6 +18,7 @@ try:
     STUDY = Study(config, ROOT)
     if workflow.is_main_process:
         STUDY.check_weight_files()
+        print(*STUDY.sources(), sep="\n", file=sys.stderr)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

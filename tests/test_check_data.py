@@ -100,6 +100,33 @@ def test_every_error_is_printed_by_kind(copy, check):
     assert lines[-1].startswith("errors: 30; counts that differ: ")
 
 
+def test_pictures_that_are_none_are_named(copy, check):
+    root = copy("mmew")
+    first, second = sorted(path for path in root.rglob("S*-*-*") if path.is_dir())[:2]
+    (first / "1.jpg").write_bytes((first / "1.jpg").read_bytes()[:-200])
+    (second / "2.jpg").write_bytes(b"")
+    (second / "5.jpg").unlink()
+    (second / "5.jpg").mkdir()
+    status, lines, complaint = check("mmew", root)
+    assert status == 1 and complaint == ""
+    assert sum("1.jpg: clip " in line and "not a readable image; copy it anew" in line for line in lines) == 1
+    assert sum("5.jpg is no picture, but a folder" in line for line in lines) == 1
+    assert lines[-1].startswith("errors: 2; ")
+    (second / "5.jpg").rmdir()
+    (second / "5.jpg").write_bytes((second / "4.jpg").read_bytes())
+    status, lines, _ = check("mmew", root)
+    assert status == 1 and sum("2.jpg: clip " in line and "not a readable image" in line for line in lines) == 1
+
+
+def test_warnings_are_counted_and_refused_if_strict(laid_out, check, tmp_path):
+    root = shutil.copytree(laid_out("casme2"), tmp_path / "casme2")
+    with edited(root / SHEETS["casme2"]) as sheet:
+        sheet["I2"] = "disgusted"
+    status, lines, _ = check("casme2", root)
+    assert status == 0 and lines[-1].endswith("; warnings: 1")
+    assert check("casme2", root, "--strict")[0] == 1
+
+
 def test_nothing_to_read(check, tmp_path):
     status, lines, complaint = check("samm", tmp_path)
     assert status == 1 and lines == []

@@ -121,6 +121,9 @@ def test_a_clip_of_the_same_name_at_another_onset_is_another_clip(copy):
         ("/", set(), []),
         ("", set(), []),
         ("AU4 (k)+17(k)+7", {7}, []),
+        ("AUR2, AU L4B", {2, 4}, []),
+        ("12L+R 14 / 7BL?", {7, 12, 14}, []),
+        ("12 L2", {2, 12}, []),
         ("4+smile", {4}, ["smile"]),
         ("123", set(), ["123"]),
     ],
@@ -252,7 +255,8 @@ def test_an_empty_sheet_and_one_with_a_header_only(copy, keep):
         sheet.delete_rows(keep + 1, 100)
     message = _refusal("mmew", root)
     if keep:
-        assert message == f"{root}: the annotation lists no clips"
+        place = f"{root / SHEETS['mmew']}, sheet 'Sheet1'"
+        assert message.startswith(f"{place}: no rows below the header in row 1; copy it anew")
     else:
         assert message.startswith(f"{root / SHEETS['mmew']}, sheet 'Sheet1': no header row with Subject, Filename")
 

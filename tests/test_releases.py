@@ -177,12 +177,25 @@ def test_apex_drop_leaves_the_clips_of_megc2019(laid_out):
 
 def test_without_the_repair_the_offset_lies_past_the_last_frame(laid_out):
     release = read("casme2", laid_out("casme2"), repairs=())
-    (missing,) = kinds(release)["missing-frames"]
-    assert (missing.clip, missing.text) == ("16/EP01_08", "frames 97..110 are not there; onset..offset = 73..110")
-    assert release.index.set_index(["subject", "clip"]).loc[(16, "EP01_08"), ["offset", "n_frames"]].tolist() == [
-        110,
-        24,
-    ]
+    (error,) = kinds(release)["error"]
+    assert error.clip == "16/EP01_08" and re.match(
+        r"field 'offset': 110 lies 14 frames past the last one in .*EP01_08, 96, more than a tenth of the clip 73..110",
+        error.text,
+    )
+    skipped = read("casme2", laid_out("casme2"), repairs=(), unusable="skip")
+    assert [f.clip for f in kinds(skipped)["dropped"]] == ["16/EP01_08"] and len(skipped.index) == 254
+
+
+def test_an_offset_a_little_past_the_last_frame_is_a_warning(tree):
+    root = tree("casme2")
+    row = next(row for row in read("casme2", root).index.itertuples() if row.offset - row.onset >= 20)
+    (root / row.frames_dir / f"img{row.offset}.jpg").unlink()
+    (found,) = read("casme2", root).warnings
+    assert found.kind == "missing-frames" and found.text.startswith(f"frames {row.offset} are not there; onset..offset")
+    for number in range(row.offset - (row.offset - row.onset) // 5, row.offset):
+        (root / row.frames_dir / f"img{number}.jpg").unlink()
+    (error,) = read("casme2", root).of_kind("error")
+    assert "more than a tenth of the clip" in error.text
 
 
 def test_the_sheet_of_2019_differs_in_labels(laid_out):
@@ -447,6 +460,112 @@ def test_unusable_clips_may_be_skipped(tree):
         read("casme3a", root)
 
 
+# sheets that say two things
+
+
+def test_the_visible_sheet_whose_header_fits_is_taken(tree):
+    root = tree("casme2")
+    before = read("casme2", root)
+    path = root / "CASME2-coding-20140508.xlsx"
+    book = openpyxl.load_workbook(path)
+    page = book["Sheet1"]
+    other = book.copy_worksheet(page)
+    for row in other.iter_rows(min_row=2):
+        row[8].value = "fear"
+    book.move_sheet(other, -1)
+    other.sheet_state = "hidden"
+    book.create_sheet("notes", 0)["A1"] = "Subject"
+    book.save(path)
+    assert read("casme2", root).index.equals(before.index)
+    other.sheet_state = "visible"
+    book.save(path)
+    with pytest.raises(InputError, match=r"2 visible sheets hold the wanted columns \('Sheet1 Copy', 'Sheet1'\); hide"):
+        read("casme2", root)
+
+
+def test_a_named_sheet_that_is_not_there(tree):
+    root = tree("samm")
+    before = read("samm", root)
+    path = root / "SAMM_Micro_FACS_Codes_v2.xlsx"
+    book = openpyxl.load_workbook(path)
+    book["MICRO_ONLY"].title = "micro"
+    book.create_sheet("MACRO_ONLY", 0)
+    book.save(path)
+    assert read("samm", root).index.equals(before.index)
+    book["micro"].sheet_state = "hidden"
+    book.save(path)
+    with pytest.raises(InputError, match=r"sheet 'MACRO_ONLY': no header row with Subject, Filename"):
+        read("samm", root)
+
+
+def test_smic_clips_whose_names_contradict_their_folders(tree):
+    root = tree("smic-hs")
+    tree = root / "SMIC_all_raw/HS"
+    clip = sorted((tree / "s5/micro").glob("*/*"))[0]
+    clip.rename(tree / "s6/micro/positive" / clip.name) if (tree / "s6/micro/positive").is_dir() else shutil.move(
+        clip, tree / "s6/micro/positive" / clip.name
+    )
+    texts = {finding.text for finding in read("smic-hs", root).warnings}
+    assert "its name says subject 5, its folder 's6': the folder counts" in texts
+    assert any(re.match(r"its name says '(ne|sur)', its folder 'positive'", text) for text in texts)
+
+
+def test_mmew_clips_in_another_emotion_s_folder(tree):
+    root = tree("mmew")
+    folder = root / "MMEW_Final/Micro_Expression"
+    clip = sorted(path for path in folder.glob("*/*") if path.parent.name != "fear")[0]
+    emotion = clip.parent.name
+    (folder / "fear").mkdir(exist_ok=True)
+    clip.rename(folder / "fear" / clip.name)
+    if (folder / "others").is_dir():
+        (folder / "others").rename(folder / "repression")  # both are in circulation
+    (found,) = read("mmew", root).warnings
+    assert found.clip.endswith(clip.name)
+    assert found.text == f"field 'emotion': the sheet says {emotion!r}, its folder 'fear': the sheet counts"
+
+
+def test_4dme_columns_that_contradict_emotion_and_units(tree):
+    root = tree("4dme")
+    assert not read("4dme", root).warnings and "label" not in kinds(read("4dme", root))
+    with edited(workbook(root)) as page:
+        titles = {cell.value: cell.column for cell in page[1]}
+        labels = page.cell(2, titles["Emotion"]).value.split("+")
+        other = "Others" if "Others" not in labels else "Repression"
+        page.cell(2, titles[other]).value = 1
+        units = [title for title in titles if re.fullmatch(r"AU\d+", title or "") and page.cell(3, titles[title]).value]
+        page.cell(3, titles[units[0]]).value = 0
+    release = read("4dme", root)
+    emotion, aus = kinds(release)["label"]
+    assert (
+        emotion.warns and f"but the columns mark {'+'.join(sorted({*labels, other}))}: Emotion counts" in emotion.text
+    )
+    assert not aus.warns and aus.text.startswith("field 'aus': ")
+
+
+def test_a_row_marked_missing_is_left_out(tree):
+    root = tree("smic-hs-e")
+    before = read("smic-hs-e", root).index
+    with edited(workbook(root)) as page:
+        titles = {cell.value: cell.column for cell in page[1]}
+        clip = page.cell(2, titles["Filename"]).value
+        page.cell(2, titles["OnsetF"]).value = "MISSING"
+    release = read("smic-hs-e", root)
+    assert [(f.clip.split("/")[1], f.text) for f in release.of_kind("dropped")] == [
+        (clip, "field 'onset': the sheet says 'MISSING'")
+    ]
+    assert len(release.index) == len(before) - 1 and not release.of_kind("error")
+
+
+@pytest.mark.parametrize(("layout", "header", "value"), [
+    ("samm", "Apex Frame", 9), ("samm", "Apex Frame", "x"), ("samm", "Offset Frame", 1), ("samm", "Subject", "O12"),
+    ("samm", "Estimated Emotion", None),
+])  # fmt: skip
+def test_skipping_covers_missing_frames_only(tree, layout, header, value):
+    root = tree(layout)
+    cell(header, value)(root)
+    assert len(read(layout, root, unusable="skip", repairs=()).of_kind("error")) == 1
+
+
 # trees and sheets that are wrong: (layout, what is done to it, place in the message, text of the message)
 
 
@@ -493,6 +612,16 @@ def micro(column, value):
         with edited(workbook(root)) as page:
             row = next(line[0].row for line in page.iter_rows() if line[7].value == "micro-expression")
             page.cell(row, column).value = value
+
+    return spoil
+
+
+def both(first, second):
+    """Return what does two things."""
+
+    def spoil(root):
+        first(root)
+        second(root)
 
     return spoil
 
@@ -551,6 +680,19 @@ def bytes_of(pattern, data):
 
 GRAY = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x1c\0\0\0\x1c\x08\0\0\0\0"
 MALFORMED = [
+    ("casme2", at("A2", "O8"), "row 2: clip O8/", "field 'subject': expected a number, found 'O8'"),
+    ("casme2", at("A2", "s8"), "row 2: clip s8/", "field 'subject': expected a number, found 's8'"),
+    ("casme2", at("B2", None), "row 2: clip 8/", "field 'clip': expected a name, found ''"),
+    ("casme2", gone("*coding*.xlsx"), "", "the annotation file not found"),
+    ("casme2", both(gone("*coding*.xlsx"), doubled("CASME2_RAW_selected", "CASME2-coding-20140508x.xlsx")),
+     "CASME2-coding-20140508x.xlsx", "a folder where the annotation file belongs; copy the file"),
+    ("casme2", lambda root: next(root.rglob("img*.jpg")).with_name("img0.jpg").mkdir(), "row ",
+     "img0.jpg is no picture, but a folder, a pipe or a broken link; remove it"),
+    ("casme2", lambda root: next(root.rglob("img*.jpg")).with_name("img0.jpg").symlink_to("none"), "row ",
+     "img0.jpg is no picture, but a folder, a pipe or a broken link; remove it"),
+    ("casme-squared", micro(2, "nothing1_1"), "row ", "column 2: sheet 'naming rule2' names no code of the stimulus of"),
+    ("casme2-flow", bytes_of("*.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x20\x08\2\0\0\0"), "row ",
+     "32x32 px; these maps have 28x28, another size would be stretched"),
     ("casme2", headed("Estimated Emotion", "Emotion?"), "'Sheet1', row 1",
      "no column 'Estimated Emotion'; .*Known: .*Emotion"),
     ("casme2", headed("Action Units", "OnsetFrame"), "'Sheet1', row 1", "no column 'Action Units'"),
@@ -570,8 +712,11 @@ MALFORMED = [
     ("samm", headed("Filename", "File"), "'MICRO_ONLY', row 14", "no column 'Filename'; .*Known: .*File"),
     ("samm", cell("Onset Frame", 1), "row 15", r"field 'onset': no frame 1 in .*012_.* \(it holds \d+..\d+\)"),
     ("samm", gone("012/012_*/*.jpg"), "row 15", r"field 'onset': no frame \d+ in"),
-    ("smic-hs", gone("SMIC_all_raw/HS"), "", "the folder of frames not found; expected HS, with subfolders like s"),
-    ("smic-hs", doubled("SMIC_all_raw/HS", "SMIC_all_cropped/HS"), "",
+    ("smic-hs", gone("SMIC_all_raw/HS"), "", "the folder of frames not found; expected SMIC_all_raw/HS or HS, with subfolders like s"),
+    ("smic-hs", doubled("SMIC_all_raw", "again/SMIC_all_raw"), "", None),
+    ("smic-hs", doubled("SMIC_all_raw/HS", "SMIC_all_cropped/HS"), "", None),  # both are asked for
+    ("smic-hs", both(doubled("SMIC_all_raw/HS", "a/HS"), both(doubled("SMIC_all_raw/HS", "b/HS"),
+     gone("SMIC_all_raw"))), "",
      r"more than once \(.*; keep one, or name .*'frames'"),
     ("smic-hs", doubled("SMIC_all_raw/HS/s5/micro/*/*", "SMIC_all_raw/HS/s5/micro/surprise2/{name}"), "clip 5/s5_",
      "surprise2/s5_.* both claim to be its folder|micro/.* and .*surprise2"),

@@ -48,6 +48,20 @@ def test_a_job_takes_several_subjects_and_every_subject_is_taken_once(root):
         study.part_subjects("samm", "1-2")
 
 
+def test_each_data_set_says_where_its_clips_are_from(root):
+    for folder in ("CASME2/sub01", "samm", "mmew/x"):
+        (root / "data" / folder).mkdir(parents=True)
+    (root / "data" / "smic-hs").symlink_to("nowhere")
+    protocols = ["casme2-5", "samm-5", "mmew-4", "smic-3"]
+    settings = _settings(protocols=protocols, table_protocols=[], source={"samm": "synthetic"}, tables=[], leave_out={})
+    study = Study(settings, root)
+    said = dict(line.split(": ", 1) for line in study.sources())
+    assert said["casme2"] == "synthetic clips (data/CASME2 is not read: rename it to casme2)"
+    assert said["samm"] == "synthetic clips (config/config.yaml has source: synthetic; data/samm is empty)"
+    assert said["mmew"] == "licensed clips (data/mmew is there)"
+    assert said["smic-hs"] == "synthetic clips (data/smic-hs is no folder, or a broken link)"
+
+
 def test_recipes_are_files_and_an_arm_none_copies_nothing(root):
     _edit(
         root, "recipes.yaml", lambda card: card["magnification"].update(plain={"of": "onset-apex-192", "arm": "none"})

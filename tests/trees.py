@@ -48,7 +48,7 @@ def fingerprint(root: Path) -> str:
     """Hash of the names, contents and times of all files below a folder."""
     total = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        total.update(f"{path.relative_to(root)} {path.stat().st_mtime_ns}".encode())
+        total.update(f"{path.relative_to(root)} {path.lstat().st_mtime_ns}".encode())
         if path.is_file():
             total.update(path.read_bytes())
     return total.hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 from apexbench.config.datasets import DatasetCard, Repair
 from apexbench.config.methods import MethodCard
-from apexbench.config.model import Model, read_yaml, validate
+from apexbench.config.model import Model, check_name, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
@@ -23,6 +23,7 @@ def read_entries(folder: Path, name: str, model: type[Model]) -> dict[str, Any]:
         raise InputError(f"{file}: expected one entry for each name")
     checked = {}
     for key, value in cards.items():
+        check_name(key, f"{file}: entry {key!r}")
         try:
             checked[key] = validate(model, value, file)
         except InputError as error:

@@ -91,18 +91,80 @@ _Loader.add_implicit_resolver(
 )
 
 
+NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*")
+_DEEPEST, _NODES, _BYTES = 40, 200_000, 10 * 2**20  # our largest file has 12 levels, 5000 values and 100 KB
+_SCRIPT = re.compile(r"<(?:/?script|!--)", re.IGNORECASE)
+
+
+def check_name(name: Any, where: str) -> None:
+    """Raise an InputError for a name that could not be that of a file.
+
+    >>> check_name("casme2-3", "config/protocols.yaml")
+    """
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise InputError(f"{where}: {name!r} is a name: letters, digits and _ . + - only, no . or - first; rename it")
+
+
 def read_yaml(path: Path) -> Any:
-    """Read one YAML file; a syntax error names file, line and column."""
+    """Read one YAML file; a syntax error names file, line and column.
+
+    Raises InputError too for what is no file, and for what would not end: levels or aliases without number.
+    """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: expected a file, found a folder or a pipe")
+        if path.stat().st_size > _BYTES:
+            raise InputError(f"{path}: {path.stat().st_size >> 20} MB; a card is smaller")
+        text = path.read_text(encoding="utf-8")
+        _check_events(text, path)
+        return yaml.load(text, _Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({error.strerror})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{path}{place}: not valid YAML ({getattr(error, 'problem', error)})") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file in UTF-8 ({error})") from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:  # of !!int and others
+        raise InputError(f"{path}: not valid YAML ({error})") from None
+
+
+def _check_events(text: str, path: Path) -> None:
+    """Raise an InputError for too many levels or values, aliases spelt out, and for what ends a script of the report."""
+    sizes: dict[str, int | None] = {}  # of what an anchor names; None while it is open
+    open_nodes: list[tuple[str | None, int]] = []
+    count = 0
+
+    def refuse(event: yaml.Event, what: str) -> InputError:
+        return InputError(f"{path}, line {event.start_mark.line + 1}: {what}")
+
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+            if event.anchor:
+                sizes[event.anchor] = None
+            if len(open_nodes) > _DEEPEST:
+                raise refuse(event, f"more than {_DEEPEST} levels; a card has fewer")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor:
+                sizes[anchor] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            if event.anchor:
+                sizes[event.anchor] = 1
+            if _SCRIPT.search(event.value):
+                raise refuse(event, "<script, </script and <!-- would break the report; write it without <")
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, 0)
+            if size is None:
+                raise refuse(event, f"*{event.anchor} stands inside of what it names")
+            count += size
+        count += isinstance(event, yaml.NodeEvent)
+        if count > _NODES:
+            raise refuse(event, f"more than {_NODES} values, its aliases spelt out; a card has fewer")
 
 
 def digest(value: Any) -> str:

@@ -6,10 +6,10 @@ names any recipe but a crop; what no configured method reads is not computed.
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from apexbench.config.methods import Budget, Values
-from apexbench.config.model import Model
+from apexbench.config.model import NAME, Model
 from apexbench.weights import Weights
 
 Axes = tuple[str, ...]
@@ -156,6 +156,14 @@ class Recipes(Model):
     """Features of frames or flow."""
     pretraining: dict[str, PretrainingRecipe] = {}
     """Weights that are trained here, which cards name as {pretraining: <name>}."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _named(cls, section):
+        for name in section if isinstance(section, dict) else ():
+            if not (isinstance(name, str) and NAME.fullmatch(name)):
+                raise ValueError(f"{name!r} is a name: letters, digits and _ . + - only, no . or - first; rename it")
+        return section
 
     def section(self, name: str) -> str:
         """Return the section that a recipe stands in; KeyError for a name that none has."""

@@ -29,7 +29,7 @@ class Settings(Model):
     scale: Literal["mini", "full"] = "mini"
     """Synthetic clips: config/synthetic/<scale>.csv; `full` has the official counts."""
     strict: bool = False
-    """Whether a count that differs from the official list stops the run."""
+    """Whether a count that differs from the official list, an unknown label or one in dispute stops the run."""
     inner_folds: int = Field(default=0, ge=0)
     """From 2 up: parts of each fold's training subjects, by which the rule `inner` picks an epoch; 0: off."""
     missing_face: Literal["fail", "skip"] = "fail"

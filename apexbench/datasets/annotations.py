@@ -27,6 +27,7 @@ class Finding:
     place: str
     clip: str
     text: str
+    warns: bool = False  # counted by check-data, and refused under `strict`
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, f"clip {self.clip}" if self.clip else "", self.text) if part)
@@ -51,19 +52,24 @@ class Annotation:
     fps: str | None = None
     dataset: str = ""  # differs from the release's name in composites only
     folders: Sequence[Path] = ()
+    prefix: str = ""  # regular expression of what the release writes before a subject's number
     problem: str = ""  # what its loader found wrong with it
     repairs: list[str] = field(default_factory=list)
 
     @property
+    def number(self) -> int | None:
+        """The subject's number, see `number_in`."""
+        return number_in(self.subject, self.prefix)
+
+    @property
     def key(self) -> tuple[int | None, str]:
         """Subject and clip as `Folders` has them; the subject is None if its cell holds no number."""
-        return number_in(self.subject), self.clip.lower()
+        return self.number, self.clip.lower()
 
     @property
     def name(self) -> str:
         """The clip as findings call it."""
-        subject = number_in(self.subject)
-        return f"{self.subject if subject is None else subject}/{self.clip}"
+        return f"{self.subject if self.number is None else self.number}/{self.clip}"
 
 
 @dataclass
@@ -125,10 +131,13 @@ class Copy:
         return self._only("the folder of frames", "frames", patterns, fits, holds)
 
     def _only(self, what: str, option: str, patterns: Sequence[str], fits, holds: str = "") -> Path:
+        unfit: list[Path] = []
         for pattern in patterns:
             for place in [pattern] if pattern.startswith(("**", ".")) else [pattern, f"**/{pattern}"]:
-                paths = [self.root] if place == "." else sorted(self.root.glob(place))
-                found = [path for path in paths if not _stray(path.relative_to(self.root)) and fits(path)]
+                paths = [self.root] if place == "." else self._matches(place)
+                paths = [path for path in paths if not _stray(path.relative_to(self.root))]
+                found = [path for path in paths if fits(path)]
+                unfit += [path for path in paths if path not in found]
                 if len(found) > 1:
                     listed = ", ".join(str(path.relative_to(self.root)) for path in found)
                     raise InputError(
@@ -137,12 +146,25 @@ class Copy:
                     )
                 if found:
                     return found[0]
+        if unfit and option == "sheet":
+            kind = "a folder" if unfit[0].is_dir() else "a broken link, or no file"
+            raise InputError(f"{unfit[0]}: {kind} where {what} belongs; copy the file from the release")
         raise InputError(f"{self.root}: {what} not found; expected {' or '.join(patterns)}{holds}, as in the release")
 
+    def _matches(self, pattern: str) -> list[Path]:
+        try:
+            return sorted(self.root.glob(pattern))
+        except (RecursionError, OSError, ValueError, NotImplementedError) as error:  # the last two: no pattern
+            raise InputError(f"{self.root}: cannot look for {pattern} ({_why(error)})") from None
 
-def number_in(text: str) -> int | None:
-    """Return the one number of a subject's name, such as sub01, s1, spNO.149 or 7.0; None if there is not just one."""
-    match = re.fullmatch(r"\D*(\d+)(?:\.0+)?\D*", text)
+
+def number_in(text: str, prefix: str = "") -> int | None:
+    """Return a subject's number, of 149, 7.0, or with the release's own prefix spNO.149; None for anything else.
+
+    >>> number_in("sub01", "sub"), number_in("O1"), number_in("01")
+    (1, None, 1)
+    """
+    match = re.fullmatch(rf"(?:{prefix})?\s*([0-9]{{1,9}})(?:\.0+)?", text.strip(), re.IGNORECASE)
     return int(match[1]) if match else None
 
 
@@ -159,10 +181,17 @@ def files(folder: Path) -> list[Path]:
 def _inside(folder: Path, folders: bool) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry in entries if entry.is_dir() == folders]
+            found = [Path(entry.path) for entry in entries if _is_folder(entry) == folders]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
     return sorted(path for path in found if not _stray(Path(path.name)))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def clip_folders(tree: Path, subjects: str) -> Folders:
@@ -176,12 +205,25 @@ def clip_folders(tree: Path, subjects: str) -> Folders:
 
 
 def leaves(tree: Path, fits: Callable[[str], object]) -> Iterator[Path]:
-    """Yield the folders anywhere below `tree` whose names fit; what lies in them is not looked at."""
-    for folder in subfolders(tree):
-        if fits(folder.name):
-            yield folder
-        elif not (folder.is_symlink() and tree.resolve().is_relative_to(folder.resolve())):  # no going round
-            yield from leaves(folder, fits)
+    """Yield the folders anywhere below `tree` whose names fit; what lies in them is not looked at.
+
+    Raises InputError where folders lie deeper in each other than `_DEEPEST`.
+    """
+    waiting, linked = [(tree, 0)], {tree.resolve()}
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise InputError(f"{tree}: {_why(RecursionError())}")
+        below = []
+        for folder in subfolders(place):
+            if fits(folder.name):
+                yield folder
+            elif not folder.is_symlink():
+                below.append((folder, depth + 1))
+            elif (real := folder.resolve()) not in linked and not place.resolve().is_relative_to(real):
+                linked.add(real)  # no going round
+                below.append((folder, depth + 1))
+        waiting += reversed(below)
 
 
 def leaf_folders(tree: Path, pattern: str) -> Folders:
@@ -214,6 +256,16 @@ def unlisted(clips: Iterable[Annotation], folders: Folders) -> list[Finding]:
         if (subject, clip) not in listed
         for path in paths
     ]
+
+
+_DEEPEST = 50  # releases have at most six
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a tree that cannot be searched."""
+    if isinstance(error, RecursionError):
+        return f"folders lie more than {_DEEPEST} deep in each other; move away what is not of the release"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _stray(path: Path) -> bool:

@@ -25,7 +25,7 @@ def read(copy: Copy) -> Annotations:
     sheet, tree = copy.find(["casme.xlsx", "CASME.xlsx"], ["CASME_raw_selected", "Cropped"], r"sub(\d+)")
     rows = read_sheet(sheet, _COLUMNS, optional=["second"])
     folders = clip_folders(tree, r"sub(\d+)")
-    clips = list(annotate(rows, folders))
+    clips = list(annotate(rows, folders, prefix="sub"))
     findings = unlisted(clips, folders)
     for clip, second in zip(clips, rows["second"], strict=True):
         if clip.apex in MISSING and second not in MISSING:

@@ -25,17 +25,18 @@ def read(copy: Copy) -> Annotations:
     sheet, tree = copy.find(["CASME2-coding-*.xlsx"], trees, r"sub(\d+)")
     rows = read_sheet(sheet, COLUMNS)
     folders = clip_folders(tree, r"sub(\d+)")
-    clips = list(annotate(rows, folders))
+    clips = list(annotate(rows, folders, prefix="sub"))
     return Annotations(clips, EMOTIONS, [*unlisted(clips, folders), *_take_objective_classes(copy, clips)])
 
 
 def _take_objective_classes(copy: Copy, clips: list[Annotation]) -> list[Finding]:
     """Give the clips the sidecar's classes, if there is one; return a finding for each clip that it lacks."""
-    sidecar = next(iter(sorted(copy.root.glob("**/CASME2-ObjectiveClasses*.xlsx"))), None)
+    found = sorted(copy.root.glob("**/CASME2-ObjectiveClasses*.xlsx"))
+    sidecar = next((path for path in found if path.is_file()), None)
     if sidecar is None:
         return []
     rows = read_sheet(sidecar, _SIDECAR).itertuples()
-    classes = {(number_in(row.subject), row.clip.lower()): row.objective for row in rows}
+    classes = {(number_in(row.subject, "sub"), row.clip.lower()): row.objective for row in rows}
     for clip in clips:
         clip.objective = classes.get(clip.key, "")
     text = "the sidecar gives no objective class"

@@ -44,14 +44,14 @@ def _read_a(copy: Copy) -> Annotations:
     rows = read_sheet(sheet, _COLUMNS_A, optional=["objective"])
     rows["clip"] = rows["clip"].str.lower()
     folders = {key: list(map(_color, paths)) for key, paths in clip_folders(tree, subjects).items()}
-    return Annotations(list(annotate(rows, folders)), _EMOTIONS_A)
+    return Annotations(list(annotate(rows, folders, prefix=r"spNO\.?")), _EMOTIONS_A)
 
 
 def _read_c(copy: Copy) -> Annotations:
     subjects = r"(?:spNO\.|sp|sub)?(\d+)"
     sheet, tree = copy.find(["CAS(ME)3_part_C_ME*.xlsx"], ["part_C"], subjects)
     videos = {key: list(map(_color, paths)) for key, paths in clip_folders(tree, subjects).items()}
-    clips = list(annotate(read_sheet(sheet, _COLUMNS_C), videos))
+    clips = list(annotate(read_sheet(sheet, _COLUMNS_C), videos, prefix=r"spNO\.?|sp|sub"))
     for clip in clips:
         if not clip.folders:
             clip.folders = videos.get((clip.key[0], "a"), ())

@@ -22,7 +22,7 @@ _COLUMNS = {
 def read(copy: Copy) -> Annotations:
     """Return the annotated clips of a DFME folder."""
     sheet, tree = copy.find(["*train*.csv", "*.csv"], ["."])
-    clips = list(annotate(read_sheet(sheet, _COLUMNS), {}))
+    clips = list(annotate(read_sheet(sheet, _COLUMNS), {}, prefix="(?:sub|s)"))
     folders = {clip.clip.lower(): [] for clip in clips}
     for folder in leaves(tree, lambda name: name.lower() in folders):
         folders[folder.name.lower()].append(folder)

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from apexbench.clips import is_file
 from apexbench.datasets.annotations import Annotation, Annotations, Copy, Finding, subfolders
 from apexbench.datasets.sheets import read_sheet
 from apexbench.errors import InputError, nearest
@@ -21,6 +22,7 @@ from apexbench.errors import InputError, nearest
 EMOTIONS = ("negative", "positive", "surprise")  # labels 0, 1, 2
 _COLUMNS = {"dataset": ["dataset"], "subject": ["sub"], "clip": ["filename_o"], "label": ["label"]}
 _PARTS = {r"sub\d+": "casme2", r"s\d+": "smic", r"\d+": "samm"}  # by the name of the subject
+_SIDE = 28  # px of a map in both layouts
 _SIDES = ("u_train", "u_test")
 
 
@@ -52,7 +54,7 @@ def _read_flat(copy: Copy, tree: Path) -> tuple[list[Annotation], list[Finding]]
         pictures.setdefault(_name(path), []).append(path)
     clips = []
     for row in rows.itertuples():
-        clip = Annotation(row.place, row.subject, row.clip, _emotion(row.label), dataset=row.dataset)
+        clip = Annotation(row.place, row.subject, row.clip, _emotion(row.label), dataset=row.dataset, prefix="sub|s")
         clip.folders = pictures.get(f"{row.subject}_{row.clip}".lower(), [])
         clips.append(clip)
     listed = {path for clip in clips for path in clip.folders}
@@ -73,7 +75,7 @@ def _read_folds(folds: list[Path]) -> tuple[list[Annotation], list[Finding]]:
         for (label, name), path in sides[fold]["u_test"].items():
             subject, _, clip = path.stem.strip().partition("_")
             part = next((part for form, part in _PARTS.items() if re.fullmatch(form, subject, re.IGNORECASE)), "")
-            found = Annotation(str(path), subject, clip, _emotion(label), dataset=part, folders=[path])
+            found = Annotation(str(path), subject, clip, _emotion(label), dataset=part, folders=[path], prefix="sub|s")
             if subject.lower() != fold.name.lower():
                 found.problem = f"tested in the fold of {fold.name!r}, but its name begins with {subject!r}"
             elif not part:
@@ -111,7 +113,8 @@ def _side(fold: Path, side: str) -> Iterable[Path]:
 
 def _pictures(tree: Path) -> Iterable[Path]:
     """The .png files below a folder, but not those of folds inside it."""
-    yield from sorted(path for path in tree.iterdir() if re.fullmatch(r"[^.].*\.png", path.name, re.IGNORECASE))
+    named = (path for path in tree.iterdir() if re.fullmatch(r"[^.].*\.png", path.name, re.IGNORECASE))
+    yield from sorted(path for path in named if is_file(path))
     for folder in subfolders(tree):
         if folder.name not in _SIDES:
             yield from _pictures(folder)
@@ -126,12 +129,17 @@ def _emotion(label: str) -> str:
 
 
 def _unlike_a_map(path: Path) -> str:
-    """Say what is wrong with a picture by its header; "" for RGB with 8 bits a channel."""
-    with path.open("rb") as file:
-        head = file.read(26)
+    """Say what is wrong with a picture by its header; "" for RGB of the usual size with 8 bits a channel."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        return f"{path}: not readable ({error.strerror}); copy it anew"
     if len(head) < 26 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
         return f"{path}: not a PNG picture; copy it anew"
     width, height, depth, color = struct.unpack(">IIBB", head[16:26])
     if (depth, color) != (8, 2):
         return f"{path}: expected 8 bits for each of R, G, B, found {width}x{height} of PNG type {color}, {depth} bits"
+    if (width, height) != (_SIDE, _SIDE):
+        return f"{path}: {width}x{height} px; these maps have {_SIDE}x{_SIDE}, another size would be stretched"
     return ""

@@ -10,12 +10,13 @@ import pandas as pd
 
 from apexbench.clips import COLUMNS, find_frames, read_units
 from apexbench.config.datasets import Repair
-from apexbench.datasets.annotations import Annotation, Annotations, Copy, Finding, number_in
+from apexbench.datasets.annotations import Annotation, Annotations, Copy, Finding
 from apexbench.datasets.repairs import MISSING, DroppedByRepair, repair, whole
 from apexbench.errors import InputError, nearest
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 _OTHERS = ("other", "others")
+_PAST = 0.1  # of a clip, by which its offset may lie past the last frame
 
 
 class Release(NamedTuple):
@@ -34,6 +35,11 @@ class Release(NamedTuple):
         if errors:
             raise InputError("\n".join(map(str, errors)))
 
+    @property
+    def warnings(self) -> list[Finding]:
+        """Return what `strict` refuses: unknown labels, labels that contradict each other, frames past the last one."""
+        return [finding for finding in self.findings if finding.warns]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -51,14 +57,19 @@ class _Refused(Exception):
     """One annotated clip cannot be used; the text says why."""
 
 
+class _NoFrames(_Refused):
+    """It cannot be used for want of frames, which `unusable: skip` allows."""
+
+
 class _LeftOut(Exception):
-    """The apex policy leaves a clip out; the text says why."""
+    """The apex policy or the sheet itself leaves a clip out; the text says why."""
 
 
 def to_release(annotations: Annotations, copy: Copy, reading: Reading) -> Release:
     """Repair annotations, check them against the frames on disk and return the index and the findings.
 
-    A clip that cannot be used becomes a finding of kind `error`, or `dropped` where unusable ones are to be skipped.
+    A clip that cannot be used becomes a finding of kind `error`; one that lacks frames `dropped`, where such ones are to
+    be skipped.
 
     Raises InputError if the annotation lists no clip at all.
     """
@@ -120,21 +131,27 @@ class _Checker:
             found.append(Finding("dropped", item.place, item.name, str(reason)))
             row = None
         except (_Refused, InputError) as reason:
-            kind = "error" if self.reading.unusable == "fail" else "dropped"
+            skipped = isinstance(reason, _NoFrames) and self.reading.unusable == "skip"
+            kind = "dropped" if skipped else "error"
             found.append(Finding(kind, item.place, item.name, str(reason)))
             row = None
         self.findings += found
         return row
 
     def _row(self, item: Annotation, found: list[Finding]) -> tuple:
-        def remark(kind: str, text: str) -> None:
-            found.append(Finding(kind, item.place, item.name, text))
+        def remark(kind: str, text: str, warns: bool = False) -> None:
+            found.append(Finding(kind, item.place, item.name, text, warns))
 
+        for name in ("subject", "clip", "onset", "offset", "emotion"):
+            if (getattr(item, name) or "").lower() == "missing":
+                raise _LeftOut(f"field {name!r}: the sheet says {getattr(item, name)!r}")
         if item.problem:
             raise _Refused(item.problem)
-        subject = number_in(item.subject)
+        subject = item.number
         if subject is None:
             raise _Refused(f"field 'subject': expected a number, found {item.subject!r}")
+        if not item.clip:
+            raise _Refused("field 'clip': expected a name, found ''; correct the sheet")
         folder = self._folder(item)
         if self.annotations.maps:
             onset = peak = offset = 0
@@ -146,7 +163,8 @@ class _Checker:
             inside = len(there)
             missing = _missing(there, offset)
             if missing:
-                remark("missing-frames", f"frames {missing} are not there; onset..offset = {onset}..{offset}")
+                past = offset > next(reversed(frames))
+                remark("missing-frames", f"frames {missing} are not there; onset..offset = {onset}..{offset}", past)
             peak, source = self._apex(item, onset, offset, frames, folder, remark)
         emotion, objective = self._labels(item, remark)
         first = self._listed.setdefault((item.dataset, subject, item.clip.lower(), onset), item.place)
@@ -160,7 +178,7 @@ class _Checker:
     def _folder(self, item: Annotation) -> Path:
         what = "flow map" if self.annotations.maps else "folder of frames"
         if not item.folders:
-            raise _Refused(f"listed, but there is no {what} of this subject and name; copy it from the release")
+            raise _NoFrames(f"listed, but there is no {what} of this subject and name; copy it from the release")
         if len(item.folders) > 1:
             listed = " and ".join(path.relative_to(self.copy.root).as_posix() for path in item.folders)
             raise _Refused(
@@ -173,7 +191,7 @@ class _Checker:
         if folder not in self._frames:
             self._frames[folder] = find_frames(folder)
         if not self._frames[folder]:
-            raise _Refused(f"no frames in {folder}; copy them from the release")
+            raise _NoFrames(f"no frames in {folder}; copy them from the release")
         return self._frames[folder]
 
     def _fps(self, item: Annotation) -> float:
@@ -194,7 +212,8 @@ class _Checker:
         parts = re.split(r"\s*[+,;/&\uff0c]\s*", item.emotion) if self.annotations.several else [item.emotion]
         for part in parts:
             if _plain(part) not in self._spelling:
-                remark("label", f"field 'emotion': unknown label {part!r}; {nearest(part, self.annotations.emotions)}")
+                text = f"field 'emotion': unknown label {part!r}; {nearest(part, self.annotations.emotions)}"
+                remark("label", text, True)
         emotion = "+".join(self._spelling.get(_plain(part), part.strip()) for part in parts)
         for word in read_units(item.aus)[1]:
             remark("label", f"field 'aus': {word!r} in {item.aus!r} is no action unit and does not count")
@@ -243,7 +262,7 @@ class _Checker:
         if not onset <= peak <= offset:
             raise _Refused(f"field 'apex': {peak} lies outside onset..offset = {onset}..{offset}; {mend}")
         if peak not in frames:
-            raise _Refused(f"field 'apex': {_absent(peak, frames, folder)}; {mend}")
+            raise _NoFrames(f"field 'apex': {_absent(peak, frames, folder)}; {mend}")
         return peak
 
 
@@ -261,7 +280,14 @@ def _ends(item: Annotation, frames: dict[int, Path], folder: Path) -> tuple[int,
             f"field 'offset': {offset} lies before the onset {onset}; correct it by a record in config/repairs.yaml"
         )
     if onset not in frames:
-        raise _Refused(f"field 'onset': {_absent(onset, frames, folder)}; copy the frames from the release")
+        raise _NoFrames(f"field 'onset': {_absent(onset, frames, folder)}; copy the frames from the release")
+    last = next(reversed(frames))
+    if offset - last > _PAST * (offset - onset + 1):
+        raise _NoFrames(
+            f"field 'offset': {offset} lies {offset - last} frames past the last one in {folder}, {last}, more than a "
+            f"tenth of the clip {onset}..{offset}; copy the frames from the release, or correct it by a record in "
+            f"config/repairs.yaml"
+        )
     return onset, offset
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from apexbench.config.datasets import Repair
-from apexbench.datasets.annotations import Annotation, Finding, number_in
+from apexbench.datasets.annotations import Annotation, Finding
 
 MISSING = ("", "/", "?", "-")  # what sheets have where there is no apex
 
@@ -46,11 +46,8 @@ def select(records: Iterable[Repair], release: str) -> list[Repair]:
 
 def whole(text: str | None) -> int | None:
     """Return a frame number that a sheet writes as 46, 46.0 or " 46 "; None for anything else."""
-    try:
-        value = float(text)
-        return int(value) if value == int(value) and value >= 0 else None
-    except (TypeError, ValueError, OverflowError):
-        return None
+    match = re.fullmatch(r"([0-9]{1,15})(?:\.0*)?", (text or "").strip())
+    return int(match[1]) if match else None
 
 
 def outside(item: Annotation) -> bool:
@@ -67,7 +64,7 @@ def _names(record: Repair, item: Annotation, onset: str | None) -> bool:
     """Whether a record is about a clip; `onset` is the sheet's, whatever was repaired since."""
     if record.clip != "*" and record.clip.lower() != item.clip.lower():
         return False
-    if record.subject is not None and record.subject != number_in(item.subject):
+    if record.subject is not None and record.subject != item.number:
         return False
     if record.onset_from is None and record.onset_to is None:
         return True

@@ -5,6 +5,7 @@ and a sheet of onsets and offsets; of a row with several micro-expressions only 
 count. How note rows look was not seen: a row is taken for a note if it has no subject number and no onset.
 """
 
+import re
 from pathlib import Path
 
 from apexbench.datasets.annotations import (
@@ -41,15 +42,31 @@ def read(copy: Copy) -> Annotations:
 
 
 def _read_folders(copy: Copy) -> Annotations:
-    tree = copy.find_tree([_CAMERA[copy.release]], _SUBJECTS)
+    camera = _CAMERA[copy.release]
+    tree = copy.find_tree([f"SMIC_all_raw/{camera}", camera], _SUBJECTS)  # its crops may lie beside
     clips: dict[tuple, Annotation] = {}
+    findings = []
     for emotion in (path for subject in subfolders(tree) for path in _classes(subject)):
         for folder in subfolders(emotion):
-            found = Annotation(str(folder), emotion.parent.parent.name, folder.name, emotion.name, folders=[folder])
+            found = Annotation(
+                str(folder), emotion.parent.parent.name, folder.name, emotion.name, folders=[folder], prefix="s"
+            )
+            findings += _contradictions(found)
             first = clips.setdefault(found.key, found)
             if first is not found:
                 first.folders = [*first.folders, folder]
-    return Annotations(list(clips.values()), EMOTIONS)
+    return Annotations(list(clips.values()), EMOTIONS, findings)
+
+
+def _contradictions(clip: Annotation) -> list[Finding]:
+    """What a clip's name, as in s1_ne_01, says otherwise than the folders in which it lies."""
+    match = re.match(r"s0*(\d+)_(ne|po|sur)", clip.clip, re.IGNORECASE)
+    texts = []
+    if match and int(match[1]) != clip.number:
+        texts.append(f"its name says subject {match[1]}, its folder {clip.subject!r}: the folder counts")
+    if match and not clip.emotion.lower().startswith(match[2].lower()):
+        texts.append(f"its name says {match[2]!r}, its folder {clip.emotion!r}: the folder counts")
+    return [Finding("label", clip.place, clip.name, text, warns=True) for text in texts]
 
 
 def _classes(subject: Path) -> list[Path]:
@@ -61,14 +78,14 @@ def _read_extended(copy: Copy) -> Annotations:
     sheet, tree = copy.find(["SMIC-HS-E_annotation*.xlsx"], ["HS_long/SMIC-HS-E", "SMIC-HS-E"], _SUBJECTS)
     rows = read_sheet(sheet, _COLUMNS, ["HS"], optional=["second", "third"])
     folders = clip_folders(tree, _SUBJECTS)
-    note = [number_in(row.subject) is None and whole(row.onset) is None for row in rows.itertuples()]
+    note = [number_in(row.subject, "s") is None and whole(row.onset) is None for row in rows.itertuples()]
     findings = [
         Finding("note", row.place, "", "not a clip: " + ", ".join(filter(None, row[1:-1])))
         for row, noted in zip(rows.itertuples(), note, strict=True)
         if noted
     ]
     rows = rows[[not noted for noted in note]]
-    clips = list(annotate(rows, folders))
+    clips = list(annotate(rows, folders, prefix="s"))
     for clip, row in zip(clips, rows.itertuples(), strict=True):
         more = [f"from {onset}" for onset in (row.second, row.third) if onset]
         if more:

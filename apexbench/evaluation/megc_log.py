@@ -24,7 +24,7 @@ COLUMNS = ["dataset", "subject", "clip", "label", "predicted"]
 # our name -> the list's name, and how it writes a subject
 OFFICIAL = {"casme2": ("casme2", "sub{:02d}"), "smic-hs": ("smic", "s{:02d}"), "samm": ("samm", "{}")}
 _OURS = {name: dataset for dataset, (name, _) in OFFICIAL.items()} | {dataset: dataset for dataset in OFFICIAL}
-_SUBJECT = re.compile(r"(?:sub|s)?(\d+)", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?:sub|s)?(\d{1,9})", re.IGNORECASE)
 _SMIC_CLIP = re.compile(r"s0*(\d+)_", re.IGNORECASE)
 
 
@@ -98,9 +98,13 @@ def read_log(path: str | os.PathLike, classes: int = 3) -> pd.DataFrame:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: expected a file, found a folder or a pipe")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file in UTF-8 ({error})") from None
     rows, seen, where = [], {}, None
@@ -118,7 +122,7 @@ def read_log(path: str | os.PathLike, classes: int = 3) -> pd.DataFrame:
         if where is None:
             raise InputError(f"{place}: a clip before any header; the first line names data set and subject")
         for field, value in zip(("label", "prediction"), fields[1:], strict=True):
-            if not (value.isascii() and value.isdigit() and int(value) < classes):
+            if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) < classes):
                 raise InputError(f"{place}: {field} {value!r}; expected a whole number from 0 to {classes - 1}")
         clip = our_clip(where[0], fields[0])
         before = seen.setdefault((*where, clip), number)

@@ -24,14 +24,20 @@ _ONE = ["protocol", "run", "seed"]
 def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
     check_seal(path)
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("a folder or a pipe")
         table = pyarrow.parquet.read_table(path, partitioning=None)
         meta = json.loads((table.schema.metadata or {})[b"apexbench"])
+        if not isinstance(meta, dict):
+            raise ValueError("its record has no keys")
         absent = [key for key in META if key not in meta]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; rerun its training") from None
     except (KeyError, ValueError, TypeError, OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{path}: damaged, or not a predictions file ({error}); {RERUN}") from None
-    meta = {"multilabel": False, **meta}
+    meta = {"multilabel": False, "folds": 0, **meta}
+    if not isinstance(meta.get("classes", []), list):
+        raise InputError(f"{path}: 'classes' in its record are no list; {RERUN}")
     wanted = PREDICTIONS + [f"p{number}" for number in range(len(meta.get("classes", ())))]
     missing = [column for column in wanted if column not in table.column_names]
     if missing or absent:
@@ -39,6 +45,10 @@ def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
     frame = table.select(wanted).to_pandas()
     for column in frame.select_dtypes("category"):
         frame[column] = frame[column].astype(str)
+    numbers = [*score_columns(frame), "label", "epoch", "seed"]
+    texts = [column for column in numbers if frame[column].dtype.kind not in "biuf"]
+    if texts:
+        raise InputError(f"{path}: column {texts[0]!r}: expected numbers; {RERUN}")
     scores = frame[score_columns(frame)].to_numpy()
     lost = not len(frame) and meta["folds"] > 0  # a range of folds may have no clips, where faces were skipped
     highest = 2 ** len(meta["classes"]) - 1 if meta["multilabel"] else len(meta["classes"]) - 1

@@ -358,10 +358,15 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; rerun the scores") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a table of scores ({error}); delete the file and rerun the scores") from None
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the scores")
-    return _typed(frame)
+    try:
+        return _typed(frame)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: a field of the wrong kind ({error}); delete the file and rerun the scores") from None
 
 
 def learning_curves(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:

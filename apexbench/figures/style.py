@@ -9,6 +9,7 @@ from apexbench.store import atomic
 
 STYLE = {
     "svg.hashsalt": "apexbench",
+    "text.parse_math": False,  # titles and names of folders may hold a $
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

@@ -28,7 +28,7 @@ def index_dataset(
     ----------
     subjects : those that config/datasets.yaml lists.
     expected : the counts of `apexbench.datasets.differences`; None where the clips are synthetic.
-    strict : makes a count that differs an error; otherwise it is a finding and a line in the log.
+    strict : makes a count that differs and a warning an error; otherwise it is a finding and a line in the log.
     annotation : goes to `apexbench.datasets.read_release`.
 
     Raises InputError for clips that cannot be used, and for a subject that is not listed: its clips would be lost
@@ -44,13 +44,16 @@ def index_dataset(
             f"which is not listed; add it"
         )
     counts = differences(index, expected or {})
+    if release.warnings and strict:
+        mend = "correct them, or set strict: false in config/config.yaml to go on with them"
+        raise InputError("\n".join([*map(str, release.warnings), f"{root}: {dataset}: {mend}"]))
     if counts and strict:
         left_out = map(str, release.of_kind("dropped"))
         mend = "complete the copy, or set strict: false in config/config.yaml to go on with what is there"
         raise InputError("\n".join(f"{root}: {dataset}: {line}" for line in [*counts, *left_out, mend]))
     found = [*release.findings, *(Finding("count", root, "", line) for line in counts)]
     for finding in found:
-        level = logging.WARNING if finding.kind in ("dropped", "count") else logging.INFO
+        level = logging.WARNING if finding.warns or finding.kind in ("dropped", "count") else logging.INFO
         logging.log(level, "%s: %s", finding.kind, finding)
     write_index(index, output)
     with sealed(findings) as part:

@@ -52,6 +52,10 @@ class Checked:
         """Return the hash of the code that a rule's script and further modules depend on."""
         return code_hash(self.root, f"workflow/scripts/{rule}.py", *modules)
 
+    def sources(self) -> list[str]:
+        """Return a line for each data set that the study reads: licensed or synthetic clips, and why."""
+        return [self.project.why_source(dataset) for dataset in self.licensed]
+
     def real(self, datasets: Iterable[str]) -> bool:
         """Tell whether all clips of some data sets are licensed copies."""
         return all(self.licensed[dataset] for dataset in datasets)

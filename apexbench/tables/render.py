@@ -10,6 +10,7 @@ from apexbench.store import atomic
 from apexbench.tables.layout import Cell, Part, grid
 from apexbench.tables.table import TableData
 
+_FORMULA = re.compile(r"[=+@\t\r-](?=.)(?![\d.]+$)", re.DOTALL)  # but no number
 EVERY = "On every number"
 
 
@@ -51,10 +52,12 @@ def to_markdown(table: TableData) -> str:
 
 
 def to_csv(table: TableData) -> str:
-    """Return the tidy frame as CSV, numbers to six digits."""
+    """Return the tidy frame as CSV, numbers to six digits; a text that spreadsheets would compute gets a ' before it."""
     frame = table.frame.copy()
     floats = frame.select_dtypes("float").columns
     frame[floats] = frame[floats].round(6)
+    for column in frame.columns.difference(floats):
+        frame[column] = frame[column].map(lambda value: f"'{value}" if _FORMULA.match(str(value)) else value)
     return frame.to_csv(index=False, lineterminator="\n")
 
 
