@@ -117,7 +117,8 @@ def test_scores_too(tmp_path):
 
 def test_a_kept_fold_that_has_changed_is_trained_again(tmp_path):
     path = tmp_path / "fold.safetensors"
-    write_tensors(path, {"scores": np.arange(6.0)}, {"kind": "fold", "key": "k"})
+    meta = {"kind": "fold", "key": "k", "seconds": 1.0, "peak_mb": 9, "micro_batches": {}}
+    write_tensors(path, {"losses": np.zeros(2), "scores": np.arange(6.0)}, meta)
     assert taken_up(path, "k") is not None and taken_up(path, "other") is None
     spoilt = bytearray(path.read_bytes())
     spoilt[-3] ^= 4
