@@ -78,9 +78,9 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
         folder = self.resources.get("tmpdir")
         process = warm.start(fname, {name: folder for name in ("TMPDIR", "TMP", "TEMP") if folder})
         with benchmarked(process.pid, self.bench_record) if self.bench_record is not None else nullcontext():
-            process.join()
-        if process.exitcode:
-            raise subprocess.CalledProcessError(process.exitcode, f"{sys.executable} {fname}")
+            status = warm.wait(process)
+        if status:
+            raise subprocess.CalledProcessError(status, f"{sys.executable} {fname}")
 
     return execute
 

@@ -5,7 +5,6 @@ one process with the libraries of `warm_libraries`, and nothing else, and forks 
 scripts of one thread. Everything else starts as ever.
 """
 
-import ctypes
 import multiprocessing
 import os
 import runpy
@@ -14,10 +13,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from multiprocessing import connection
 from pathlib import Path
 
 COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
-_PR_SET_PDEATHSIG = 1
 
 
 class WarmStart:
@@ -25,11 +24,12 @@ class WarmStart:
 
     def __init__(self, cold: int = COLD):
         self._context = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
-        self._lock, self._ready, self._left = threading.Lock(), threading.Event(), cold
+        self._lock, self._count, self._left = threading.Lock(), threading.Lock(), cold
+        self._ready = threading.Event()
 
     def ready(self) -> bool:
         """Count one more script, and tell whether it can be a fork; the import begins beside the last cold one."""
-        with self._lock:
+        with self._count:
             self._left -= 1
             if self._left == 0 and self._context is not None:
                 threading.Thread(target=self._import, daemon=True).start()
@@ -38,26 +38,43 @@ class WarmStart:
     def _import(self) -> None:
         self._context.set_forkserver_preload(["apexbench.warm_libraries"])
         first = self._context.Process(target=_nothing)
-        first.start()
-        first.join()
-        if first.exitcode == 0:
+        with self._lock:
+            first.start()
+        if self.wait(first) == 0:
             self._ready.set()
 
     def start(self, script: str, environment: Mapping[str, str]) -> multiprocessing.Process:
         """Start a script as `python script` does, here and now, with more environment; return its process."""
         process = self._context.Process(target=_run, args=(script, str(Path.cwd()), dict(environment)))
-        process.start()
+        with self._lock:
+            process.start()
         return process
+
+    def wait(self, process: multiprocessing.Process) -> int:
+        """Wait for a process that was started here and return its exit status; from whatever thread.
+
+        Whoever starts a process asks all others whether they have ended, and one answer cannot be read twice: so
+        nobody asks but under the lock.
+        """
+        connection.wait([process.sentinel])
+        with self._lock:
+            process.join()
+            return process.exitcode
 
 
 def _nothing() -> None:
     pass
 
 
+def _go_with_parent() -> None:
+    """End this process when the one that asked for it ends, however that ends: Snakemake's jobs do not outlive it."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _run(script: str, folder: str, environment: Mapping[str, str]) -> None:
     """Be the script: in the forked process."""
-    # as the server goes when Snakemake is killed, so do its jobs
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_go_with_parent, daemon=True).start()
     os.chdir(folder)
     os.environ.update(environment)
     tempfile.tempdir = None  # chosen anew by the environment

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,9 +28,7 @@ def warm():
 
 def _run(warm, folder, text, **environment):
     (folder / "script.py").write_text(text)
-    process = warm.start(str(folder / "script.py"), environment)
-    process.join()
-    return process.exitcode
+    return warm.wait(warm.start(str(folder / "script.py"), environment))
 
 
 @linux
@@ -65,15 +64,27 @@ def test_a_script_that_fails_says_so(warm, tmp_path, text, code):
 
 
 @linux
+def test_many_threads_start_scripts_at_once(warm, tmp_path):
+    (tmp_path / "script.py").write_text("import sys, os; sys.exit(int(os.environ['STATUS']))")
+
+    def run(status):
+        return warm.wait(warm.start(str(tmp_path / "script.py"), {"STATUS": str(status)}))
+
+    wanted = [number % 7 for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, wanted)) == wanted
+
+
+@linux
 def test_jobs_go_with_what_started_them(tmp_path):
-    (tmp_path / "script.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n")
+    (tmp_path / "script.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
     parent = f"""
 from apexbench.warm_start import WarmStart
 if __name__ == "__main__":
     warm = WarmStart(cold=1)
     warm.ready()
     warm._ready.wait(60)
-    warm.start({str(tmp_path / "script.py")!r}, {{}}).join()
+    warm.wait(warm.start({str(tmp_path / "script.py")!r}, {{}}))
 """
     (tmp_path / "parent.py").write_text(parent)
     process = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path)
@@ -83,7 +94,7 @@ if __name__ == "__main__":
     _wait(lambda: not _alive(int((tmp_path / "pid").read_text())))
 
 
-def _wait(condition, seconds=60):
+def _wait(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited for nothing"
