@@ -20,9 +20,7 @@ _NUMBERS = ("subject", "onset", "apex", "offset", "n_frames")
 _FRAME = re.compile(r"(\d+)\.(jpe?g|png|bmp)$", re.IGNORECASE)
 # one action unit of a sheet: side or "asymmetric", number, intensity, doubt, kept; "4", "L2", "AU12B", "7?", "17(k)";
 # the side may stand behind: "AUR2", "12L"
-_UNIT = re.compile(
-    r"(?<!\w)[LRATB]?\s?(?:AU\s?)?[LRATB]?(\d{1,2})\s?[A-E]?[LRATB]?\??\s?(\(k\))?(?!\w)", re.IGNORECASE
-)
+_UNIT = re.compile(r"(?<!\w)[LRATB]?\s?(?:AU\s?)?[LRATB]?(\d{1,2})\s?[A-E]?[LRATB]?\??\s?(\(k\))?(?!\w)", re.IGNORECASE)
 _BETWEEN_UNITS = re.compile(r"[\s+,;/&?\uff0c\u3001\uff1b\uff0b-]+|\bor\b", re.IGNORECASE)
 
 

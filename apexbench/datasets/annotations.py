@@ -151,7 +151,6 @@ class Copy:
             raise InputError(f"{unfit[0]}: {kind} where {what} belongs; copy the file from the release")
         raise InputError(f"{self.root}: {what} not found; expected {' or '.join(patterns)}{holds}, as in the release")
 
-
     def _matches(self, pattern: str) -> list[Path]:
         try:
             return sorted(self.root.glob(pattern))
