@@ -37,9 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("root", type=Path, nargs="?", help="folder of the release; default data/<folder>")
     apexes = ("sheet", "midpoint", "spotted", "drop")
     check.add_argument("--apex", choices=apexes, help="default: as in config/datasets.yaml; spotted takes minutes")
-    check.add_argument(
-        "--strict", action="store_true", help="status 1 on warnings, and if a count is not what is expected"
-    )
+    check.add_argument("--strict", action="store_true", help="status 1 on warnings too, and if a count differs")
     compare = commands.add_parser("diff", help="compare the scores of two studies; status 1 if they differ")
     compare.add_argument("first", type=Path, help="a folder such as results/default")
     compare.add_argument("second", type=Path)

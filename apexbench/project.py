@@ -246,8 +246,9 @@ class Project:
         there, state = _copy_at(folder)
         if wish == "licensed" and not there:
             raise InputError(
-                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r} ({state}). "
-                f"Put the release there as distributed (see README, 'Your own data'), or set source: synthetic"
+                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r} "
+                f"({state}). Put the release there as distributed (see README, 'Your own data'), or set "
+                f"source: synthetic"
             )
         if wish == "auto":
             return "licensed" if there else "synthetic"

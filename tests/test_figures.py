@@ -32,6 +32,15 @@ def artists(figure, gid):
     return [line for line in figure.axes[0].get_lines() if line.get_gid() == gid]
 
 
+@pytest.mark.parametrize("title", ["$\\frac{$", "a $x$ $", r"\\notacommand_{", "<b>&amp;</b>"])
+def test_titles_and_names_are_no_formulas(tmp_path, title):
+    image = np.zeros((32, 32), np.uint8)
+    confusion_figure(scored("samm-3", ["ststnet"]), [title, "b", "c"], tmp_path / "a.svg", title)
+    sheet_figure([(title, image)], tmp_path / "b.png", title)
+    flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / "c.png", title)
+    critical_difference_figure({title: 1.0, "b": 2.0}, 0.5, tmp_path / "d.svg", title)
+
+
 def test_figures_are_the_same_every_time(tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(255, size=(32, 32), dtype=np.uint8)

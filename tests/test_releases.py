@@ -536,9 +536,8 @@ def test_4dme_columns_that_contradict_emotion_and_units(tree):
         page.cell(3, titles[units[0]]).value = 0
     release = read("4dme", root)
     emotion, aus = kinds(release)["label"]
-    assert (
-        emotion.warns and f"but the columns mark {'+'.join(sorted({*labels, other}))}: Emotion counts" in emotion.text
-    )
+    marked = "+".join(sorted({*labels, other}))
+    assert emotion.warns and f"but the columns mark {marked}: Emotion counts" in emotion.text
     assert not aus.warns and aus.text.startswith("field 'aus': ")
 
 
@@ -690,7 +689,8 @@ MALFORMED = [
      "img0.jpg is no picture, but a folder, a pipe or a broken link; remove it"),
     ("casme2", lambda root: next(root.rglob("img*.jpg")).with_name("img0.jpg").symlink_to("none"), "row ",
      "img0.jpg is no picture, but a folder, a pipe or a broken link; remove it"),
-    ("casme-squared", micro(2, "nothing1_1"), "row ", "column 2: sheet 'naming rule2' names no code of the stimulus of"),
+    ("casme-squared", micro(2, "nothing1_1"), "row ",
+     "column 2: sheet 'naming rule2' names no code of the stimulus of"),
     ("casme2-flow", bytes_of("*.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x20\x08\2\0\0\0"), "row ",
      "32x32 px; these maps have 28x28, another size would be stretched"),
     ("casme2", headed("Estimated Emotion", "Emotion?"), "'Sheet1', row 1",
@@ -712,7 +712,8 @@ MALFORMED = [
     ("samm", headed("Filename", "File"), "'MICRO_ONLY', row 14", "no column 'Filename'; .*Known: .*File"),
     ("samm", cell("Onset Frame", 1), "row 15", r"field 'onset': no frame 1 in .*012_.* \(it holds \d+..\d+\)"),
     ("samm", gone("012/012_*/*.jpg"), "row 15", r"field 'onset': no frame \d+ in"),
-    ("smic-hs", gone("SMIC_all_raw/HS"), "", "the folder of frames not found; expected SMIC_all_raw/HS or HS, with subfolders like s"),
+    ("smic-hs", gone("SMIC_all_raw/HS"), "",
+     "the folder of frames not found; expected SMIC_all_raw/HS or HS, with subfolders like s"),
     ("smic-hs", doubled("SMIC_all_raw", "again/SMIC_all_raw"), "", None),
     ("smic-hs", doubled("SMIC_all_raw/HS", "SMIC_all_cropped/HS"), "", None),  # both are asked for
     ("smic-hs", both(doubled("SMIC_all_raw/HS", "a/HS"), both(doubled("SMIC_all_raw/HS", "b/HS"),

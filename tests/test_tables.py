@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -770,6 +771,15 @@ def test_synthetic_clips_are_announced(name, tmp_path):
     assert f"**{WARNING}**" in to_markdown(table)
     assert f"\\textbf{{{WARNING}}}" in to_tex(table)
     assert f'<p class="warning">{WARNING}</p>' in to_html(table)
+
+
+def test_no_field_of_a_csv_is_a_formula():
+    table = build("leaderboard", study("samm-3"))
+    texts = ["=1+1", "+1", "-2.5", "@SUM(A1)", "-cmd", "-", "\t=1", "plain"]
+    cells = pd.DataFrame([table.frame.iloc[0]] * len(texts)).assign(row=texts)
+    rows = csv.DictReader(io.StringIO(to_csv(replace(table, frame=cells))))
+    wanted = ["'=1+1", "+1", "-2.5", "'@SUM(A1)", "'-cmd", "-", "'\t=1", "plain"]
+    assert [row["row"] for row in rows] == wanted
 
 
 def test_formats_escape():

@@ -52,7 +52,7 @@ class DatasetCard(Model):
     part: str = ""
     """The part of the release that is read, where it has several."""
     unusable: Literal["fail", "skip"] = "fail"
-    """What becomes of a clip that cannot be used, for instance without frames: `skip` leaves it out."""
+    """What becomes of a clip whose frames are missing: `skip` leaves it out. Other faults stop a run in any case."""
     subjects: tuple[int, ...] | str
     """Numbers of the subjects, or a glob pattern of their folders (of class-folders: of its clips' folders)."""
     expected_clips: int | None = None

@@ -133,7 +133,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _check_events(text: str, path: Path) -> None:
-    """Raise an InputError for too many levels or values, aliases spelt out, and for what ends a script of the report."""
+    """Raise an InputError for too many levels or values, aliases spelt out, or for what ends a script of the report."""
     sizes: dict[str, int | None] = {}  # of what an anchor names; None while it is open
     open_nodes: list[tuple[str | None, int]] = []
     count = 0

@@ -64,7 +64,8 @@ def read_release(
         the onset for an apex.
     sheet, frames : glob patterns of the annotation file and of the folder of frames, where a copy holds several.
     part : of a composite (flow-maps), the data set to take.
-    unusable : `fail` makes a clip that cannot be used a finding of kind `error`, `skip` leaves it out as `dropped`.
+    unusable : `fail` makes a clip without frames a finding of kind `error`, as any other that cannot be used is; `skip`
+        leaves it out as `dropped`.
     repairs : records of config/repairs.yaml; those of other releases are passed over.
 
     Raises

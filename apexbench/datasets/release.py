@@ -68,8 +68,8 @@ class _LeftOut(Exception):
 def to_release(annotations: Annotations, copy: Copy, reading: Reading) -> Release:
     """Repair annotations, check them against the frames on disk and return the index and the findings.
 
-    A clip that cannot be used becomes a finding of kind `error`; one that lacks frames `dropped`, where such ones are to
-    be skipped.
+    A clip that cannot be used becomes a finding of kind `error`; one that lacks frames is `dropped`, where such ones
+    are to be skipped.
 
     Raises InputError if the annotation lists no clip at all.
     """

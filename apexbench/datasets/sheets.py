@@ -25,8 +25,9 @@ COLUMNS = {
     "emotion": ["Estimated Emotion"],
 }
 _LAST_HEADER = 40  # rows in which a header is looked for
-_LARGEST = 64 * 2**20  # bytes of a CSV, or of a workbook's unpacked XML; releases have less than 4 MB
-_ROWS, _CELLS = 2**20, 20_000_000  # rows that a sheet may have; cells, those between included
+_LARGEST = 32 * 2**20  # bytes of a CSV, or of a workbook's unpacked XML; releases have less than 4 MB
+# rows that a sheet may have; cells, those between included; values, of which the largest release has 50,000
+_ROWS, _CELLS, _VALUES = 2**20, 20_000_000, 300_000
 _DEPTH = 100  # formulas that hang on each other
 _TERM = re.compile(r"([+-]?)(?:\$?([A-Z]{1,3})\$?([1-9]\d{0,6})|(\d{1,15}))(?![\dA-Z])")
 Cells = list[list[str]]
@@ -57,9 +58,8 @@ def read_cells(
     if len(fits) > 1:
         names = ", ".join(place.removeprefix(f"{path}, sheet ") for place in fits)
         wish = f"no sheet {' or '.join(map(repr, sheets))}, and " if sheets else ""
-        raise InputError(
-            f"{path}: {wish}{len(fits)} visible sheets hold the wanted columns ({names}); hide all but one"
-        )
+        what = f"{wish}{len(fits)} visible sheets hold the wanted columns ({names})"
+        raise InputError(f"{path}: {what}; hide all but one")
     if not fits:
         # of a sheet without any header there is least to say
         place = min(missing, key=lambda place: (missing[place][0].startswith(":"), len(missing[place])))
@@ -109,9 +109,10 @@ def _cells(path: Path, page) -> Cells:
         page.reset_dimensions()  # what the file says of its size may be wrong
         for number, row in enumerate(page.iter_rows(), 1):
             read += len(row)
-            if number > _ROWS or read > _CELLS:
-                what = f"more than {_ROWS} rows" if number > _ROWS else f"cells in too many columns (row {number})"
-                raise InputError(f"{path}, sheet {page.title!r}: {what}; delete what lies beside the annotation")
+            if number > _ROWS or read > _CELLS or len(values) > _VALUES:
+                many = f"more than {_ROWS} rows, or {_VALUES} values" if read <= _CELLS else "cells in too many columns"
+                place = f"{path}, sheet {page.title!r}, row {number}"
+                raise InputError(f"{place}: {many}; delete what lies beside the annotation")
             for cell in row:
                 if cell.value is not None and cell.value != "":
                     key = (number, cell.column)
@@ -121,9 +122,8 @@ def _cells(path: Path, page) -> Cells:
     except InputError:
         raise
     except Exception as error:  # what broken files raise is no closed set
-        raise InputError(
-            f"{path}, sheet {page.title!r}: not readable ({error}); copy it anew from the release"
-        ) from None
+        place = f"{path}, sheet {page.title!r}"
+        raise InputError(f"{place}: not readable ({error}); copy it anew from the release") from None
     results = _Sums(values, formulas).results()
     if len(results) < len(formulas):
         stored = _stored(path, page.title, formulas.keys() - results)

@@ -48,9 +48,8 @@ def _read_folders(copy: Copy) -> Annotations:
     findings = []
     for emotion in (path for subject in subfolders(tree) for path in _classes(subject)):
         for folder in subfolders(emotion):
-            found = Annotation(
-                str(folder), emotion.parent.parent.name, folder.name, emotion.name, folders=[folder], prefix="s"
-            )
+            subject, place = emotion.parent.parent.name, str(folder)
+            found = Annotation(place, subject, folder.name, emotion.name, folders=[folder], prefix="s")
             findings += _contradictions(found)
             first = clips.setdefault(found.key, found)
             if first is not found:

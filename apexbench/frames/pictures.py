@@ -26,7 +26,7 @@ def read_frame(path: Path, gray: bool = False) -> np.ndarray:
     except (OSError, MemoryError, cv2.error) as error:
         raise InputError(f"{path}: not a readable image ({' '.join(str(error).split())}); {_MEND}") from None
     if image is None:
-        raise InputError(f"{path}: not a readable image; {_MEND}")
+        raise InputError(f"{path}: not a readable image; copy it anew from the release")
     return image[..., None] if image.ndim == 2 else image[..., ::-1]
 
 

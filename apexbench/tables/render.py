@@ -52,7 +52,7 @@ def to_markdown(table: TableData) -> str:
 
 
 def to_csv(table: TableData) -> str:
-    """Return the tidy frame as CSV, numbers to six digits; a text that spreadsheets would compute gets a ' before it."""
+    """Return the tidy frame as CSV, numbers to six digits; a text that a spreadsheet would compute gets a '."""
     frame = table.frame.copy()
     floats = frame.select_dtypes("float").columns
     frame[floats] = frame[floats].round(6)
