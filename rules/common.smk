@@ -78,7 +78,7 @@ def here(name):
     answer = ask(name)
 
     def located(wildcards, input):
-        folder = "results" + os.sep
+        folder = f"results{os.sep}"
         copies = {path[path.rindex(folder) :]: path for path in input if folder in path}
         return renamed(answer(wildcards), lambda path: copies.get(path, path))
 
