@@ -23,7 +23,7 @@ DASHES = ("-", "--", "-.", ":")
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
     with atomic(path) as part:
-        metadata = {"Date": None} if part.suffix == ".svg" else {"Software": None}
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(part.suffix, {"Software": None})
         figure.savefig(part, metadata=metadata, bbox_inches="tight", dpi=150)
 
 

@@ -16,6 +16,7 @@ from apexbench.tables.places import needed, place
 
 __all__ = ["SHARED", "Study"]
 
+OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 _PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
 
 
@@ -213,7 +214,24 @@ class Study(Runs):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.png"] if self.onset_frames(dataset) else []
                 paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in self.flow_in_use()]
+        if self.shows_official_null():
+            paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "pdf", "csv")]
         return paths + self._inside_pictures()
+
+    def shows_official_null(self) -> bool:
+        """Tell whether the study is about MEGC2019's clips: then the null model on their official counts is drawn."""
+        return bool({OFFICIAL, f"{OFFICIAL}-flow"} & set(self.settings.protocols))
+
+    def official_card(self) -> dict | None:
+        """Return the entry of the composite with the official counts, also where synthetic clips have others."""
+        card = self.project.protocols.get(OFFICIAL)
+        return dumped(card) if card else None
+
+    def printed_files(self) -> list[str]:
+        return sorted(map(str, (self.project.folder / "published").glob("*.csv")))
+
+    def config_file(self, name: str) -> str:
+        return str(self.project.folder / name)
 
     def _picture_folder(self, datasets: Sequence[str]) -> str:
         licensed = any(self.licensed[dataset] for dataset in datasets)
