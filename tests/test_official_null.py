@@ -106,7 +106,7 @@ def test_figure_and_numbers(tmp_path, monkeypatch, curves):
     frame = pd.read_csv(tmp_path / "1.csv", keep_default_na=False)
     assert set(frame["what"]) == {"null model", "published", "run here"} and words.startswith("A method that learns")
     here = frame[frame["what"] == "run here"]
-    assert here["uf1"].tolist() == ["0.675", "0.726"] and here["rule"].tolist() == ["last", "best-test-epoch"]
+    assert here["uf1"].tolist() == [0.675, 0.726] and here["rule"].tolist() == ["last", "best-test-epoch"]
 
 
 @pytest.mark.parametrize(

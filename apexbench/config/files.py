@@ -66,3 +66,24 @@ def schemas() -> dict[str, str]:
         definitions = schema.pop("$defs", {})
         texts[name] = {"type": "object", "additionalProperties": schema, "$defs": definitions}
     return {name: json.dumps(schema, indent=1, sort_keys=True) + "\n" for name, schema in texts.items()}
+
+
+BEGIN, END = "<!-- settings: written by `apexbench schemas` -->", "<!-- /settings -->"
+
+
+def settings_table() -> str:
+    """Return the keys of config.yaml as a Markdown table: key, default, meaning."""
+    lines = ["| key | default | what it means |", "|:--|:--|:--|"]
+    for name, field in Settings.model_fields.items():
+        default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+        says = (field.description or "").replace("<", "&lt;").replace("|", r"\|")
+        lines.append(f"| `{name}` | {default} | {says} |")
+    return "\n".join(lines)
+
+
+def settings_page(page: str, path: str | os.PathLike) -> str:
+    """Return the text of config/README.md with its table anew; InputError where its two marks are not there once."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise InputError(f"{path}: expected one line {BEGIN!r} and below it one line {END!r}; the table stands between")
+    before, after = page[: page.index(BEGIN)], page[page.index(END) :]
+    return f"{before}{BEGIN}\n\n{settings_table()}\n\n{after}"
