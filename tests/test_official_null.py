@@ -96,13 +96,17 @@ def test_the_sentence_counts(curves, printed):
     assert f"above 0 of the {every} published" in science.in_words(curves, higher)
 
 
-def test_figure_and_numbers(tmp_path, monkeypatch, curves):
+def test_figure_and_numbers(tmp_path, monkeypatch, curves, printed):
     monkeypatch.setattr(stage, "official_curves", lambda card: curves)
     for number in (1, 2):
         names = {kind: str(tmp_path / f"{number}.{kind}") for kind in ("svg", "pdf", "csv")}
         words = stage.official_null(card=CARD, **FILES, **names)
     for kind in ("svg", "pdf", "csv"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes(), "equal bytes"
+    drawn = set(re.findall("<!-- (.*?) -->", (tmp_path / "1.svg").read_text()))
+    assert {"what most code keeps", "last epoch", "best test epoch, one for all", "the same run .726"} <= drawn
+    for line in printed[printed["part"] == science.WHOLE].itertuples():
+        assert any(text.startswith(line.title) and f"{line.uf1:.4f}"[1:] in text for text in drawn), line.title
     frame = pd.read_csv(tmp_path / "1.csv", keep_default_na=False)
     assert set(frame["what"]) == {"null model", "published", "run here"} and words.startswith("A method that learns")
     here = frame[frame["what"] == "run here"]

@@ -21,7 +21,7 @@ from apexbench.errors import InputError
 from apexbench.evaluation.null_model import null_curves
 from apexbench.numbers import fraction
 
-EPOCHS = tuple(sorted({*np.unique(np.geomspace(1, 500, 40).round().astype(int)).tolist(), 100}))
+EPOCHS = tuple(sorted({*np.unique(np.geomspace(1, 500, 40).round().astype(int)).tolist(), 10, 100}))
 SPOKEN = (100, 500)  # epochs that are spoken of
 REPEATS = 200
 WHOLE = "megc2019-full"

@@ -148,7 +148,7 @@ def _curves(axes, curves, part, limits, small=False) -> None:
 
 def _label_curves(axes, curves) -> None:
     axes.text(
-        9, null_at(curves, 10) - 0.055, "best test epoch\nof each subject:\nwhat most code keeps", color=RED,
+        16, null_at(curves, 10) + 0.005, "best test epoch\nof each subject:\nwhat most code keeps", color=RED,
         fontweight="bold", fontsize=9, va="top", linespacing=1.25,
     )  # fmt: skip
     axes.text(11, 0.405, "best test epoch, one for all", color=BLUE, fontweight="bold", fontsize=9, va="bottom")
