@@ -489,7 +489,7 @@ def test_a_circular_run_is_marked_wherever_it_stands():
 def test_what_a_table_says():
     frame = build("memix-samm3", study("samm-3")).frame
     text = verdict(frame, synthetic=True)
-    assert "adds" in text and "null model scores" in text and "Printed numbers" not in text
+    assert "adds" in text and "a model that learns nothing has" in text and "Printed numbers" not in text
     cell = frame[(frame["row"] == "STSTNet") & (frame["column"] == "f1")].index[0]
     frame.loc[frame.index != cell, ["ci_low", "ci_high"]] = 2.0
     frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]

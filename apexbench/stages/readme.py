@@ -7,7 +7,7 @@ import pandas as pd
 
 from apexbench.config.tables import Paper, Table
 from apexbench.store import atomic, check_seal
-from apexbench.tables.overview import overview
+from apexbench.tables.overview import by_paper, overview
 from apexbench.tables.readme import rewrite
 
 OVERVIEW = "tables"  # the marker's name
@@ -43,7 +43,7 @@ def write_readme(
     titles = {key: Paper(**card) for key, card in papers.items()}
     blocks = {name: Path(short[name]).read_text() for name, (card, *_) in tables.items() if card.readme}
     if readme:
-        rewrite(readme, {**blocks, OVERVIEW: overview(tables, titles, f"{PAGES}/{{name}}.md")})
+        rewrite(readme, {**blocks, OVERVIEW: by_paper(tables, titles, f"{PAGES}/{{name}}.md")})
         copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items()}
         copies |= {name: Path(path).read_bytes() for name, path in pictures.items()}
         copies["README.md"] = _page("Results", about, {}, overview(tables, titles, "{name}.md")).encode()

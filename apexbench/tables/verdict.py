@@ -4,7 +4,7 @@ import pandas as pd
 
 from apexbench.config.published import NULL_ROW
 from apexbench.evaluation.selection import LEAKING
-from apexbench.numbers import fraction, signed
+from apexbench.numbers import fraction
 
 _F1 = ("f1", "uf1")
 
@@ -17,15 +17,16 @@ def rows_run(frame: pd.DataFrame) -> int:
 def verdict(frame: pd.DataFrame, synthetic: bool) -> str:
     """Say what the author's choice of epochs adds to our runs and to a model that learns nothing.
 
-    `frame` is the tidy table. Of real clips: also how many printed numbers lie within our intervals.
+    `frame` is the tidy table, or several of one author's, one below the other. Of real clips: also how many printed
+    numbers lie within our intervals.
     """
     ours = frame[frame["honest"].notna() & (frame["row"] != NULL_ROW)]
     if ours.empty:
-        return "No method of it runs in this study." if (frame["status"] == "skipped").any() else "Printed only."
+        return "Its methods are not in this study." if (frame["status"] == "skipped").any() else "Printed only."
     f1 = ours[ours["column"].str.split().str[-1].isin(_F1)]
     ours = f1 if len(f1) else ours
     leaking = ours[ours["rule"].isin(LEAKING) & ours["as_published"].notna()]
-    said = [_leak(frame, leaking)] if len(leaking) else ["Its epoch is not chosen on test clips."]
+    said = [_leak(frame, leaking)] if len(leaking) else ["The last epoch: nothing is chosen on test clips."]
     printed = ours[ours["published"].notna()]
     if not synthetic and len(printed):
         within = int(printed["published"].between(printed["ci_low"], printed["ci_high"]).sum())
@@ -34,12 +35,13 @@ def verdict(frame: pd.DataFrame, synthetic: bool) -> str:
 
 
 def _leak(frame: pd.DataFrame, leaking: pd.DataFrame) -> str:
+    place = ["protocol", "slice", "rule", "score"]
     gain = (leaking["as_published"] - leaking["honest"]).mean()
-    null = frame[frame["row"] == NULL_ROW].set_index("column")["as_published"].dropna()
-    text = f"Its choice of epochs on test clips adds {signed(round(gain, 2))[:-1]} on average"
-    compared = leaking[leaking["column"].isin(null.index)]
-    if compared.empty:
+    null = frame[frame["row"] == NULL_ROW].drop_duplicates(place).set_index(place)["as_published"].dropna()
+    text = f"Choosing epochs on test clips adds {fraction(gain, 2)}"
+    by_null = leaking.join(null.rename("null"), on=place).dropna(subset="null")
+    if by_null.empty:
         return f"{text}."
-    below = int((compared["as_published"] <= compared["column"].map(null)).sum())
-    span = " to ".join(dict.fromkeys(fraction(value, 2) for value in (null.min(), null.max())))
-    return f"{text}; the null model scores {span} by it, no less than {below} of {len(compared)} of ours."
+    below = int((by_null["as_published"] < by_null["null"]).sum())
+    span = " to ".join(dict.fromkeys(fraction(value, 2) for value in (by_null["null"].min(), by_null["null"].max())))
+    return f"{text}; so chosen, a model that learns nothing has {span}: more than {below} of our {len(by_null)} scores."
