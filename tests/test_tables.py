@@ -21,7 +21,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import NULL_ROW, SIZES, read_published
-from apexbench.config.tables import AlsoCard, PrintedColumn, TableCard
+from apexbench.config.tables import AlsoCard, Paper, PrintedColumn, TableCard
 from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
 from apexbench.evaluation.scores import read_scores, score_runs, write_scores
@@ -37,6 +37,7 @@ from apexbench.tables.comparisons import COMPARISON_COLUMNS
 from apexbench.tables.curve import read_curve
 from apexbench.tables.data import DATA_COLUMNS
 from apexbench.tables.layout import grid
+from apexbench.tables.overview import by_paper, overview
 from apexbench.tables.places import needed, place
 from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
@@ -119,7 +120,7 @@ def test_each_paper_has_one_table_in_the_readme_and_all_have_pages():
     printed = {name for name in PUBLISHED if not re.match("icip|dualbranch|.*-(steps|backbones|arms|rate)", name)}
     assert printed - {"aman-ablation"} <= set(settings["tables"])
     pages = {path.stem for path in (ROOT / "docs/results").glob("*.md")} - {"README"}
-    assert pages == set(settings["tables"])
+    assert pages == {name for name in settings["tables"] if CARDS[name].kind != "runtime"}
 
 
 @pytest.mark.parametrize("scored_too", [False, True])
@@ -495,6 +496,21 @@ def test_what_a_table_says():
     frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]
     assert "Printed numbers within our 95 % intervals: 1 of 2." in verdict(frame, synthetic=False)
     assert verdict(build("memix-samm3", its=printed_only("memix-samm3")).frame, True) == "Printed only."
+
+
+def test_the_overview_has_a_line_for_each_paper_and_each_reference_table():
+    scores = study("samm-3", "mmew-4", "megc2019", data_source="synthetic")
+    names = ["memix-samm3", "memix-mmew4", "ststnet-torch", "megc2019-baseline"]
+    tables = {name: (CARDS[name], build(name, scores).frame, True) for name in names}
+    papers = {"memix": Paper(title="MEMix", venue="ICASSP"), "reference": Paper(title="Reference values")}
+    lines = by_paper(tables, papers, "docs/{name}.md").splitlines()
+    assert len(lines) == 5 and lines[2].startswith(
+        "| **MEMix (ICASSP)** | [SAMM, 3 classes](docs/memix-samm3.md), [MMEW"
+    )
+    printed = sum(lines_of(name)[lines_of(name)["value"] != ""]["row"].nunique() for name in names[:2])
+    assert [cell.strip() for cell in lines[2].split("|")[3:5]] == [str(printed), "4"]
+    assert "above" in lines[2] and lines[3].endswith("| 1 | 1 | no leak |") and lines[4].startswith("|  | [Baseline")
+    assert len(overview(tables, papers, "{name}.md").splitlines()) == 2 + len(names)
 
 
 def test_without_runs_the_columns_are_what_is_printed():

@@ -12,6 +12,7 @@ from apexbench.tables.readme import rewrite
 
 OVERVIEW = "tables"  # the marker's name
 PAGES = "docs/results"
+PASSING = ("runtime",)  # kinds of tables that are others after each run: no part of the project
 
 
 def write_readme(
@@ -43,10 +44,11 @@ def write_readme(
     titles = {key: Paper(**card) for key, card in papers.items()}
     blocks = {name: Path(short[name]).read_text() for name, (card, *_) in tables.items() if card.readme}
     if readme:
-        rewrite(readme, {**blocks, OVERVIEW: by_paper(tables, titles, f"{PAGES}/{{name}}.md")})
-        copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items()}
+        lasting = {name: its for name, its in tables.items() if its[0].kind not in PASSING}
+        rewrite(readme, {**blocks, OVERVIEW: by_paper(lasting, titles, f"{PAGES}/{{name}}.md")})
+        copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items() if name in lasting}
         copies |= {name: Path(path).read_bytes() for name, path in pictures.items()}
-        copies["README.md"] = _page("Results", about, {}, overview(tables, titles, "{name}.md")).encode()
+        copies["README.md"] = _page("Results", about, {}, overview(lasting, titles, "{name}.md")).encode()
         folder = Path(readme).parent / PAGES
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in copies.items():
