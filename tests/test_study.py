@@ -209,6 +209,16 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
         Study(_settings(table_protocols=["samm-3"]), root)
 
 
+def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):
+    study = Study(_settings(), root)
+    figure = "results/default/figures/official-null.svg"
+    assert figure in study.figures() and study.readme_sources()["pictures"] == {"official-null.svg": figure}
+    assert study.official_card()["expected_clips"] == 442, "the official counts, not those of the synthetic clips"
+    mine = Study(_settings(study="mine"), root)
+    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_pictures()
+    assert not [path for path in Study(_settings(protocols=["smic-3"]), root).figures() if "official" in path]
+
+
 def test_losses_are_drawn_of_the_runs_that_are_trained(root):
     study = Study(_settings(), root)
     assert "results/default/figures/losses-mlsp-ablation.svg" in study.figures()

@@ -76,7 +76,7 @@ def settings_table() -> str:
     lines = ["| key | default | what it means |", "|:--|:--|:--|"]
     for name, field in Settings.model_fields.items():
         default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
-        says = (field.description or "").replace("<", "&lt;").replace("|", r"\|")
+        says = " ".join((field.description or "").split()).replace("<", "&lt;").replace("|", r"\|")
         lines.append(f"| `{name}` | {default} | {says} |")
     return "\n".join(lines)
 

@@ -183,8 +183,13 @@ class Study(Runs):
             "pages": {name: f"{folder}/{name}.md" for name in tables},
             "frames": {name: f"{folder}/{name}.csv" for name in tables},
             "short": {name: f"{folder}/short/{name}.md" for name in tables},
-            "pictures": {},
+            "pictures": self.readme_pictures(),
         }
+
+    def readme_pictures(self) -> dict[str, str]:
+        """Return {name in docs/results: figure} of what the project's README shows."""
+        shown = self.settings.writes_readme and self.shows_official_null()
+        return {name: f"results/{self.name}/figures/{name}" for name in ("official-null.svg",) if shown}
 
     def shown_readme(self) -> list[str]:
         """Return the README that the study rewrites beside its own, if it is the one that is shown."""
