@@ -108,6 +108,7 @@ rule official_null:
         ),
         pdf="results/{study}/figures/official-null.pdf",
         csv="results/{study}/figures/official-null.csv",
+        words="results/{study}/figures/official-null.md",
     log:
         "results/logs/official_null/{study}.log",
     benchmark:

@@ -22,9 +22,9 @@ from apexbench.store import atomic
 
 
 def official_null(
-    *, card: Mapping, printed: Sequence[str], selection: str, measured: str, svg: str, pdf: str, csv: str
-) -> str:
-    """Draw the figure and write its numbers; return it in one sentence.
+    *, card: Mapping, printed: Sequence[str], selection: str, measured: str, svg: str, pdf: str, csv: str, words: str
+) -> None:
+    """Draw the figure, write its numbers, and say it in a sentence.
 
     Parameters
     ----------
@@ -42,9 +42,8 @@ def official_null(
         parts[name] = f"{_TITLES.get(name, name)}\n{len(some)} clips, {some['fold'].nunique()} subjects"
     official_null_figure(curves, scores, runs, parts, [svg, pdf])
     _write(csv, curves, scores, paper_run(runs))
-    sentence = in_words(curves, scores)
-    print(sentence)
-    return sentence
+    with atomic(words) as part:
+        part.write_text(in_words(curves, scores) + "\n", encoding="utf-8")
 
 
 _TITLES = {"megc2019-smic": "SMIC", "megc2019-casme2": "CASME II", "megc2019-samm": "SAMM"}

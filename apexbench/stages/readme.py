@@ -25,6 +25,7 @@ def write_readme(
     frames: Mapping[str, str],
     short: Mapping[str, str],
     pictures: Mapping[str, str],
+    words: Mapping[str, str],
     readme: str,
     output: str,
 ) -> None:
@@ -37,6 +38,7 @@ def write_readme(
     papers : {file of config/published without .csv: paper}.
     pages, frames, short : {table: Markdown page}, {table: CSV}, {table: Markdown of the short form}, paths.
     pictures : {name in docs/results: figure} that the project's README shows.
+    words : {name of a marker: Markdown} that stand in the project's README alone.
     readme : the project's README.md; "": the study is not shown there.
     output : results/<study>/README.md.
     """
@@ -45,7 +47,8 @@ def write_readme(
     blocks = {name: Path(short[name]).read_text() for name, (card, *_) in tables.items() if card.readme}
     if readme:
         lasting = {name: its for name, its in tables.items() if its[0].kind not in PASSING}
-        rewrite(readme, {**blocks, OVERVIEW: by_paper(lasting, titles, f"{PAGES}/{{name}}.md")})
+        sentences = {name: Path(path).read_text() for name, path in words.items()}
+        rewrite(readme, {**blocks, **sentences, OVERVIEW: by_paper(lasting, titles, f"{PAGES}/{{name}}.md")})
         copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items() if name in lasting}
         copies |= {name: Path(path).read_bytes() for name, path in pictures.items()}
         copies["README.md"] = _page("Results", about, {}, overview(lasting, titles, "{name}.md")).encode()

@@ -168,7 +168,7 @@ class Study(Runs):
     def readme_inputs(self) -> dict[str, list[str]]:
         """Return what the study's README is made of: its tables as pages, frames and short forms."""
         sources = self.readme_sources()
-        return {what: list(sources[what].values()) for what in ("pages", "frames", "short", "pictures")}
+        return {what: list(sources[what].values()) for what in ("pages", "frames", "short", "pictures", "words")}
 
     def readme_sources(self) -> dict[str, Any]:
         """Return what the stage `readme` is told."""
@@ -183,13 +183,14 @@ class Study(Runs):
             "pages": {name: f"{folder}/{name}.md" for name in tables},
             "frames": {name: f"{folder}/{name}.csv" for name in tables},
             "short": {name: f"{folder}/short/{name}.md" for name in tables},
-            "pictures": self.readme_pictures(),
+            "pictures": self._official_null("official-null.svg"),
+            "words": self._official_null("official-null", ".md"),
         }
 
-    def readme_pictures(self) -> dict[str, str]:
-        """Return {name in docs/results: figure} of what the project's README shows."""
+    def _official_null(self, name: str, suffix: str = "") -> dict[str, str]:
+        """Return {name: file} of the figure that the project's README shows, or of its sentence."""
         shown = self.settings.writes_readme and self.shows_official_null()
-        return {name: f"results/{self.name}/figures/{name}" for name in ("official-null.svg",) if shown}
+        return {name: f"results/{self.name}/figures/{name}{suffix}"} if shown else {}
 
     def shown_readme(self) -> list[str]:
         """Return the README that the study rewrites beside its own, if it is the one that is shown."""

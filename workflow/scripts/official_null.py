@@ -12,4 +12,5 @@ with job(snakemake.log[0], snakemake.threads):
         svg=snakemake.output.svg,
         pdf=snakemake.output.pdf,
         csv=snakemake.output.csv,
+        words=snakemake.output.words,
     )
