@@ -45,7 +45,7 @@ def environment_once(expand: Callable, not_yet: object) -> Callable:
     """Return the getter of a job's `conda_env_spec`, which works out parameters only while its rule has no answer."""
 
     def asked(self):
-        known = self.rule._expanded_conda_env
+        known = getattr(self.rule, "_expanded_conda_env", not_yet)
         return expand(self) if known is None or known is not_yet else known
 
     return asked
