@@ -273,11 +273,11 @@ def _pre(root, protocols=("samm-3", "smic-3"), methods=("pre",), **settings):
 def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     _pretraining(root)
     study = _pre(root, folds_per_job=4)
-    (path,) = study.training_weights("samm-3", "pre", "0-3")
+    (path,) = study.training_inputs("samm-3", "pre", study.key("samm-3", "pre"), "0-3")["weights"]
     key = study.pretraining_key("faces", "samm-3")
     assert path == f"results/pretrained/faces/{key}/samm-3/folds0-3.safetensors"
     clips = "samm-3/folds0-3"
-    assert study.pretraining_inputs("faces", clips) == {
+    assert study.pretraining_inputs("faces", key, clips) == {
         "frames": ["results/packs/samm/memix-48.safetensors"],
         "protocol": "results/protocols/samm-3.csv",
     }
@@ -285,7 +285,8 @@ def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     assert study.pretraining_people("faces", clips) == {"samm": "samm"}
     (first,) = study.pretraining_weights("faces", clips)
     assert first == f"results/pretrained/others/{study.pretraining_key('others', 'samm-3')}/all.safetensors"
-    assert study.pretraining_inputs("others", "all") == {
+    whole = study.pretraining_key("others", "samm-3")
+    assert study.pretraining_inputs("others", whole, "all") == {
         "frames": ["results/packs/mmew/memix-48.safetensors"],
         "indexes": ["results/index/mmew.csv"],
     }

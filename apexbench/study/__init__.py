@@ -289,17 +289,13 @@ class Study(Runs):
         return self.training_run(protocol, run, self.key(protocol, run)) | {"seed": self.settings.seeds[0]}
 
     def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
-        """Return a run's packs by role, and as `pictures` the shards that its drawing shows beside them."""
-        inputs = self.training_inputs(protocol, run)
+        """Return what a run's training on the first folds reads, and as `pictures` the shards shown beside it."""
+        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol)[0])
         role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
         if role is None:
             return inputs
         recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
         return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
-
-    def inside_weights(self, protocol: str, run: str) -> list[str]:
-        """Return the files of weights for the first fold."""
-        return self.training_weights(protocol, run, self.fold_ranges(protocol)[0])
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
