@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from apexbench.errors import InputError
+from apexbench.manifest import passed_over
 
 # (subject, clip name in lower case) -> the folders that claim to be this clip's; more than one is an error
 Folders = dict[tuple[int, str], list[Path]]
@@ -269,5 +270,5 @@ def _why(error: Exception) -> str:
 
 
 def _stray(path: Path) -> bool:
-    """Whether a path is a hidden or temporary file, or what archives made on another system leave."""
-    return any(part.startswith((".", "~$")) or part == "__MACOSX" for part in path.parts)
+    """Whether a path is, or lies in, what is passed over."""
+    return any(map(passed_over, path.parts))

@@ -10,6 +10,7 @@ from apexbench.code_hash import code_hash
 from apexbench.config.datasets import LOADERS
 from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
+from apexbench.manifest import tree_state
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.recipes import check_recipes
@@ -82,6 +83,20 @@ class Checked:
         if self.licensed[dataset]:
             return str(self.project.folder_of(dataset))
         return f"results/synthetic/{dataset}/clips"
+
+    def copy_state(self, dataset: str) -> str:
+        """Return what of a licensed copy decides on its index: all names, sizes and times of what is no picture.
+
+        Of pictures, too, where they say what the index says. Empty of synthetic clips, which a rule makes.
+        """
+        if not self.licensed[dataset]:
+            return ""
+        looked_at = self.project.datasets[dataset].apex == "spotted" or self.holds_maps(dataset)
+        return self._tree_state(self.clips_root(dataset), looked_at)
+
+    @cache
+    def _tree_state(self, root: str, pictures: bool) -> str:
+        return tree_state(root, pictures)
 
     def release(self, dataset: str) -> str:
         return self.project.loader(dataset)
