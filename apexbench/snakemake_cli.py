@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for four things.
+"""The `snakemake` command of this environment: Snakemake's own, but for five things.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -7,6 +7,8 @@ Its scheduler looks for jobs a second after it has looked for jobs, and again af
 looks two hundred times a second, a fifth of all that a study of short jobs takes. Here one such second runs at a time.
 
 Python's collector of cycles goes through all jobs of a study again and again: here less often.
+
+It reads the files of configuration before anything of ours sees them: here they are checked first (`checking`).
 
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
 
@@ -20,6 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from apexbench.warm_start import WarmStart
 
@@ -85,10 +88,32 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     return execute
 
 
+def checking(args_to_api: Callable) -> Callable:
+    """Return Snakemake's function of its parsed arguments, which refuses files of configuration that are not sound.
+
+    Aliases or levels without number would fill the memory, and of a key that stands twice the last would count.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    from apexbench.config.model import read_yaml
+    from apexbench.errors import InputError
+
+    def handed(args, parser):
+        own = Path(args.directory or "", "config/config.yaml")
+        try:
+            for file in [*filter(os.path.lexists, [own]), *(args.configfile or ())]:
+                read_yaml(Path(file))
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+        return args_to_api(args, parser)
+
+    return handed
+
+
 def main() -> None:
     """Run Snakemake with the reordered arguments."""
     gc.set_threshold(200_000, 50, 100)
-    from snakemake.cli import main as snakemake
+    from snakemake import cli
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
@@ -97,4 +122,5 @@ def main() -> None:
         JobScheduler._schedule_reevalutation = look_again_once
     if hasattr(PythonScript, "execute_script") and os.environ.get("APEXBENCH_START") != "cold":
         PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
-    snakemake(reorder(sys.argv[1:]))
+    cli.args_to_api = checking(cli.args_to_api)
+    cli.main(reorder(sys.argv[1:]))
