@@ -38,12 +38,12 @@ def tree_state(root: str | os.PathLike, pictures: bool = False) -> str:
         folder, depth = waiting.pop()
         lines = []
         for entry in _entries(folder):
-            path = folder / entry.name
-            if not _is_folder(entry):
+            if not is_folder(entry):
                 plain = entry.name.lower().endswith(_PICTURES) and not pictures
                 lines.append(os.fsencode(entry.name) if plain else _line(entry))
                 count += 1
                 continue
+            path = folder / entry.name
             lines.append(os.fsencode(f"{entry.name}/"))
             if depth < _DEEPEST and not (entry.is_symlink() and path.resolve() in linked):
                 linked |= {path.resolve()} if entry.is_symlink() else set()
@@ -78,7 +78,8 @@ def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:
         raise InputError(f"{folder}: the folder cannot be listed ({error.strerror}); mend its rights") from None
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def is_folder(entry: os.DirEntry) -> bool:
+    """Tell whether an entry is a folder or leads to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
