@@ -24,6 +24,7 @@ FLOOR = {
     "weights",
     "registry",
     "instructions",
+    "manifest",
     "torchvision_shim",
     "dynamo_shim",
 }
@@ -43,7 +44,7 @@ MAY = {
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
     "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"snakemake_speed", "warm_start"},
+    "snakemake_cli": {"snakemake_speed", "warm_start", "config", "errors"},
     "snakemake_speed": set(),
     "warm_start": set(),
     "warm_libraries": {"torchvision_shim"},
