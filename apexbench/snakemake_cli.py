@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for four things.
+"""The `snakemake` command of this environment: Snakemake's own, but for five things.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -9,6 +9,8 @@ looks two hundred times a second, a fifth of all that a study of short jobs take
 Python's collector of cycles goes through all jobs of a study again and again: here less often.
 
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
+
+While jobs run, the console has a line for each stage and the time left (`console`) in place of some lines for each job.
 
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
@@ -92,6 +94,9 @@ def main() -> None:
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
+    from apexbench import console
+
+    console.install()
     # private parts of Snakemake 9: where another version has none of them it goes its own way
     if hasattr(JobScheduler, "_schedule_reevalutation"):
         JobScheduler._schedule_reevalutation = look_again_once

@@ -43,7 +43,9 @@ MAY = {
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
     "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"warm_start"},
+    "snakemake_cli": {"warm_start", "console"},
+    "console": {"time_left"},
+    "time_left": set(),
     "warm_start": set(),
     "warm_libraries": {"torchvision_shim"},
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
@@ -116,7 +118,7 @@ def test_the_exceptions_are_in_use():
 
 
 def test_snakemake_stays_outside():
-    command = {"apexbench.snakemake_cli", "apexbench.warm_libraries"}
+    command = {"apexbench.snakemake_cli", "apexbench.console", "apexbench.warm_libraries"}
     inside = [file for file in FILES if _module(file) not in command]
     importing = [_module(file) for file in inside if any(name.split(".")[0] == "snakemake" for name in _imports(file))]
     assert importing == [] and _uses("snakemake", inside) == []
