@@ -257,7 +257,8 @@ class Run:
         at_work = Counter(self.left.jobs[number].stage for number in sorted(self.running))
         stages = ", ".join(f"{stage} {self._ended[stage]}/{self.stages[stage]}" for stage in at_work)
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        far = f"{len(self.done)} of {_jobs(len(self.left.jobs))} in {in_words(now - self.began)}{failed}"
+        minutes, seconds = divmod(max(0, round(now - self.began)), 60)
+        far = f"{len(self.done)} of {_jobs(len(self.left.jobs))} in {minutes}:{seconds:02}{failed}"
         return f"{far}, {self.time_left(now)}{': ' if stages else ''}{stages}"
 
     def title(self) -> str:

@@ -124,7 +124,7 @@ def test_on_a_terminal_one_line_is_written_over(folder):
     assert done.wait(60) == 0
     lines = text.decode().replace("\r\n", "\n").split("\n")
     assert len(lines) <= 10
-    assert re.search(r"\r\d+ of 18 jobs in \d+ s, .*\x1b\[K", "\n".join(lines))
+    assert re.search(r"\r\d+ of 18 jobs in 0:\d\d, .*\x1b\[K", "\n".join(lines))
     assert all(line.rpartition("\r\x1b[K")[2] or not line for line in lines[:-1]), "what is written over ends empty"
     assert "18 jobs in" in lines[-3] + lines[-2]
 
