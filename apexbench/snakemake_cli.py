@@ -15,6 +15,8 @@ It reads the files of configuration before anything of ours sees them: here they
 
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
 
+While jobs run, the console has a line for each stage and the time left (`console`) in place of some lines for each job.
+
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
 
@@ -123,6 +125,9 @@ def main() -> None:
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
+    from apexbench import console
+
+    console.install()
     # private parts of Snakemake 9: where another version has none of them it goes its own way
     if hasattr(JobScheduler, "_schedule_reevalutation"):
         JobScheduler._schedule_reevalutation = look_again_once
