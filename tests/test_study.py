@@ -184,6 +184,46 @@ def test_a_run_of_another_configuration_is_refused(root):
         study.training_run("samm-3", "ststnet", "0" * 12)
 
 
+def _maps_there(root):
+    (root / "data/flow-maps").mkdir(parents=True)
+    (root / "data/flow-maps/a.csv").touch()
+
+
+def test_given_flow_maps_that_lie_unused_are_told_with_a_study_that_reads_them(root):
+    assert Study(_settings(), root).unused_maps() == []
+    _maps_there(root)
+    (line,) = Study(_settings(), root).unused_maps()
+    assert line.startswith("data/flow-maps: given flow maps, which no protocol of this study reads")
+    file = line.split("--configfile ")[1]
+    study = Study(_settings(**yaml.safe_load((root / file).read_text())), root)
+    assert study.unused_maps() == [] and study.real(study.datasets)
+    assert set(study.trained_on("ststnet")) == {"megc2019-flow"}
+
+
+def test_printed_tables_take_given_maps_where_only_these_are_real(root):
+    """megc2019-flow stands for megc2019: where it is alone, or where the frames are synthetic and the maps are not."""
+    both = _settings(protocols=["megc2019", "megc2019-flow"], table_protocols=[], tables=["ststnet-paper", "leaderboard"])
+    alone = both | {"protocols": ["megc2019-flow"], "leave_out": {}}
+
+    def taken(settings):
+        table = Study(settings, root).project.tables["ststnet-paper"]
+        return {column.beside for column in table.columns}, "magnitudes of motion are lost" in table.caption
+
+    slices = {"megc2019-flow-full", "megc2019-flow-smic", "megc2019-flow-casme2", "megc2019-flow-samm"}
+    assert taken(both) == ({""}, False), "all synthetic"
+    assert taken(alone) == (slices, True)
+    assert "ststnet" in Study(alone, root)._printed_there["megc2019-flow"]
+    _maps_there(root)
+    assert taken(both) == (slices, True)
+    assert Study(both, root).table_protocols("ststnet-paper") == ["megc2019-flow"]
+    for dataset in ("smic-hs", "casme2", "samm"):
+        (root / "data" / dataset / "x").mkdir(parents=True)
+    assert taken(both) == ({""}, False), "real frames are better than maps"
+    _edit(root, "protocols.yaml", lambda card: card["smic-3"].update(stands_for="megc2091"))
+    with pytest.raises(InputError, match="protocols.yaml: field 'smic-3.stands_for': unknown name 'megc2091'"):
+        Study(both, root)
+
+
 def test_reasons_for_which_a_run_is_not_trained(root):
     study = Study(_settings(protocols=["megc2019", "samm-3", "megc2019-flow"], tables=[]), root)
     assert study.why_not("samm-3", "ststnet") == ""
