@@ -202,7 +202,9 @@ def test_given_flow_maps_that_lie_unused_are_told_with_a_study_that_reads_them(r
 
 def test_printed_tables_take_given_maps_where_only_these_are_real(root):
     """megc2019-flow stands for megc2019: where it is alone, or where the frames are synthetic and the maps are not."""
-    both = _settings(protocols=["megc2019", "megc2019-flow"], table_protocols=[], tables=["ststnet-paper", "leaderboard"])
+    both = _settings(
+        protocols=["megc2019", "megc2019-flow"], table_protocols=[], tables=["ststnet-paper", "leaderboard"]
+    )
     alone = both | {"protocols": ["megc2019-flow"], "leave_out": {}}
 
     def taken(settings):
@@ -220,7 +222,7 @@ def test_printed_tables_take_given_maps_where_only_these_are_real(root):
         (root / "data" / dataset / "x").mkdir(parents=True)
     assert taken(both) == ({""}, False), "real frames are better than maps"
     _edit(root, "protocols.yaml", lambda card: card["smic-3"].update(stands_for="megc2091"))
-    with pytest.raises(InputError, match="protocols.yaml: field 'smic-3.stands_for': unknown name 'megc2091'"):
+    with pytest.raises(InputError, match=r"protocols\.yaml: field 'smic-3\.stands_for': unknown name 'megc2091'"):
         Study(both, root)
 
 
