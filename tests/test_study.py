@@ -179,7 +179,7 @@ def test_a_run_of_another_configuration_is_refused(root):
     key = study.key("samm-3", "ststnet")
     run = study.training_run("samm-3", "ststnet", key)
     assert run["job"]["protocol"] == "samm-3" and run["roles"] == ["flow"] and run["weights"] == []
-    assert run["folds"] == study.training_folds("samm-3", study.fold_ranges("samm-3")[0])
+    assert run["folds"] == study.training_folds("samm-3", study.fold_ranges("samm-3", "ststnet")[0])
     with pytest.raises(InputError, match="not what the configuration now asks of 'ststnet'"):
         study.training_run("samm-3", "ststnet", "0" * 12)
 
@@ -272,10 +272,31 @@ def test_every_fold_is_in_one_job(root):
     for step in ("all", 1, 3):
         study = Study(_settings(folds_per_job=step), root)
         for protocol in study.settings.protocols:
-            ranges = study.fold_ranges(protocol)
+            ranges = study.fold_ranges(protocol, "majority")
             folds = [fold for name in ranges for fold in study.training_folds(protocol, name)]
             assert folds == study.folds[protocol] and len(set(folds)) == len(folds)
             assert len(study.predictions(protocol, "majority")) == len(ranges)
+
+
+def test_auto_cuts_the_folds_of_networks_alike_in_every_study_and_on_every_machine(root):
+    few = Study(_settings(scale="full", protocols=["megc2019"], table_protocols=[], folds_per_job="auto"), root)
+    many = Study(
+        _settings(scale="full", table_protocols=[], folds_per_job="auto", methods=["ststnet"], leave_out={}), root
+    )
+    ranges = few.fold_ranges("megc2019", "ststnet")
+    assert len(ranges) == 8 and ranges[0] == "0-8" and ranges[-1] == "63-67"
+    assert [fold for name in ranges for fold in few.training_folds("megc2019", name)] == few.folds["megc2019"]
+    assert few.fold_ranges("megc2019", "flow-svm") == ["0-67"]
+    assert few.predictions("megc2019", "ststnet") == many.predictions("megc2019", "ststnet")
+
+
+def test_methods_without_randomness_are_trained_with_one_seed(root):
+    study = Study(_settings(seeds=[3, 4]), root)
+    seeds = {
+        run: len(study.predictions("samm-3", run)) for run in ("majority", "flow-svm", "shuffled-labels", "ststnet")
+    }
+    assert seeds == {"majority": 1, "flow-svm": 1, "shuffled-labels": 2, "ststnet": 2}
+    assert "seed3/" in study.predictions("samm-3", "majority")[0]
 
 
 # pre-training

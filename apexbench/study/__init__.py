@@ -120,6 +120,12 @@ class Study(Runs):
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
+            "study": {
+                "name": self.name,
+                "budget": self.settings.budget,
+                "seeds": list(self.settings.seeds),
+                "real": [dataset for dataset in self.datasets if self.licensed[dataset]],
+            },
         }
 
     def table_sources(self, table: str) -> dict[str, Any]:
@@ -245,7 +251,7 @@ class Study(Runs):
 
     def inside_weights(self, protocol: str, run: str) -> list[str]:
         """Return the files of weights for the first fold."""
-        return self.training_weights(protocol, run, self.fold_ranges(protocol)[0])
+        return self.training_weights(protocol, run, self.fold_ranges(protocol, run)[0])
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
