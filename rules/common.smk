@@ -18,7 +18,7 @@ try:
     STUDY = Study(config, ROOT)
     if workflow.is_main_process:
         STUDY.check_weight_files()
-        print(*STUDY.sources(), sep="\n", file=sys.stderr)
+        print(*STUDY.sources(), *STUDY.unused_maps(), sep="\n", file=sys.stderr)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -192,7 +192,7 @@ def test_unknown_names_in_lists(root, field, name, near):
         ({"protocols": []}, "field 'protocols': Tuple should have at least 1 item"),
         ({"protocols": "samm-3"}, "field 'protocols': Input should be a valid tuple; found 'samm-3'"),
         ({"budget": "fast"}, "field 'budget': Input should be 'paper' or 'quick'; found 'fast'"),
-        ({"folds_per_job": 0}, "field 'folds_per_job': a whole number from 1 up, or 'all'; found 0"),
+        ({"folds_per_job": 0}, "field 'folds_per_job': a whole number from 1 up, 'all' or 'auto'; found 0"),
         ({"folds_per_job": "some"}, "field 'folds_per_job': Input should be a valid integer"),
         ({"source": "licenced"}, "field 'source': Input should be 'auto', 'licensed' or 'synthetic', or: "),
         ({"source": {"samm": "mine"}}, "field 'source.samm': Input should be 'auto', 'licensed' or 'synthetic'"),

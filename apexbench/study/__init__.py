@@ -122,6 +122,12 @@ class Study(Runs):
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
+            "study": {
+                "name": self.name,
+                "budget": self.settings.budget,
+                "seeds": list(self.settings.seeds),
+                "real": [dataset for dataset in self.datasets if self.licensed[dataset]],
+            },
         }
 
     def table_sources(self, table: str) -> dict[str, Any]:
@@ -290,7 +296,7 @@ class Study(Runs):
 
     def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
         """Return what a run's training on the first folds reads, and as `pictures` the shards shown beside it."""
-        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol)[0])
+        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol, run)[0])
         role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
         if role is None:
             return inputs

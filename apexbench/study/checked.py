@@ -24,6 +24,7 @@ SHARED = {
 }  # fmt: skip
 
 _CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
+MAPS_STUDY = "config/studies/maps.yaml"
 
 
 class Checked:
@@ -59,6 +60,16 @@ class Checked:
     def sources(self) -> list[str]:
         """Return a line for each data set that the study reads: licensed or synthetic clips, and why."""
         return [self.project.why_source(dataset) for dataset in self.licensed]
+
+    def unused_maps(self) -> list[str]:
+        """Return a line for each folder of given flow maps that is there, but that no protocol of the study reads."""
+        there = {self.project.folder_of(dataset) for dataset in self.given_maps if self.project.has_copy(dataset)}
+        read = {self.project.folder_of(dataset) for dataset in self.datasets}
+        return [
+            f"{folder}: given flow maps, which no protocol of this study reads; to run on them: "
+            f"snakemake --cores 8 --configfile {MAPS_STUDY}"
+            for folder in sorted(there - read)
+        ]
 
     def real(self, datasets: Iterable[str]) -> bool:
         """Tell whether all clips of some data sets are licensed copies."""

@@ -15,6 +15,8 @@ from apexbench.study.pretraining import Pretraining
 from apexbench.tables.places import places_of
 from apexbench.weights import state_of, tag_path
 
+AUTO_JOBS = 8  # into which folds_per_job: auto cuts the folds of a network
+
 
 class Runs(Pretraining):
     """What rules ask of trainings."""
@@ -207,10 +209,16 @@ class Runs(Pretraining):
         return read
 
     @cache
-    def fold_ranges(self, protocol: str) -> list[str]:
-        """Return the names of a protocol's training jobs, 'first-last', by the number of folds that a job takes."""
-        count = len(self.folds[protocol])
-        step = count if self.settings.folds_per_job == "all" else self.settings.folds_per_job
+    def fold_ranges(self, protocol: str, run: str) -> list[str]:
+        """Return the names of a run's training jobs, 'first-last', by the number of folds that a job takes.
+
+        `auto` looks at neither the machine nor the rest of the study: what was trained once is found again.
+        """
+        count, step = len(self.folds[protocol]), self.settings.folds_per_job
+        if step == "auto":
+            network = run in self.methods and self.methods[run].uses_gpu
+            step = -(-count // AUTO_JOBS) if network else count
+        step = count if step == "all" else step
         return [f"{first}-{min(first + step, count) - 1}" for first in range(0, count, step)]
 
     @cache
@@ -263,7 +271,7 @@ class Runs(Pretraining):
             "job": self.job(protocol, run),
             "folds": list(self.folds[protocol]),
             "roles": list(self.card(protocol, run).inputs),
-            "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])),
+            "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol, run)[0])),
             "people_of": self.people_of(protocol),
         }
 
@@ -275,11 +283,16 @@ class Runs(Pretraining):
             )
 
     def _per_job(self, pattern: str, protocol: str, run: str) -> list[str]:
-        """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
+        """One path for each training job of a run, every seed and fold range; none if it cannot be trained.
+
+        A method without randomness, or a log of predictions, is the same for all seeds: only the first is taken.
+        """
         if self.why_not(protocol, run):
             return []
         place = f"{protocol}/{run}/{self.key(protocol, run)}"
-        jobs = [(seed, folds) for seed in self.settings.seeds for folds in self.fold_ranges(protocol)]
+        random = run in self.methods and not self.methods[run].deterministic
+        seeds = self.settings.seeds if random else self.settings.seeds[:1]
+        jobs = [(seed, folds) for seed in seeds for folds in self.fold_ranges(protocol, run)]
         return [pattern.format(run=place, seed=seed, folds=folds) for seed, folds in jobs]
 
     @cache
