@@ -28,9 +28,11 @@ include: "rules/tables.smk"
 
 
 rule all:
+    """Make everything of the study: tables, figures, README."""
     default_target: True
     input:
         f"results/{STUDY.name}/readme.stamp",
+        f"results/{STUDY.name}/study.yaml",
         STUDY.figures(),
     localrule: True
 

@@ -2,6 +2,7 @@
 
 
 rule train:
+    """Train a run on some folds and predict their test clips after every epoch."""
     input:
         unpack(ask("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
@@ -42,6 +43,7 @@ use rule train as train_inner with:
 
 # A run that was trained elsewhere and is given as a log of predictions.
 rule import_log:
+    """Read predictions that were made elsewhere."""
     input:
         predictions=own("log_file"),
         protocol="results/protocols/{protocol}.csv",
@@ -65,6 +67,7 @@ ruleorder: import_log > train
 
 
 rule inside_picture:
+    """Draw a trained model at work."""
     input:
         unpack(ask("inside_inputs")),
         protocol="results/protocols/{protocol}.csv",

@@ -6,16 +6,20 @@ below: the checked configuration, inputs, runs, results.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from apexbench.config.tables import Table
 from apexbench.methods import Deep
+from apexbench.alone import tables_of
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
-from apexbench.tables.places import needed, place
+from apexbench.tables.places import needed, place, places_of
 
 __all__ = ["SHARED", "Study"]
 
+FORMATS = ("md", "csv", "tex", "html")  # of a table
 _PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
 
 
@@ -77,6 +81,51 @@ class Study(Runs):
         return [name for name in self.protocols if self.project.protocols[name].multilabel]
 
     # tables
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """The study's tables that can be filled: with none of its runs in it, a table says nothing of the study."""
+        return {name: card for name, card in self.project.tables.items() if name not in self.unfilled}
+
+    @cached_property
+    def unfilled(self) -> dict[str, list[str]]:
+        """{table that is not made: the runs that it needs, of which the study trains none}."""
+        runs = {name: self._wanted_runs(card) for name, card in self.project.tables.items()}
+        return {name: wanted for name, wanted in runs.items() if wanted and not self._trains(name, wanted)}
+
+    def _wanted_runs(self, card: Table) -> list[str]:
+        """The runs that a table names; none if it takes whatever there is, or is printed only."""
+        if card.kind == "published":
+            return list(dict.fromkeys(run for run, _ in places_of(card, self.project.protocols)))
+        return list(card.rows)
+
+    def _trains(self, name: str, wanted: Sequence[str]) -> bool:
+        card = self.project.tables[name]
+        if card.kind == "published":
+            places = set(places_of(card, self.project.protocols))
+        else:
+            places = {(run, protocol) for run in wanted for protocol in self.table_protocols(name)}
+        return any(
+            run in self.runs and protocol in self.protocols and not self.why_not(protocol, run)
+            for run, protocol in places
+        )
+
+    def left_out(self) -> list[str]:
+        """Return a line for each table that the study names, but cannot fill."""
+        return [
+            f"left out: {name} (needs {' or '.join(wanted[:3])}{' or another' if len(wanted) > 3 else ''}, "
+            f"not trained in this study)"
+            for name, wanted in self.unfilled.items()
+        ]
+
+    def table_files(self, target: str) -> list[str]:
+        """Return the files of `tables/<table>` or `papers/<paper>`."""
+        names = [name for name in tables_of(target, self.project.names("tables")) if name in self.project.tables]
+        return [f"results/{self.name}/tables/{name}.{kind}" for name in names for kind in FORMATS]
+
+    def saved(self) -> dict[str, Any]:
+        """Return the settings as they are saved beside the results."""
+        return self.settings.model_dump(mode="json", exclude={"only"})
 
     def table_card(self, table: str) -> dict:
         return dumped(self.project.tables[table])
@@ -162,7 +211,7 @@ class Study(Runs):
         return [[p, run, self._per_job(pattern, p, run)] for p in self.table_protocols(table) for run in self.runs]
 
     def readme_tables(self) -> list[str]:
-        return [f"results/{self.name}/tables/{name}.md" for name, card in self.project.tables.items() if card.readme]
+        return [f"results/{self.name}/tables/{name}.md" for name, card in self.tables.items() if card.readme]
 
     # what is there of an unfinished study
 
@@ -200,14 +249,14 @@ class Study(Runs):
     def figures(self) -> list[str]:
         """Return every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
         results = f"results/{self.name}"
-        paths = [f"{results}/tables/{name}.html" for name in self.project.tables]
+        paths = [f"{results}/tables/{name}.html" for name in self.tables]
         for protocol in self.settings.protocols:
             if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
                 paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
         if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
             paths.append(f"{results}/figures/critical-difference.svg")
-        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.project.tables.items() if card.curve]
-        paths += [f"{results}/figures/losses-{name}.svg" for name in self.project.tables if self.losses_by_run(name)]
+        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.tables.items() if card.curve]
+        paths += [f"{results}/figures/losses-{name}.svg" for name in self.tables if self.losses_by_run(name)]
         for dataset in self.datasets:
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])

@@ -22,8 +22,8 @@ _CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_
 class Runs(Inputs):
     """What rules ask of trainings and pre-trainings."""
 
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
-        super().__init__(settings, root)
+    def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
+        super().__init__(settings, root, origin)
         self._check_cards()
         self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
         self.pretrainings = Pretrainings(self.recipes.pretraining, self.settings.budget)
@@ -262,9 +262,9 @@ class Runs(Inputs):
     def why_not(self, protocol: str, run: str) -> str:
         """Return the reason for which a run is not trained under a protocol; empty if it is."""
         if self.project.left_out(protocol, run):
-            return "left out by config/config.yaml (leave_out)"
+            return "left out of this study (leave_out)"
         if protocol in self.settings.table_protocols and run not in self._printed_there.get(protocol, ()):
-            return "no printed table of this study has it there (table_protocols in config/config.yaml)"
+            return "no printed table of this study has it there (table_protocols)"
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"
