@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from apexbench.alone import papers
 from apexbench.config.published import NULL_ROW, read_published
 from apexbench.config.studies import CONFIG, FOLDER, default_name, merged, saved_file, saved_names, study_names
 from apexbench.config.tables import Table
 from apexbench.methods import Classic, Deep, find
 from apexbench.project import Project, load_project
-from apexbench.alone import papers
 from apexbench.tables.places import places_of
 from apexbench.weights import RANDOM
 

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from apexbench.commands.run import snakemake
+from apexbench.commands.run import program
 from apexbench.config.studies import default_name, study_file
 
 HELP = "make the report of a study that was run, results/STUDY/report.html"
@@ -20,7 +20,7 @@ def run(wanted: argparse.Namespace) -> int:
     name = wanted.study or default_name()
     command = report_command(name, study_file(name, saved_first=True), default=name == default_name())
     print(" ".join(command), file=sys.stderr, flush=True)
-    os.execv(snakemake(), command)
+    os.execv(program(), command)
 
 
 def report_command(name: str, file: Path | None, default: bool) -> list[str]:

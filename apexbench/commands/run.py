@@ -22,7 +22,7 @@ _FILES = ("--configfile", "--configfiles")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "apexbench run [STUDY] [TARGET ...] [SNAKEMAKE OPTION ...]"
     parser.epilog = (
-        f"STUDY is a file {FOLDER}/STUDY.yaml with those keys of {CONFIG} that differ; left out, it is that file's own. "
+        f"STUDY is a file {FOLDER}/STUDY.yaml with those keys of {CONFIG} that differ; left out: of that file itself. "
         "All cores and GPUs of this machine are used, unless --cores, --resources gpu= or --profile say otherwise. "
         "Examples: apexbench run hde -n; apexbench run paper tables/memix-samm3 --cores 4"
     )
@@ -38,7 +38,7 @@ def run(wanted: argparse.Namespace) -> int:
     name, words = _split(wanted.words)
     command = snakemake_command(study_file(name), words, _gpus())
     print(" ".join(command), file=sys.stderr, flush=True)
-    os.execv(snakemake(), command)  # Ctrl-C and the status are then Snakemake's own
+    os.execv(program(), command)  # Ctrl-C and the status are then Snakemake's own
 
 
 def _split(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -48,7 +48,7 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
     return default_name(), list(words)
 
 
-def snakemake() -> str:
+def program() -> str:
     """Return the `snakemake` of this environment."""
     beside = Path(sys.executable).with_name("snakemake")
     found = str(beside) if beside.is_file() else shutil.which("snakemake")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from apexbench.config.model import read_yaml
+from apexbench.config.model import check_name, read_yaml
 from apexbench.errors import InputError, nearest
 
 CONFIG = "config/config.yaml"
@@ -41,12 +41,15 @@ def study_file(name: str, saved_first: bool = False) -> Path | None:
 
     With `saved_first` the study as it was run goes before its file. Raises InputError for a study that has neither.
     """
-    own, saved = FOLDER / f"{name}.yaml", saved_file(name)
-    for file in (saved, own) if saved_first else (own, saved):
-        if file.is_file() and (saved_first or file == own or name != default_name()):
-            return file
-    if name == default_name():
+    check_name(name, f"study {name!r}")
+    own, saved, default = FOLDER / f"{name}.yaml", saved_file(name), name == default_name()
+    if saved_first and saved.is_file():
+        return saved
+    if default and not own.is_file():
         return None
+    for file in (own, saved):
+        if file.is_file():
+            return file
     known = {*study_names(), *saved_names(), default_name()}
     raise InputError(
         f"{own}: no such file, and no {saved} of an earlier run; {nearest(name, known)}. A new study is a file there, "

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from apexbench.alone import tables_of
 from apexbench.config.tables import Table
 from apexbench.methods import Deep
-from apexbench.alone import tables_of
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
 from apexbench.tables.places import needed, place, places_of
@@ -88,35 +88,30 @@ class Study(Runs):
         return {name: card for name, card in self.project.tables.items() if name not in self.unfilled}
 
     @cached_property
-    def unfilled(self) -> dict[str, list[str]]:
-        """{table that is not made: the runs that it needs, of which the study trains none}."""
-        runs = {name: self._wanted_runs(card) for name, card in self.project.tables.items()}
-        return {name: wanted for name, wanted in runs.items() if wanted and not self._trains(name, wanted)}
+    def unfilled(self) -> dict[str, list[tuple[str, str]]]:
+        """{table that is not made: (run, protocol) of all that it could show, of which the study trains nothing}."""
+        wanted = {name: self._could_show(card) for name, card in self.project.tables.items()}
+        return {name: pairs for name, pairs in wanted.items() if pairs and not any(map(self._trains, pairs))}
 
-    def _wanted_runs(self, card: Table) -> list[str]:
-        """The runs that a table names; none if it takes whatever there is, or is printed only."""
+    def _could_show(self, card: Table) -> list[tuple[str, str]]:
+        """(run, protocol) that a table names; none if it takes whatever there is, or is printed only."""
         if card.kind == "published":
-            return list(dict.fromkeys(run for run, _ in places_of(card, self.project.protocols)))
-        return list(card.rows)
+            return list(dict.fromkeys(places_of(card, self.project.protocols)))
+        protocols = [card.protocol] if card.protocol else self.settings.protocols
+        return [(run, protocol) for run in card.rows for protocol in protocols]
 
-    def _trains(self, name: str, wanted: Sequence[str]) -> bool:
-        card = self.project.tables[name]
-        if card.kind == "published":
-            places = set(places_of(card, self.project.protocols))
-        else:
-            places = {(run, protocol) for run in wanted for protocol in self.table_protocols(name)}
-        return any(
-            run in self.runs and protocol in self.protocols and not self.why_not(protocol, run)
-            for run, protocol in places
-        )
+    def _trains(self, pair: tuple[str, str]) -> bool:
+        run, protocol = pair
+        return run in self.runs and protocol in self.protocols and not self.why_not(protocol, run)
 
     def left_out(self) -> list[str]:
         """Return a line for each table that the study names, but cannot fill."""
-        return [
-            f"left out: {name} (needs {' or '.join(wanted[:3])}{' or another' if len(wanted) > 3 else ''}, "
-            f"not trained in this study)"
-            for name, wanted in self.unfilled.items()
-        ]
+        lines = []
+        for name, pairs in self.unfilled.items():
+            runs, protocols = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
+            which = f"{runs[0]}{' or others' if len(runs) > 1 else ''} under {' or '.join(protocols)}"
+            lines.append(f"left out: table {name} (needs {which}, which this study does not train)")
+        return lines
 
     def table_files(self, target: str) -> list[str]:
         """Return the files of `tables/<table>` or `papers/<paper>`."""
