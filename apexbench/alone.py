@@ -59,13 +59,17 @@ def tables_of(target: str, names: Sequence[str]) -> list[str]:
 
 
 def alone(
-    settings: Mapping[str, Any], only: Sequence[str], root: str | os.PathLike, origin: Mapping[str, str] | None = None
+    settings: Mapping[str, Any],
+    only: Sequence[str] | str,
+    root: str | os.PathLike,
+    origin: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the settings of a study of what some tables show, its name that of the study and of the tables.
 
     Budget, seeds, source and all else are those of `settings`. A table of the study's own runs (the leaderboard, the
     data) has all of them.
     """
+    only = [only] if isinstance(only, str) else only
     project = load_project(settings, root, origin)
     names = [table for target in only for table in tables_of(target, project.names("tables"))]
     tables = {name: project.table(name) for name in dict.fromkeys(names)}

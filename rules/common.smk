@@ -6,10 +6,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from apexbench.alone import alone, asked_alone
+from apexbench.alone import TARGETS, alone, asked_alone
 from apexbench.config.studies import merged
 from apexbench.errors import InputError
 from apexbench.instructions import environment
+from apexbench.snakemake_cli import targets
 from apexbench.study import Study
 
 ROOT = Path(workflow.basedir)
@@ -27,10 +28,10 @@ def settings_of(given):
 try:
     SET, ORIGIN = settings_of(workflow.config_settings)
     # `snakemake tables/<table>`: the study is then that table's. Jobs elsewhere are told by --config.
-    ALONE = asked_alone(workflow.dag_settings.targets if workflow.dag_settings else ())
-    if ALONE:
-        SET["only"] = ALONE
-        workflow.config_settings.config_args = [*workflow.config_settings.config_args, f"only={ALONE}"]
+    if workflow.is_main_process and any(word.startswith(TARGETS) for word in sys.argv[1:]):
+        if ALONE := asked_alone(targets(sys.argv[1:])):
+            SET["only"] = ALONE
+            workflow.config_settings.config_args = [*(workflow.config_settings.config_args or ()), f"only={ALONE}"]
     STUDY = Study(alone(SET, SET["only"], ROOT, ORIGIN) if SET.get("only") else SET, ROOT, ORIGIN)
     if workflow.is_main_process:
         STUDY.check_weight_files()

@@ -242,7 +242,7 @@ def test_what_is_listed(root, capsys):
     protocol = listed(capsys, "protocols")["megc2019"]
     assert protocol["clips"] == 442 and protocol["datasets"] == ["smic-hs", "casme2", "samm"]
     tables = listed(capsys, "tables")
-    assert (tables["memix-samm3"]["rows"], tables["memix-samm3"]["paper"]) == (8, "memix")
+    assert (tables["memix-samm3"]["rows"], tables["memix-samm3"]["paper"]) == (9, "memix")
     assert tables["memix-samm3"]["run_here"] == 4 and not tables["aman-arms"]["in_study"]
     datasets = listed(capsys, "datasets")
     assert datasets["samm"]["clips_are"] == "licensed" and datasets["smic-hs"]["clips_are"] == "synthetic"
