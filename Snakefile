@@ -38,4 +38,6 @@ rule all:
 
 
 onsuccess:
-    print(f"Tables: results/{STUDY.name}/tables/ (README.md shows the main ones). Report: make report")
+    print(f"Tables: results/{STUDY.name}/tables/")
+    if not SETTINGS.only:
+        print(f"Report: apexbench report {STUDY.name}")

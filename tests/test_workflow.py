@@ -336,6 +336,8 @@ def test_a_table_by_itself(study):
         path.suffix for path in (study / "results/small-own-two/tables").iterdir() if "seal" not in path.name
     )
     assert kinds == [".csv", ".html", ".md", ".tex"] and (study / "README.md").read_bytes() == readme
+    told = ["--config", "only=['tables/own-two']"]  # what a job on another machine is told
+    assert planned(study, "results/small-own-two/tables/own-two.md", *told) == {}
     text = call(study, "snakemake", "--cores", "2", "tables/own-two", "all", code=1)
     assert "tables/own-two: makes a study of its own, so all cannot be made with it" in text
 
