@@ -32,7 +32,7 @@ rule all:
     default_target: True
     input:
         f"results/{STUDY.name}/readme.stamp",
-        f"results/{STUDY.name}/study.yaml",
+        local(f"results/{STUDY.name}/study.yaml"),
         STUDY.figures(),
     localrule: True
 
