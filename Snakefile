@@ -35,5 +35,10 @@ rule all:
     localrule: True
 
 
+onstart:
+    for path in [*clear_unfinished("results"), *clear_unfinished(ROOT, deep=False)]:
+        print(f"Cleared what a killed job had left half-written: {path}", file=sys.stderr)
+
+
 onsuccess:
     print(f"Tables: results/{STUDY.name}/tables/ (README.md shows the main ones). Report: make report")

@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for four things.
+"""The `snakemake` command of this environment: Snakemake's own, but for six things.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -9,6 +9,10 @@ looks two hundred times a second, a fifth of all that a study of short jobs take
 Python's collector of cycles goes through all jobs of a study again and again: here less often.
 
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
+
+Two runs that would make the same files never run together, and a killed run leaves no lock behind (`run_lock`).
+
+A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
 
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
@@ -21,6 +25,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
+from apexbench.run_lock import hold_runs
+from apexbench.tries import Tries
 from apexbench.warm_start import WarmStart
 
 # Snakemake's options that take one or more name=value pairs
@@ -89,12 +95,20 @@ def main() -> None:
     """Run Snakemake with the reordered arguments."""
     gc.set_threshold(200_000, 50, 100)
     from snakemake.cli import main as snakemake
+    from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
     # private parts of Snakemake 9: where another version has none of them it goes its own way
+    if hasattr(FilePersistence, "_delete_locks") and hasattr(FilePersistence, "_read_locks"):
+        hold_runs(FilePersistence)
     if hasattr(JobScheduler, "_schedule_reevalutation"):
         JobScheduler._schedule_reevalutation = look_again_once
-    if hasattr(PythonScript, "execute_script") and os.environ.get("APEXBENCH_START") != "cold":
-        PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+    if hasattr(PythonScript, "execute_script"):
+        if os.environ.get("APEXBENCH_START") != "cold":
+            PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+        if hasattr(JobScheduler, "_handle_error"):
+            tries = Tries()
+            PythonScript.execute_script = tries.noting(PythonScript.execute_script)
+            JobScheduler._handle_error = tries.handling(JobScheduler._handle_error)
     snakemake(reorder(sys.argv[1:]))

@@ -2,22 +2,27 @@
 
 Arrays lie in safetensors files: a header names every tensor and carries the record `meta` as JSON, so that a file
 tells what it is without its path. Every write goes to a neighbour and is renamed when it is complete and on disk:
-a killed job or a full disk leaves the old file, or none, never half of one.
+a killed job or a full disk leaves the old file, or none, never half of one. The neighbours of killed jobs go when the
+next run starts (`clear_unfinished`).
 
 Checksums (CRC-32) of the record and of each array, of a pack of each row, are in the header and checked of what is
 read; that of a CSV or of predictions lies beside it (`sealed`). They find what a disk or a copy does to a file, not
 what a forger does.
 """
 
+import fcntl
 import hashlib
 import json
 import mmap
 import os
+import shutil
+import signal
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +36,15 @@ class StoreError(InputError):
     """A file between stages is missing, damaged or of another kind than expected."""
 
 
+POINTS = ("before-write", "before-fsync", "before-rename", "after-rename")  # of a write, where a test may kill it
+_PART = ".part-"  # begins the name of what is not finished
+
+
 @contextmanager
-def atomic(path: str | os.PathLike) -> Iterator[Path]:
+def atomic(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
     """Yield a temporary neighbour of `path`; rename it over `path` when the block ends without an error.
+
+    `size`: how many bytes it will have, where that is known: a full disk's message says so.
 
     >>> import pathlib, tempfile
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
@@ -43,23 +54,128 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    part = Path(name)
-    try:
+    with _writing(path, size), _neighbour(path, tempfile.mkstemp) as part:
+        _at("before-write", path)
         yield part
+        _at("before-fsync", path)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
+        _at("before-rename", path)
         part.replace(path)
+    _at("after-rename", path)
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary neighbour of `path`, a folder that takes its name when the block ends without an error.
+
+    Raises FileExistsError if there is anything at `path` but an empty folder.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path} exists and is not empty: nothing is written over it")
+    with _writing(path), _neighbour(path, tempfile.mkdtemp) as part:
+        _at("before-write", path)
+        yield part
+        _at("before-fsync", path)
+        part.chmod(0o777 & ~_umask())
+        _at("before-rename", path)
+        part.rename(path)
+    _at("after-rename", path)
+
+
+@contextmanager
+def _writing(path: Path, size: int | None = None) -> Iterator[None]:
+    """Raise a StoreError that says what was being written, and where, if the disk or the folder does not let us."""
+    try:
+        yield
     except (OSError, SafetensorError) as error:
+        wanted = f"{size} bytes were to be written" if size is not None else f"while writing {path.name}"
         raise StoreError(
-            f"{path}: could not be written ({error}); nothing was left half-written. Free space or mend the folder's "
-            f"rights, then rerun"
+            f"{path}: could not be written ({error}); {wanted}, {_free(path)}; nothing was left half-written. Free "
+            f"space or mend the folder's rights, then rerun: the same command goes on from here"
         ) from error
+
+
+def _free(path: Path) -> str:
+    """Say how much room there is where a file was to be written."""
+    folder = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+    try:
+        return f"{shutil.disk_usage(folder).free} bytes are free in {folder}"
+    except OSError:
+        return f"it is not known how many are free in {folder}"
+
+
+@contextmanager
+def _neighbour(path: Path, make: Callable) -> Iterator[Path]:
+    """Yield a new file or folder beside `path`, held by a lock until the end, when it goes if it is still there.
+
+    The kernel drops the lock with the process, however that ends: so `clear_unfinished` knows what nobody writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        made = make(dir=path.parent, prefix=_PART, suffix=f"-{path.name}")
+        handle, name = (os.open(made, os.O_RDONLY | os.O_CLOEXEC), made) if isinstance(made, str) else made
+        _hold(handle)
+        part = Path(name)
+        if part.exists():
+            break
+        os.close(handle)  # cleared by another run in the moment before it was held
+    try:
+        yield part
     finally:
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _hold(handle: int) -> bool:
+    """Lock what is open, and tell whether it was free; where nothing can be locked it counts as held."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def clear_unfinished(folder: str | os.PathLike, deep: bool = True) -> list[str]:
+    """Delete what killed jobs left half-written in a folder, and return its paths; what is being written stays.
+
+    The folders of clips are passed over: whole or not, they are of one piece.
+    """
+    cleared = []
+    for place, folders, files in os.walk(folder):
+        for name in [name for name in (*folders, *files) if name.startswith(_PART)]:
+            path = Path(place, name)
+            try:
+                handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue  # gone already, or another's
+            if _hold(handle):
+                shutil.rmtree(path, ignore_errors=True) if name in folders else path.unlink(missing_ok=True)
+                cleared.append(str(path))
+            os.close(handle)
+        folders[:] = [name for name in folders if deep and name != "clips" and not name.startswith(_PART)]
+    return cleared
+
+
+def _at(point: str, path: Path) -> None:
+    """End at a point of a write, as by a power cut, where a test asks for it: this process and all of its group.
+
+    APEXBENCH_KILL has a folder and then `<point>:<pattern of paths>`s; each kills once, and leaves its mark there.
+    """
+    folder, *wishes = os.environ.get("APEXBENCH_KILL", "").split() or [""]
+    for number, wish in enumerate(wishes):
+        wanted, _, pattern = wish.partition(":")
+        if wanted == point and fnmatch(str(path), pattern):
+            try:
+                Path(folder, str(number)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.killpg(0, signal.SIGKILL)
 
 
 def file_hash(path: str | os.PathLike) -> str:
@@ -119,7 +235,7 @@ def write_tensors(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], me
     if "kind" not in meta:
         raise ValueError("meta needs a 'kind' that says what the file is")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    with atomic(path) as part:
+    with atomic(path, sum(x.nbytes for x in arrays.values())) as part:
         save_file(arrays, part, metadata=_metadata(meta, {name: _checksum(x) for name, x in arrays.items()}))
 
 
@@ -282,11 +398,12 @@ def pack_rows(
     header["__metadata__"] = _metadata(record, known)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with atomic(path) as part:
+    with atomic(path, 8 + len(text) + end + len(tail)) as part:
         with part.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             start = file.tell()
-            file.truncate(start + end)
+            file.flush()
+            _reserve(file.fileno(), start + end)
             file.seek(start + end)
             file.write(tail)
         rows = np.memmap(part, dtype, "r+", start, shape) if size else np.empty(shape, dtype)
@@ -298,6 +415,14 @@ def pack_rows(
         with part.open("rb+") as file:
             file.seek(start + size)
             file.write(checksums.tobytes())
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Give an open file its size on the disk: where it is full that is an error here, not a killed process later."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+    else:
+        os.truncate(handle, size)
 
 
 def _unlike_a_pack(header: Mapping, meta: Mapping) -> str:

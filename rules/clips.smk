@@ -15,6 +15,7 @@ rule render:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("render"),
     params:
         code=STUDY.code("render"),
         release=ask("release"),
@@ -38,6 +39,8 @@ rule index:
     priority: 10
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("index"),
     params:
         code=ask("loader_code"),
         subjects=ask("subjects"),
@@ -61,6 +64,8 @@ rule protocol:
     priority: 10
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("protocol"),
     params:
         code=STUDY.code("protocol"),
         card=ask("protocol_card"),

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.errors import InputError
 from apexbench.instructions import environment
+from apexbench.store import clear_unfinished
 from apexbench.study import Study
 
 ROOT = Path(workflow.basedir)

@@ -15,6 +15,8 @@ rule scores:
         "results/benchmarks/scores/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("scores"),
     params:
         code=STUDY.code("scores"),
         runs=here("predictions_by_run"),
@@ -58,6 +60,8 @@ rule score_figures:
         "results/benchmarks/score_figures/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("score_figures"),
     params:
         code=STUDY.code("score_figures"),
         runs=here("shown_by_run"),
@@ -83,6 +87,8 @@ rule rank_figure:
         "results/benchmarks/rank_figure/{study}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("rank_figure"),
     params:
         code=STUDY.code("rank_figure"),
         scores=here("ranked_scores"),

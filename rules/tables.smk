@@ -21,6 +21,8 @@ rule table:
     localrule: True  # a second's work: no queue
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("table"),
     params:
         code=STUDY.code("table"),
         card=ask("table_card"),
@@ -46,6 +48,8 @@ rule curve_figure:
         "results/benchmarks/curve_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("curve_figure"),
     params:
         code=STUDY.code("curve_figure"),
         card=ask("table_card"),
@@ -70,6 +74,8 @@ rule loss_figure:
         "results/benchmarks/loss_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("loss_figure"),
     params:
         code=STUDY.code("loss_figure"),
         runs=here("losses_by_run"),
@@ -93,6 +99,8 @@ rule readme:
     localrule: True  # it rewrites the README of whoever submits
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("readme"),
     params:
         code=STUDY.code("readme"),
     script:

@@ -43,7 +43,9 @@ MAY = {
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
     "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"warm_start"},
+    "snakemake_cli": {"run_lock", "tries", "warm_start"},
+    "run_lock": set(),
+    "tries": set(),
     "warm_start": set(),
     "warm_libraries": {"torchvision_shim"},
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
