@@ -10,27 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apexbench.errors import InputError
+from apexbench.errors import InputError, of_disk, unwritable
 
 
 @contextmanager
 def job(log: str, threads: int = 1) -> Iterator[None]:
     """Send messages and progress to the file `log`, hold the libraries to `threads`, and report bad input plainly.
 
-    An InputError ends the process with status 1 and its text in the log; anything else keeps its traceback there.
+    An InputError, a full disk or what may not be written ends the process with status 1 and its text in the log;
+    anything else keeps its traceback there.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
     sys.stderr.flush()
-    with Path(log).open("w") as file:
-        os.dup2(file.fileno(), 2)  # what libraries and child processes print goes there too
+    try:
+        with Path(log).open("w") as file:
+            os.dup2(file.fileno(), 2)  # what libraries and child processes print goes there too
+    except OSError as error:
+        sys.exit(f"ERROR {unwritable(log, error)}")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
     logging.captureWarnings(True)
     _hold_threads(threads)
     try:
         yield
-    except InputError as error:
-        print(f"ERROR {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        text = str(error) if isinstance(error, InputError) else of_disk(error)
+        if not text:
+            raise
+        print(f"ERROR {text}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for six things.
+"""The `snakemake` command of this environment: Snakemake's own, but for seven things.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -11,6 +11,8 @@ Python's collector of cycles goes through all jobs of a study again and again: h
 Scripts of one machine start warm (`warm_start`), unless the environment says APEXBENCH_START=cold.
 
 Two runs that would make the same files never run together, and a killed run leaves no lock behind (`run_lock`).
+
+A full disk, or a folder that may not be written, is told without a traceback.
 
 A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
 
@@ -25,6 +27,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
+from apexbench.errors import of_disk
 from apexbench.run_lock import hold_runs
 from apexbench.tries import Tries
 from apexbench.warm_start import WarmStart
@@ -91,15 +94,27 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     return execute
 
 
+def telling_of_disks(format_exception: Callable) -> Callable:
+    """Return what Snakemake says of an exception: of a full disk, where itself writes, as our jobs say it."""
+
+    def told(ex, *arguments, **options) -> str:
+        return of_disk(ex) or format_exception(ex, *arguments, **options)
+
+    return told
+
+
 def main() -> None:
     """Run Snakemake with the reordered arguments."""
     gc.set_threshold(200_000, 50, 100)
+    from snakemake import exceptions
     from snakemake.cli import main as snakemake
     from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
     # private parts of Snakemake 9: where another version has none of them it goes its own way
+    if hasattr(exceptions, "format_exception_to_string"):
+        exceptions.format_exception_to_string = telling_of_disks(exceptions.format_exception_to_string)
     if hasattr(FilePersistence, "_delete_locks") and hasattr(FilePersistence, "_read_locks"):
         hold_runs(FilePersistence)
     if hasattr(JobScheduler, "_schedule_reevalutation"):

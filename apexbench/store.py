@@ -29,7 +29,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from apexbench.errors import InputError
+from apexbench.errors import InputError, unwritable
 
 
 class StoreError(InputError):
@@ -87,24 +87,11 @@ def new_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: Path, size: int | None = None) -> Iterator[None]:
-    """Raise a StoreError that says what was being written, and where, if the disk or the folder does not let us."""
+    """Raise a StoreError that says what was to be written, and where, if the disk or the folder does not let us."""
     try:
         yield
     except (OSError, SafetensorError) as error:
-        wanted = f"{size} bytes were to be written" if size is not None else f"while writing {path.name}"
-        raise StoreError(
-            f"{path}: could not be written ({error}); {wanted}, {_free(path)}; nothing was left half-written. Free "
-            f"space or mend the folder's rights, then rerun: the same command goes on from here"
-        ) from error
-
-
-def _free(path: Path) -> str:
-    """Say how much room there is where a file was to be written."""
-    folder = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
-    try:
-        return f"{shutil.disk_usage(folder).free} bytes are free in {folder}"
-    except OSError:
-        return f"it is not known how many are free in {folder}"
+        raise StoreError(unwritable(path, error, size)) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on by the same command, to the same tables, and leaves nothing half-written."""
+"""A run that is killed at any moment goes on by the same command, to the same tables; nothing half-written stays."""
 
 import os
 import signal
@@ -79,3 +79,37 @@ def test_every_stage_survives_a_kill_of_the_whole_run(undisturbed, tmp_path, poi
     assert (left > len(FILES) / 2) == (point != "after-rename")
     assert tables(folder) == undisturbed
     assert unfinished(folder) == []
+
+
+MAJORITY = ['protocols=["smic-3"]', 'methods=["majority"]', 'tables=["leaderboard"]']
+
+
+def together(folder: Path, *options: str) -> dict[str, tuple[int, str]]:
+    """Start two studies at once in one folder; return how each ended, and what it said."""
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    started = {}
+    for name in "ab":
+        command = ["snakemake", "--cores", "1", *options, f"results/{name}/tables/leaderboard.csv"]
+        out = (folder / f"{name}.txt").open("w")
+        place = {"cwd": folder, "env": {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}}
+        words = [*command, "--config", f"study={name}", *MAJORITY]
+        started[name] = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, **place)
+    return {name: (process.wait(1200), (folder / f"{name}.txt").read_text()) for name, process in started.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--nolock"]], ids=["locked", "nolock"])
+def test_two_studies_at_once_are_both_right_or_one_is_refused_and_then_right(tmp_path, options):
+    folder = make_copy(tmp_path / "study")
+    ended = together(folder, *options)
+    if not options:  # one found the other at work, or came when it had ended
+        codes = sorted(code for code, _ in ended.values())
+        assert codes in ([0, 0], [0, 1])
+        for code, text in ended.values():
+            assert (code == 0) != ("another run is at work on results/" in text), text
+            assert "Traceback" not in text and ("`snakemake --cores 1" in text) == (code == 1)
+    for name in "ab":  # the same command goes on, whatever became of the first
+        call(folder, "snakemake", "--cores", "1", f"results/{name}/tables/leaderboard.csv", "--config",
+             f"study={name}", *MAJORITY)  # fmt: skip
+    a, b = ((folder / f"results/{name}/tables/leaderboard.csv").read_bytes() for name in "ab")
+    assert a == b and b",ok," in a and unfinished(folder) == []

@@ -43,7 +43,7 @@ MAY = {
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
     "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"run_lock", "tries", "warm_start"},
+    "snakemake_cli": {"errors", "run_lock", "tries", "warm_start"},
     "run_lock": set(),
     "tries": set(),
     "warm_start": set(),
