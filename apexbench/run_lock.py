@@ -27,12 +27,12 @@ def hold_runs(kind: type) -> None:
 @contextmanager
 def lock(self) -> Iterator[None]:
     """Hold the files that a run reads and makes, or say who does."""
-    from snakemake.exceptions import WorkflowError
+    from snakemake_interface_common.exceptions import ApiError  # the kind whose text is printed alone
 
     with _alone(Path(self._lockdir)):
         _forget_dead(Path(self._lockdir))
         if self.locked:
-            raise WorkflowError(_refusal(self))
+            raise ApiError(_refusal(self))
         self._write_locks("input", map(str, self.all_inputfiles()))
         self._write_locks("output", map(str, self.all_outputfiles()))
         holders = [_hold(Path(path + _HOLDER)) for path in self._lockfile.values()]

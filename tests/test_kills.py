@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,12 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.is_file()}
 
 
-def killed(folder: Path, marks: Path, *wishes: str) -> bool:
+def killed(folder: Path, marks: Path, *wishes: str, words: Sequence[str] = WORDS) -> bool:
     """Run the small study with kills asked for; tell whether one came: it takes the whole of the run with it."""
     marks.mkdir(exist_ok=True)
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     asked = {"PATH": path, "PYTHONPATH": str(folder), "APEXBENCH_KILL": " ".join([str(marks), *wishes])}
-    command = ["snakemake", "--cores", "2", *WORDS, "all"]
+    command = ["snakemake", "--cores", "2", *words, "all"]
     options = {"cwd": folder, "env": {**os.environ, **asked}, "start_new_session": True, "timeout": 1200}
     done = subprocess.run(command, capture_output=True, text=True, **options)
     assert done.returncode in (0, -signal.SIGKILL), done.stdout + done.stderr

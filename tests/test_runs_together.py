@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from snakemake.exceptions import WorkflowError
 from snakemake.persistence.file import FilePersistence
+from snakemake_interface_common.exceptions import ApiError
 
 from apexbench.run_lock import hold_runs
 from apexbench.tries import Tries
@@ -31,7 +31,7 @@ hold_runs(Held)
 def test_a_second_run_that_makes_the_same_files_is_refused_and_told_by_whom(tmp_path):
     with Held(tmp_path, ["a", "b"]).lock():
         for makes, reads in ((["b", "c"], []), (["c"], ["a"])):
-            with pytest.raises(WorkflowError) as told, Held(tmp_path, makes, reads).lock():
+            with pytest.raises(ApiError) as told, Held(tmp_path, makes, reads).lock():
                 pass
             assert all(
                 part in str(told.value) for part in ("another run is at work on", f"process {os.getpid()}", "Wait")
@@ -46,7 +46,7 @@ def test_a_run_beside_another_ends_without_letting_its_files_go(tmp_path):
         for makes in (["b"], []):
             with Held(tmp_path, makes, ["c"]).lock():
                 pass
-        with pytest.raises(WorkflowError, match="another run is at work on a:"), Held(tmp_path, ["a"]).lock():
+        with pytest.raises(ApiError, match="another run is at work on a:"), Held(tmp_path, ["a"]).lock():
             pass
 
 
@@ -60,7 +60,7 @@ def test_runs_that_start_at_the_same_moment_never_both_go_on(tmp_path):
                 most.append(len(inside))
                 time.sleep(0.05)
                 inside.pop()
-        except WorkflowError:
+        except ApiError:
             refused.append(1)
 
     together = [threading.Thread(target=start) for _ in range(8)]
@@ -84,7 +84,7 @@ def test_a_killed_run_keeps_nothing(tmp_path):
 def test_a_lock_of_plain_snakemake_counts_and_unlock_takes_it(tmp_path):
     plain = Held(tmp_path, ["a"])
     plain._write_locks("output", ["a"])
-    with pytest.raises(WorkflowError, match="snakemake --unlock"), Held(tmp_path, ["a"]).lock():
+    with pytest.raises(ApiError, match="snakemake --unlock"), Held(tmp_path, ["a"]).lock():
         pass
     Held(tmp_path, ["a"]).cleanup_locks()
     with Held(tmp_path, ["a"]).lock():

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
-from apexbench.store import StoreError, atomic, read_pack, read_tensors, write_tensors
+from apexbench.store import StoreError, atomic, clear_unfinished, new_folder, read_pack, read_tensors, write_tensors
 
 ARRAYS = {"x": np.arange(2000, dtype=np.float32).reshape(40, 50)}
 
@@ -94,6 +94,26 @@ with atomic(sys.argv[1]) as part:
         read_tensors(target)
     write_tensors(target, ARRAYS, {"kind": "test"})  # and what is left does not stand in the way
     np.testing.assert_array_equal(read_tensors(target)["x"], ARRAYS["x"])
+
+
+def test_what_killed_writers_left_is_cleared_and_what_is_being_written_stays(tmp_path):
+    code = """
+import os, signal, sys
+from apexbench.store import atomic, new_folder
+with new_folder(sys.argv[1] + "/deep/clips") as folder, atomic(sys.argv[1] + "/a.csv") as part:
+    (folder / "1.jpg").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert _run(code, tmp_path).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob(".part-*"))) == 2
+    for writer in ("tensors", "text"):  # what libraries write goes into the file that is held
+        with atomic(tmp_path / "b") as part:
+            save_file(ARRAYS, part) if writer == "tensors" else part.write_text("new")
+            assert len(clear_unfinished(tmp_path)) == (2 if writer == "tensors" else 0)
+            assert part.exists() and list(tmp_path.rglob(".part-*")) == [part]
+    with new_folder(tmp_path / "c") as part:
+        assert clear_unfinished(tmp_path) == [] and part.is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "deep"]
 
 
 def _cut(path):

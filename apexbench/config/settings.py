@@ -1,6 +1,6 @@
 """config.yaml: what a study runs."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -10,7 +10,6 @@ from apexbench.errors import nearest
 
 Instructions = Literal["avx2", "native"]
 Source = Literal["auto", "licensed", "synthetic"]
-Minutes = Annotated[int, Field(ge=1)]
 
 TRAINING = ("train", "pretrain", "inside_picture")
 """Rules whose jobs train."""
@@ -51,7 +50,7 @@ class Settings(Model):
     """How many folds one training job runs one after another."""
     jobs_per_gpu: int = Field(default=1, ge=1)
     """How many jobs share a GPU; then --resources gpu= counts shares: two GPUs of four jobs each are gpu=8."""
-    minutes_per_job: Minutes | dict[str, Minutes] = 720
+    minutes_per_job: int | dict[str, int] = 720
     """After how many minutes a job is ended, on a cluster and at home: a number for what trains, or {rule: minutes}."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
@@ -78,9 +77,11 @@ class Settings(Model):
     @field_validator("minutes_per_job")
     @classmethod
     def _known(cls, value):
-        for rule in value if isinstance(value, dict) else ():
+        for rule, minutes in value.items() if isinstance(value, dict) else [("training", value)]:
             if rule not in (*RULES, *MINUTES):
                 raise ValueError(f"no rule {rule!r}; {nearest(rule, (*RULES, *MINUTES))}")
+            if minutes < 1:
+                raise ValueError(f"{minutes} minutes of {rule}; expected a whole number from 1 up")
         return value
 
     @field_validator("folds_per_job")
