@@ -51,16 +51,16 @@ class _Last(logging.Handler):
 
 
 @contextmanager
-def time_limit(snakemake) -> Iterator[None]:
+def time_limit(script) -> Iterator[None]:
     """End the process after its `resources.runtime`, minutes: what hangs must not hold a GPU for ever, or a core.
 
     The log then says which rule it was, on what, what it had logged last, the limit, and where in the code it stood.
     """
-    minutes, last = snakemake.resources.runtime, _Last()
+    minutes, last = script.resources.runtime, _Last()
     logging.info("this job is ended after %g minutes (minutes_per_job)", minutes)
     logging.getLogger().addHandler(last)
-    of = ", ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
-    watch = threading.Timer(60 * minutes, _end, [minutes, f"rule {snakemake.rule}" + (f" ({of})" if of else ""), last])
+    of = ", ".join(f"{name}={value}" for name, value in script.wildcards.items())
+    watch = threading.Timer(60 * minutes, _end, [minutes, f"rule {script.rule}" + (f" ({of})" if of else ""), last])
     watch.daemon = True
     watch.start()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # for compiled code that hangs and lets no thread of Python's run

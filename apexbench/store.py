@@ -1,8 +1,8 @@
 """Files between stages: atomic, self-describing, and refused when they are not whole or not as they were written.
 
 Arrays lie in safetensors files: a header names every tensor and carries the record `meta` as JSON, so that a file
-tells what it is without its path. Every write goes to a neighbour and is renamed when it is complete and on disk:
-a killed job or a full disk leaves the old file, or none, never half of one. The neighbours of killed jobs go when the
+tells what it is without its path. Every write goes to a folder beside and is renamed when it is complete and on disk:
+a killed job or a full disk leaves the old file, or none, never half of one. The folders of killed jobs go when the
 next run starts (`clear_unfinished`).
 
 Checksums (CRC-32) of the record and of each array, of a pack of each row, are in the header and checked of what is
@@ -19,7 +19,7 @@ import shutil
 import signal
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -37,12 +37,12 @@ class StoreError(InputError):
 
 
 POINTS = ("before-write", "before-fsync", "before-rename", "after-rename")  # of a write, where a test may kill it
-_PART = ".part-"  # begins the name of what is not finished
+_PART = ".part-"  # begins the name of a folder in which something is not finished
 
 
 @contextmanager
 def atomic(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
-    """Yield a temporary neighbour of `path`; rename it over `path` when the block ends without an error.
+    """Yield a temporary file, in a folder beside `path`; rename it over `path` when the block ends without an error.
 
     `size`: how many bytes it will have, where that is known: a full disk's message says so.
 
@@ -54,7 +54,8 @@ def atomic(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    with _writing(path, size), _neighbour(path, tempfile.mkstemp) as part:
+    with _writing(path, size), _neighbour(path) as part:
+        part.touch()
         _at("before-write", path)
         yield part
         _at("before-fsync", path)
@@ -68,18 +69,18 @@ def atomic(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary neighbour of `path`, a folder that takes its name when the block ends without an error.
+    """Yield a temporary folder that takes the place of `path` when the block ends without an error.
 
     Raises FileExistsError if there is anything at `path` but an empty folder.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"{path} exists and is not empty: nothing is written over it")
-    with _writing(path), _neighbour(path, tempfile.mkdtemp) as part:
+    with _writing(path), _neighbour(path) as part:
+        part.mkdir()
         _at("before-write", path)
         yield part
         _at("before-fsync", path)
-        part.chmod(0o777 & ~_umask())
         _at("before-rename", path)
         part.rename(path)
     _at("after-rename", path)
@@ -95,27 +96,24 @@ def _writing(path: Path, size: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _neighbour(path: Path, make: Callable) -> Iterator[Path]:
-    """Yield a new file or folder beside `path`, held by a lock until the end, when it goes if it is still there.
+def _neighbour(path: Path) -> Iterator[Path]:
+    """Yield a path in a new folder beside `path`, held by a lock until the end, when the folder goes.
 
-    The kernel drops the lock with the process, however that ends: so `clear_unfinished` knows what nobody writes.
+    In a folder, as libraries put files of their own beside what they write. The kernel drops the lock with the process,
+    however that ends: so `clear_unfinished` knows what nobody writes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        made = make(dir=path.parent, prefix=_PART, suffix=f"-{path.name}")
-        handle, name = (os.open(made, os.O_RDONLY | os.O_CLOEXEC), made) if isinstance(made, str) else made
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_PART))
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         _hold(handle)
-        part = Path(name)
-        if part.exists():
+        if folder.exists():
             break
         os.close(handle)  # cleared by another run in the moment before it was held
     try:
-        yield part
+        yield folder / path.name
     finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 
 
@@ -129,21 +127,20 @@ def _hold(handle: int) -> bool:
 
 
 def clear_unfinished(folder: str | os.PathLike, deep: bool = True) -> list[str]:
-    """Delete what killed jobs left half-written in a folder, and return its paths; what is being written stays.
+    """Delete what killed jobs left half-written in a folder, and return what it was to be; what is being written stays.
 
     The folders of clips are passed over: whole or not, they are of one piece.
     """
     cleared = []
-    for place, folders, files in os.walk(folder):
-        for name in [name for name in (*folders, *files) if name.startswith(_PART)]:
-            path = Path(place, name)
+    for place, folders, _ in os.walk(folder):
+        for path in [Path(place, name) for name in folders if name.startswith(_PART)]:
             try:
                 handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 continue  # gone already, or another's
             if _hold(handle):
-                shutil.rmtree(path, ignore_errors=True) if name in folders else path.unlink(missing_ok=True)
-                cleared.append(str(path))
+                cleared += [str(path.parent / inside.name) for inside in path.iterdir()]
+                shutil.rmtree(path, ignore_errors=True)
             os.close(handle)
         folders[:] = [name for name in folders if deep and name != "clips" and not name.startswith(_PART)]
     return cleared

@@ -39,8 +39,9 @@ WORDS = ["--config", 'protocols=["smic-3"]', 'methods=["majority","resnet-linear
 
 def tables(folder: Path) -> dict[str, bytes]:
     """The README and all tables and figures of the small study: what a reader sees."""
-    files = [folder / "README.md", *(folder / "results/small").rglob("*")]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.is_file()}
+    places = [folder / "results/small" / kind for kind in ("tables", "figures")]
+    files = [folder / "README.md", *(path for place in places for path in place.iterdir())]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def killed(folder: Path, marks: Path, *wishes: str, words: Sequence[str] = WORDS) -> bool:
