@@ -32,6 +32,8 @@ def of_disk(error: BaseException) -> str:
     if not isinstance(error, OSError) or error.errno not in (*_FULL, *_RIGHTS):
         return ""
     if error.errno in _RIGHTS:  # of reading, perhaps
+        if error.filename is None:
+            return ""
         return f"{error.filename}: {error.strerror}; mend its rights or its folder's, then rerun"
     return unwritable(error.filename, error)
 
