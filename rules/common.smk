@@ -11,6 +11,7 @@ from apexbench.config.studies import merged
 from apexbench.errors import InputError
 from apexbench.instructions import environment
 from apexbench.snakemake_cli import targets
+from apexbench.store import clear_unfinished
 from apexbench.study import Study
 
 ROOT = Path(workflow.basedir)

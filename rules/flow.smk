@@ -15,6 +15,7 @@ rule flow:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("flow"),
     params:
         code=STUDY.code("flow"),
         recipe=ask("recipe"),
@@ -43,6 +44,8 @@ rule flow_picture:
         "results/benchmarks/flow_picture/{study}/{dataset}/{recipe}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("flow_picture"),
     params:
         code=STUDY.code("flow_picture"),
         title=ask("dataset_title"),

@@ -17,6 +17,7 @@ rule faces:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("faces"),
     params:
         code=STUDY.code("faces"),
         subjects=ask("part_subjects"),
@@ -40,6 +41,7 @@ rule frames:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("frames"),
     params:
         code=STUDY.code("frames"),
         subjects=ask("part_subjects"),
@@ -66,6 +68,7 @@ rule magnify:
         gpu=ask("magnify_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=2000,
+        runtime=SETTINGS.minutes("magnify"),
     params:
         code=ask("magnify_code"),
         recipe=here("magnify_card"),
@@ -90,6 +93,8 @@ rule crop_sheet:
         "results/benchmarks/crop_sheet/{study}/{dataset}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("crop_sheet"),
     params:
         code=STUDY.code("crop_sheet"),
         title=ask("dataset_title"),

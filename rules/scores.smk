@@ -16,6 +16,8 @@ rule scores:
         "results/benchmarks/scores/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("scores"),
     params:
         code=STUDY.code("scores"),
         runs=here("predictions_by_run"),
@@ -60,6 +62,8 @@ rule score_figures:
         "results/benchmarks/score_figures/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("score_figures"),
     params:
         code=STUDY.code("score_figures"),
         runs=here("shown_by_run"),
@@ -86,6 +90,8 @@ rule rank_figure:
         "results/benchmarks/rank_figure/{study}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("rank_figure"),
     params:
         code=STUDY.code("rank_figure"),
         scores=here("ranked_scores"),
@@ -118,6 +124,8 @@ rule official_null:
         "results/benchmarks/official_null/{study}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("official_null"),
     params:
         code=STUDY.code("official_null"),
         card=STUDY.official_card(),

@@ -23,6 +23,8 @@ rule table:
     localrule: True  # a second's work: no queue
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("table"),
     params:
         code=STUDY.code("table"),
         card=ask("table_card"),
@@ -49,6 +51,8 @@ rule curve_figure:
         "results/benchmarks/curve_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("curve_figure"),
     params:
         code=STUDY.code("curve_figure"),
         card=ask("table_card"),
@@ -74,6 +78,8 @@ rule loss_figure:
         "results/benchmarks/loss_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("loss_figure"),
     params:
         code=STUDY.code("loss_figure"),
         runs=here("losses_by_run"),
@@ -99,6 +105,8 @@ rule readme:
     localrule: True  # it rewrites the README of whoever submits
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("readme"),
     params:
         code=STUDY.code("readme"),
         sources=here("readme_sources"),
@@ -157,6 +165,8 @@ rule save_study:
     localrule: True
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("save_study"),
     params:
         code=STUDY.code("save_study"),
         settings=STUDY.saved(),

@@ -19,7 +19,7 @@ rule train:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
-        runtime=SETTINGS.minutes_per_job,
+        runtime=SETTINGS.minutes("train"),
     params:
         run=ask("training_run"),
         inner_folds=0,
@@ -56,6 +56,8 @@ rule import_log:
         run=any_of(STUDY.given_logs),
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("import_log"),
     params:
         run=ask("training_run"),
     script:
@@ -87,7 +89,7 @@ rule inside_picture:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
-        runtime=SETTINGS.minutes_per_job,
+        runtime=SETTINGS.minutes("inside_picture"),
     params:
         code=STUDY.code("inside_picture"),
         run=ask("inside_run"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from apexbench.config.settings import RULES, Settings
 from apexbench.errors import InputError
 from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
@@ -165,6 +166,32 @@ def test_another_card_recipe_protocol_or_reading_makes_another_run(root, file, c
     _edit(root, file, change)
     assert _key(root) != before
     assert _key(root, run="majority", protocol="smic-3") == majority, "which has nothing to do with it"
+
+
+@pytest.mark.parametrize(
+    ("given", "train", "flow"),
+    [
+        (30, 30, 120),
+        ({"default": 5}, 720, 5),
+        ({"training": 9, "train": 3, "flow": 2}, 3, 2),
+        ({"training": 9, "default": 5}, 9, 5),
+    ],
+)
+def test_minutes_of_a_job_are_its_rules_or_those_of_its_kind(given, train, flow):
+    settings = Settings(**_settings(minutes_per_job=given))
+    assert (settings.minutes("train"), settings.minutes("flow")) == (train, flow)
+
+
+def test_every_rule_asks_for_its_minutes_and_every_job_ends_itself_after_them():
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^(?:use )?rule |\Z)", text, re.MULTILINE | re.DOTALL))
+    with_jobs = {name: body for name, body in rules.items() if "script:" in body}
+    assert set(with_jobs) == set(RULES) and len(rules) > len(with_jobs) > 20
+    for name, body in with_jobs.items():
+        assert f'runtime=SETTINGS.minutes("{name}")' in body, name
+        script = (ROOT / f"workflow/scripts/{name}.py").read_text()
+        limit, lease = script.index("time_limit(snakemake)"), script.find("lease(r")
+        assert limit > lease, f"{name}: the time begins when the GPU is there"
 
 
 def test_words_of_a_card_do_not_make_another_run(root):

@@ -127,6 +127,30 @@ def test_second_run_has_nothing_to_do(study):
     assert planned(study) == {}
 
 
+def test_runs_that_are_killed_go_on_to_the_same_tables(study, tmp_path):
+    """Three cells of the product that test_kills.py goes through: Snakemake and its jobs die, as by a power cut."""
+    from test_kills import killed, tables, unfinished
+
+    def timeless():
+        return {name: content for name, content in tables(study).items() if "runtime" not in name}
+
+    before, results = timeless(), study / "results"
+    gone = [path for place in ("flow", "packs") for recipe in (results / "flow").glob("smic-hs/*")
+            for path in (results / place / "smic-hs").glob(f"{recipe.name}*")]  # fmt: skip
+    for path in [*gone, results / "runs/smic-3", results / "small"]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    cells = [
+        "before-rename:results/flow/*",
+        "before-fsync:results/runs/*.folds/*",
+        "after-rename:*/tables/leaderboard.tex",
+    ]
+    left = []
+    while killed(study, tmp_path / "marks", *cells, words=[]):
+        left += unfinished(study)
+    assert len(list((tmp_path / "marks").iterdir())) == 3 and len(left) >= 2
+    assert timeless() == before and unfinished(study) == [] and planned(study) == {}
+
+
 def test_touching_sources_reruns_nothing(study):
     for file in [
         *(study / "apexbench").rglob("*.py"),

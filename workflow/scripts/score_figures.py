@@ -1,9 +1,9 @@
 """Draw the confusion matrices and learning curves of one protocol, and the null model."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.score_figures import protocol_figures
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     protocol_figures(
         runs=snakemake.params.runs,
         scores=snakemake.input.scores,
