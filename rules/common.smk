@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.errors import InputError
 from apexbench.instructions import environment
-from apexbench.study import Study
+from apexbench.study import CHAPTERS, Study
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
@@ -55,6 +55,20 @@ def ask(name):
             raise WorkflowError(str(error)) from None
 
     return signed(answer)
+
+
+def named(name, what):
+    """Ask the study for a title, to stand before `what` in the report's lists.
+
+    Their rows have one label each: of two, the page makes a switch where half of the rows have one value, the others another,
+    and fails where a row has only one of them.
+    """
+    answer = ask(name)
+
+    def label(wildcards):
+        return f"{answer(wildcards)}: {what}"
+
+    return signed(label)
 
 
 def signed(function):

@@ -73,10 +73,10 @@ rule crop_sheet:
         ask("onset_frames"),
     output:
         report(
-            "results/{study}/figures/crops-{dataset}.png",
+            "results/{study}/figures/crops-{dataset}.jpg",
             caption="../workflow/report/crop_sheet.rst",
-            category="Faces",
-            labels={"data set": "{dataset}", "figure": "first crops"},
+            category=CHAPTERS["data"],
+            labels={"result": named("dataset_title", "first crops")},
         ),
     log:
         "results/logs/crop_sheet/{study}/{dataset}.log",
@@ -86,7 +86,7 @@ rule crop_sheet:
         CONDA
     params:
         code=STUDY.code("crop_sheet"),
-        title=ask("dataset_title"),
+        title=ask("dataset_head"),
     script:
         "../workflow/scripts/crop_sheet.py"
 
@@ -94,4 +94,4 @@ rule crop_sheet:
 # A report may be handed on; pictures of licensed faces may not.
 use rule crop_sheet as crop_sheet_licensed with:
     output:
-        "results/{study}/figures-licensed/crops-{dataset}.png",
+        "results/{study}/figures-licensed/crops-{dataset}.jpg",

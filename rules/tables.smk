@@ -11,8 +11,8 @@ rule table:
         html=report(
             "results/{study}/tables/{table}.html",
             caption="../workflow/report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
+            category=ask("table_category"),
+            labels={"result": ask("table_title")},
         ),
     log:
         "results/logs/table/{study}/{table}.log",
@@ -37,9 +37,10 @@ rule curve_figure:
         report(
             "results/{study}/figures/curve-{table}.svg",
             caption="../workflow/report/curve.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "scores by hyper-parameter"},
+            category=CHAPTERS["published"],
+            labels={"result": named("table_title", "figure")},
         ),
+        pdf="results/{study}/figures/curve-{table}.pdf",
     log:
         "results/logs/curve_figure/{study}/{table}.log",
     benchmark:
@@ -49,7 +50,8 @@ rule curve_figure:
     params:
         code=STUDY.code("curve_figure"),
         card=ask("table_card"),
-        title=ask("curve_title"),
+        title=ask("curve_head"),
+        printed=ask("curve_beside_printed"),
     script:
         "../workflow/scripts/curve_figure.py"
 
@@ -61,9 +63,10 @@ rule loss_figure:
         report(
             "results/{study}/figures/losses-{table}.svg",
             caption="../workflow/report/losses.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "losses by epoch"},
+            category=CHAPTERS["published"],
+            labels={"result": named("table_title", "losses by epoch")},
         ),
+        pdf="results/{study}/figures/losses-{table}.pdf",
     log:
         "results/logs/loss_figure/{study}/{table}.log",
     benchmark:
@@ -75,7 +78,7 @@ rule loss_figure:
         runs=here("losses_by_run"),
         jobs=ask("loss_jobs"),
         titles=ask("loss_titles"),
-        title=ask("curve_title"),
+        title=ask("loss_head"),
     script:
         "../workflow/scripts/loss_figure.py"
 
