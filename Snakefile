@@ -30,7 +30,7 @@ include: "rules/tables.smk"
 rule all:
     default_target: True
     input:
-        f"results/{STUDY.name}/readme.stamp",
+        f"results/{STUDY.name}/README.md",
         STUDY.figures(),
     localrule: True
 

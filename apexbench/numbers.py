@@ -32,6 +32,15 @@ def fraction(value: float, decimals: int = 3) -> str:
     return DASH if pd.isna(value) else re.sub(r"^(-?)0\.", r"\1.", f"{value:.{decimals}f}")
 
 
+def signed(value: float) -> str:
+    """Return a difference of scores with its sign.
+
+    >>> signed(0.031), signed(-0.2), signed(0.0)
+    ('+.031', '-.200', '+.000')
+    """
+    return fraction(value) if pd.isna(value) or value < 0 else f"+{fraction(value)}"
+
+
 def number(value: float) -> str:
     return DASH if pd.isna(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 

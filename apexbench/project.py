@@ -19,7 +19,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
-from apexbench.config.tables import PUBLISHED_ONLY, Convention, Table, TableCard
+from apexbench.config.tables import PUBLISHED_ONLY, Convention, Paper, Table, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.persons import persons
 
@@ -35,6 +35,7 @@ class Project:
         self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
         self.repairs = read_repairs(self.root)
         self.conventions: dict[str, Convention] = read_entries(self.folder, "conventions.yaml", Convention)
+        self.papers: dict[str, Paper] = read_entries(self.folder, "papers.yaml", Paper)
         self.recipes: Recipes = validate(Recipes, read_yaml(self.folder / "recipes.yaml"), Path("config/recipes.yaml"))
         self._stems: dict[str, list[str]] = {}
         self._method_cards: dict[str, MethodCard] = {}

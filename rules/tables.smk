@@ -14,6 +14,7 @@ rule table:
             category=ask("table_category"),
             labels={"result": ask("table_title")},
         ),
+        short="results/{study}/tables/short/{table}.md",
     log:
         "results/logs/table/{study}/{table}.log",
     benchmark:
@@ -85,10 +86,11 @@ rule loss_figure:
 
 rule readme:
     input:
-        tables=STUDY.readme_tables(),
-        readme=local(str(ROOT / "README.md")),
+        **STUDY.readme_inputs(),
+        # The project's own: a block that was edited by hand is written again.
+        readme=[local(path) for path in STUDY.shown_readme()],
     output:
-        touch(f"results/{STUDY.name}/readme.stamp"),
+        f"results/{STUDY.name}/README.md",
     log:
         f"results/logs/readme/{STUDY.name}.log",
     benchmark:
@@ -98,11 +100,12 @@ rule readme:
         CONDA
     params:
         code=STUDY.code("readme"),
+        sources=here("readme_sources"),
     script:
         "../workflow/scripts/readme.py"
 
 
-# Tables of what is there. The README stays as it is, and no page enters the report.
+# Tables of what is there. No README is written, and no page enters the report.
 use rule table as table_partial with:
     input:
         ask("partial_scores"),
@@ -111,6 +114,7 @@ use rule table as table_partial with:
         csv="results/{study}/partial/tables/{table}.csv",
         tex="results/{study}/partial/tables/{table}.tex",
         html="results/{study}/partial/tables/{table}.html",
+        short="results/{study}/partial/tables/short/{table}.md",
     log:
         "results/logs/table_partial/{study}/{table}.log",
     benchmark:

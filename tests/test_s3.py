@@ -14,6 +14,7 @@ boto3 = pytest.importorskip("boto3", reason="no S3 server to test with: make set
 
 CONFIG = """
 study: small
+readme: small
 protocols: [samm-3, smic-3]
 methods: [majority, flow-svm]
 tables: [leaderboard, runtime]

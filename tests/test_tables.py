@@ -41,7 +41,9 @@ from apexbench.tables.places import needed, place
 from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
 from apexbench.tables.run_scores import NULL_RUN
+from apexbench.tables.short import short_form
 from apexbench.tables.table import COLUMNS, WARNING, TableInputs
+from apexbench.tables.verdict import verdict
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config"
@@ -109,19 +111,15 @@ def test_every_printed_table_has_a_card():
     assert tables == {(CARDS[name].published, CARDS[name].table or name) for name in PUBLISHED}
 
 
-def test_tables_of_the_five_papers_stand_in_the_readme():
-    shown = {name for name, its in CARDS.items() if its.readme}
-    papers = {
-        "memix-samm3",
-        "memix-mmew4",
-        "memix-mixup",
-        "memix-k",
-        "memix-alpha",
-        "mlsp-performance",
-        "mlsp-ablation",
-    }
-    papers |= {"srmcl-single", "srmcl-ablation", "aman-single", "decalcomanie-variants"}
-    assert shown == papers | {"leaderboard", "data"}
+def test_each_paper_has_one_table_in_the_readme_and_all_have_pages():
+    """A page for every table of the default study, and none that no study makes."""
+    settings = read_yaml(CONFIG / "config.yaml")
+    shown = [CARDS[name].published for name in NAMES if CARDS[name].readme and CARDS[name].kind == "published"]
+    assert sorted(shown) == sorted(PRINTED.keys() - {"reference.csv"})
+    printed = {name for name in PUBLISHED if not re.match("icip|dualbranch|.*-(steps|backbones|arms|rate)", name)}
+    assert printed - {"aman-ablation"} <= set(settings["tables"])
+    pages = {path.stem for path in (ROOT / "docs/results").glob("*.md")} - {"README"}
+    assert pages == set(settings["tables"])
 
 
 @pytest.mark.parametrize("scored_too", [False, True])
@@ -408,12 +406,14 @@ def test_few_columns_stand_side_by_side():
     assert [(cell.text, cell.small) for cell in laid.header[1:4]] == [
         ("ACC", "published"), ("ACC", "as-published, leaky"), ("ACC", "honest"),
     ]  # fmt: skip
-    assert len(laid.header) == 8 and {len(row) for row in laid.rows} == {8}
+    assert len(laid.header) == 10 and {len(row) for row in laid.rows} == {10}
+    row = next(row for row in laid.rows if row[0].text == "STSTNet")
+    assert float(row[4].text) == pytest.approx(float(row[3].text) - float(row[1].text), abs=2e-3)
     states = dict.fromkeys(CARDS["memix-samm3"].runs, "skipped") | {"STSTNet": "ok", "MMNet": "ok", NULL_ROW: "ok"}
     assert [row[-1].text for row in laid.rows] == [states.get(row[0].text, "published-only") for row in laid.rows]
 
 
-def test_many_columns_take_three_lines():
+def test_many_columns_take_four_lines():
     table = build("srmcl-single", study("smic-3", "casme2-5"), CARDS["srmcl-single"].model_copy(
         update={"runs": {"SRMCL": "mmnet"}}
     ))  # fmt: skip
@@ -421,14 +421,80 @@ def test_many_columns_take_three_lines():
     assert len(laid.header) == 8 and {len(row) for row in laid.rows} == {8}
     names = [(row[0].text, row[0].indent) for row in laid.rows]
     place_ = names.index(("SRMCL", False))
-    below = [("as-published, leaky", True), ("honest", True)]
+    below = [("as-published, leaky", True), ("honest", True), ("honest \N{MINUS SIGN} published", True)]
     assert names[place_ + 1 :] == [*below, (NULL_ROW, False), *below]
-    row, leaky, honest = laid.rows[place_ : place_ + 3]
+    row, leaky, honest, _ = laid.rows[place_ : place_ + 4]
     assert row[1].text == ".7898" and row[-1].text == "ok, skipped"
     assert leaky[1].text == fraction(value("smic-3", "", "mmnet", "fold-oracle", "cumulative_acc"))
     assert honest[2].text == fraction(value("smic-3", "", "mmnet", "last", "uf1")) and honest[2].small.startswith("[")
     assert leaky[5].text == DASH and "protocol 'samm-5' is not part of this study" in grid(table).notes
     assert 'class="below"' in to_html(table) and r"\quad as-published" in to_tex(table)
+
+
+@pytest.mark.parametrize("name", ["memix-samm3", "srmcl-single"])
+def test_no_printed_number_stands_beside_a_score_of_synthetic_clips(name):
+    table = build(name, study("samm-3", "smic-3", data_source="synthetic"))
+    ours, theirs = grid(table).parts
+    assert "synthetic" in ours.title and theirs.title.startswith("Real clips")
+    frame = cells(table)
+    column = next(column for column in table.columns if column.scored and column.leaks)
+    row = next(row for row in ours.rows if not pd.isna(frame.loc[(row[0].text, column.key), "honest"]))
+    cell = frame.loc[(row[0].text, column.key)]
+    added = cell["as_published"] - cell["honest"]
+    text = " ".join(part for cell in row for part in (cell.text, cell.leaky))
+    assert fraction(cell["honest"]) in text and fraction(added).lstrip("-") in text
+    printed = {fraction(value_, 4) for value_ in frame["published"].dropna()}
+    here = {word for row in ours.rows for cell in row for word in (cell.text, cell.small, cell.leaky)}
+    assert not printed & here
+    names = [row[0].text for row in ours.rows]
+    assert set(frame.index.get_level_values(0)[frame["status"] != "published-only"]) == set(names), "no row vanishes"
+    assert {row[0].text for row in theirs.rows} >= set(frame.index.get_level_values(0)[frame["published"].notna()])
+
+
+def test_short_forms():
+    scores = study("samm-3", "smic-3", "megc2019", data_source="synthetic")
+    methods = {**METHODS, "majority": METHODS["majority"].model_copy(update={"control": True})}
+    board = short_form(build("leaderboard", scores, methods=methods))
+    lines = [line.split(" | ") for line in board.splitlines() if line.startswith("|")]
+    assert len(lines[0]) == 5, "wholes only, no parts of the composite"
+    names = [line[0].removeprefix("| ") for line in lines[2:]]
+    assert set(names[:3]) == {"OFF", "STSTNet", "MMNet"} and names[-2:] == [r"Majority &amp; co\_1 &lt;i>\|", NULL_ROW]
+    assert float(lines[2][-1].strip(" |")) <= float(lines[3][-1].strip(" |")) <= float(lines[4][-1].strip(" |"))
+    assert board.count("**.") == 3, "the best of each protocol, and controls are never it"
+    assert "which learns nothing, would stand at" in board and WARNING in board
+    text = short_form(build("memix-samm3", scores))
+    assert "STSTNet" in text and "MiMANet" not in text and "real clips, as printed" in text
+    assert short_form(build("data", its=CARDS["runtime"].model_copy(update={"kind": "runtime"}))) == ""
+
+
+def test_numbers_stand_on_their_point_and_words_left():
+    table = build("srmcl-single", study("smic-3"))
+    part = grid(table).parts[0]
+    assert part.texts() == [True, *[False] * 6, True]
+    rule = next(line for line in to_markdown(table).splitlines() if line.startswith("|:"))
+    assert rule == "|:--" + "|--:" * 6 + "|:--|"
+    numbers = re.findall(r"<td[^>]*>(\.\d+\u2007*)<", to_html(table))
+    assert {len(number) for number in numbers} == {5}, "decimals and figure spaces make four"
+    assert r"\phantom{0}" in to_tex(table)
+
+
+def test_a_circular_run_is_marked_wherever_it_stands():
+    scores, more = study("samm-3"), {"circular": frozenset(["ststnet"])}
+    frame = build("memix-samm3", scores, **more).frame
+    assert set(frame.loc[frame["note"].str.contains("circular: its flow"), "row"]) == {"STSTNet"}
+    board = build("leaderboard", scores, **more).frame
+    assert set(board.loc[board["note"].str.contains("circular"), "row"]) == {"STSTNet"}
+
+
+def test_what_a_table_says():
+    frame = build("memix-samm3", study("samm-3")).frame
+    text = verdict(frame, synthetic=True)
+    assert "adds" in text and "null model scores" in text and "Printed numbers" not in text
+    cell = frame[(frame["row"] == "STSTNet") & (frame["column"] == "f1")].index[0]
+    frame.loc[frame.index != cell, ["ci_low", "ci_high"]] = 2.0
+    frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]
+    assert "Printed numbers within our 95 % intervals: 1 of 2." in verdict(frame, synthetic=False)
+    assert verdict(build("memix-samm3", its=printed_only("memix-samm3")).frame, True) == "Printed only."
 
 
 def test_without_runs_the_columns_are_what_is_printed():
@@ -797,10 +863,12 @@ def test_formats_escape():
 @pytest.mark.parametrize("name", CARDS)
 def test_markdown_and_tex_are_rectangular(name):
     table = build(name, study("samm-3", "smic-3", "megc2019"))
-    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
-    assert len({line.replace(r"\|", "").count("|") for line in lines}) <= 1
-    rows = [line for line in to_tex(table).splitlines() if line.endswith(r" \\")]
-    assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) <= 1
+    for part in re.split(r"\n\n+", to_markdown(table)):
+        lines = [line for line in part.splitlines() if line.startswith("|")]
+        assert len({line.replace(r"\|", "").count("|") for line in lines}) <= 1
+    for part in to_tex(table).split(r"\bottomrule"):
+        rows = [line for line in part.splitlines() if line.endswith(r" \\")]
+        assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) <= 1
 
 
 def test_write_table_by_suffix(tmp_path):
@@ -819,7 +887,8 @@ def test_make_table_from_files(tmp_path):
              {"protocols": PROTOCOLS, "datasets": DATASETS, "methods": METHODS}.items()}  # fmt: skip
     paths = {"scores": {name: str(tmp_path / f"{name}.csv") for name in ("samm-3", "smic-3")}, "comparisons": {}}
     rest = {"published_folder": str(CONFIG / "published"), "benchmarks": [["samm-3", "ststnet", ["no.tsv"]]]}
-    rest |= {"data": {"counts": {}, "indexes": {}, "findings": {}}, "oracles": []}
+    rest |= {"data": {"counts": {}, "indexes": {}, "findings": {}}, "oracles": [], "circular": []}
+    rest |= {"short": str(tmp_path / "short.md")}
     outputs = [str(tmp_path / f"t{suffix}") for suffix in FORMATS]
     its = CARDS["leaderboard"].model_dump(mode="json")
     with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):

@@ -102,10 +102,24 @@ def test_tables_in_four_formats_and_in_the_readme(study):
     status = published.set_index("row")["status"]
     assert set(status["STSTNet"]) == {"ok"} and set(status["MMNet"]) == {"skipped"}
     assert set(status["MiMANet"]) == {"published-only"}
-    readme = (study / "README.md").read_text()
+    readme, own = ((study / name).read_text() for name in ("README.md", "results/small/README.md"))
     for name in ("leaderboard", "memix-samm3"):
-        assert (tables / f"{name}.md").read_text().strip() in readme
+        assert (tables / f"short/{name}.md").read_text().strip() in readme
+        assert (tables / f"short/{name}.md").read_text().strip() in own
+        page = (study / "docs/results" / f"{name}.md").read_text()
+        assert page == (tables / f"{name}.md").read_text() and f"(docs/results/{name}.md)" in readme
     assert "Synthetic clips: these numbers say nothing about real data" in readme
+
+
+def links(page):
+    """The files that a Markdown page links to, seen from it."""
+    found = re.findall(r"\]\(([^)#]+)", page.read_text())
+    return [page.parent / target for target in found if "://" not in target]
+
+
+def test_no_link_of_a_generated_page_is_dead(study):
+    pages = [study / "results/small/README.md", *(study / "docs/results").glob("*.md")]
+    assert all(target.exists() for page in pages for target in links(page)) and any(map(links, pages))
 
 
 def test_second_run_has_nothing_to_do(study):
@@ -238,7 +252,7 @@ def test_other_splits_inner_validation_logs_and_partial_tables(study):
     (study / "config/methods/later.yaml").write_text("method: majority\ntitle: later\n")
     words = ["--config", 'protocols=["pair","units","samm-3"]', "study=other"]
     more = ['methods=["majority","flow-svm","theirs"]', 'tables=["leaderboard","comparisons"]', "inner_folds=2"]
-    jobs = planned(study, *words, *more)
+    jobs, readme = planned(study, *words, *more), (study / "README.md").read_bytes()
     assert not {"render", "index", "faces", "frames", "magnify", "flow", "pack", "features"} & set(jobs), "done already"
     call(study, "snakemake", "--cores", "2", *words, *more, "all")
     scores = {name: pd.read_csv(study / f"results/other/scores/{name}.csv") for name in ("pair", "units", "samm-3")}
@@ -258,7 +272,8 @@ def test_other_splits_inner_validation_logs_and_partial_tables(study):
     assert set(skipped["status"]) == {"skipped"} and set(skipped["note"]) == {"its card is for samm-3, pair only"}
     assert set(status["theirs"]) == {"partial"} and set(status["majority"]) == {"ok"}
 
-    readme = (study / "README.md").read_bytes()
+    assert (study / "README.md").read_bytes() == readme, "only the study that is shown writes there"
+    assert "Study `other`" in (study / "results/other/README.md").read_text()
     later = ['methods=["majority","later"]', 'tables=["leaderboard","comparisons"]']
     call(study, "snakemake", "--cores", "2", "partial", *words, *later)
     text = (study / "results/other/partial/tables/leaderboard.md").read_text()
@@ -273,7 +288,7 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
         "sweep: {learning_rate: [0.001, 0.01]}\nbudgets: {quick: {params: {epochs: 2}}}\n"
     )
     (config / "tables/rates.yaml").write_text(
-        "kind: published\ntitle: rates\npublished: rates.csv\nreadme: false\ncurve: learning rate\n"
+        "kind: published\ntitle: rates\npublished: rates.csv\ncurve: learning rate\n"
         "convention: memix\ncolumns: {samm-3: [acc]}\nruns: {rate=0.001: rate-0.001}\n"
         "also: {rate=0.01: {run: rate-0.01, note: ours alone}}\n"
     )

@@ -12,7 +12,7 @@ from apexbench.config.model import Model, check_name, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
-from apexbench.config.tables import Convention, TableCard
+from apexbench.config.tables import Convention, Paper, TableCard
 from apexbench.errors import InputError
 
 
@@ -58,7 +58,7 @@ def read_repairs(root: str | os.PathLike) -> tuple[Repair, ...]:
 
 def schemas() -> dict[str, str]:
     """Return the JSON schema of every kind of YAML file, for editors; config/schemas/ holds them."""
-    several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention}
+    several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention, "papers": Paper}
     kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
     texts = {name: model.model_json_schema() for name, model in kinds.items()}
     for name, model in several.items():

@@ -62,6 +62,8 @@ class MethodCard(Model):
     """Protocols that the run is for; none: all."""
     leaderboard: bool = True
     """false: the run stands only in tables that name it."""
+    control: bool = False
+    """Whether the run learns nothing from the clips: a leaderboard sets it apart and ranks it with no other."""
     inputs: dict[str, str] = {}
     """{role: recipe of config/recipes.yaml}; which roles there are, and their axes, the method says."""
     params: dict[str, Any] = {}

@@ -54,6 +54,14 @@ class Settings(Model):
     """Cards of config/methods, or single runs of a sweep."""
     tables: tuple[str, ...]
     """Cards of config/tables."""
+    readme: bool | str = "default"
+    """Which study writes README.md and docs/results: the one of this name; true: this one, whatever its name; false:
+    none. Every study has a README of its own in results/<study>."""
+
+    @property
+    def writes_readme(self) -> bool:
+        """Whether the study writes the project's README.md and docs/results."""
+        return self.readme is True or self.readme == self.study
 
     @field_validator("folds_per_job")
     @classmethod

@@ -22,6 +22,7 @@ _KINDS = {
     "losses": ("published",),
     "also": ("published",),
     "curve": ("published",),
+    "readme": ("leaderboard", "published"),
     "metrics": ("leaderboard",),
     "rows": ("leaderboard", "runtime", "comparisons"),
     "reference": ("comparisons",),
@@ -87,8 +88,9 @@ class _Fields(Model):
     """The table's title."""
     caption: str = ""
     """Sentences below the table, about this table alone; what holds for all of an author's is in conventions.yaml."""
-    readme: bool = True
-    """Whether the table stands in the README, between `<!-- table:NAME -->` and `<!-- /table:NAME -->`."""
+    readme: bool = False
+    """Whether its short form stands in the README too, between `<!-- table:NAME -->` and `<!-- /table:NAME -->`; only a
+    leaderboard and a published table have one. Every table has a page."""
     metrics: dict[str, str] = {}
     """Of a leaderboard: {name of the column: score}, e.g. {uf1: uf1}; those that fit a protocol are shown."""
     protocol: str | None = None
@@ -133,6 +135,15 @@ class TableCard(_Fields):
         if self.kind == "leaderboard" and not self.metrics:
             raise ValueError("field 'metrics': name at least one, e.g. {uf1: uf1}")
         return self
+
+
+class Paper(Model):
+    """papers.yaml: whose tables a file of config/published holds."""
+
+    title: str
+    """What the overview of tables calls it."""
+    venue: str = ""
+    """Where and when it was published."""
 
 
 class PrintedColumn(Model):

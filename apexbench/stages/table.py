@@ -10,8 +10,10 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.evaluation.scores import read_scores
+from apexbench.store import atomic
 from apexbench.tables.build import build_table
 from apexbench.tables.render import write_table
+from apexbench.tables.short import short_form
 from apexbench.tables.table import TableInputs
 
 
@@ -25,13 +27,15 @@ def make_table(
     datasets: Mapping[str, dict],
     methods: Mapping[str, dict],
     oracles: Sequence[str],
+    circular: Sequence[str],
     benchmarks: Sequence[tuple[str, str, Sequence[str]]],
     data: Mapping[str, Mapping[str, str]],
     comparisons: Mapping[str, str],
     partial: bool,
     outputs: Sequence[str],
+    short: str,
 ) -> None:
-    """Build one table and write it in the format of every output's suffix.
+    """Build one table and write it in the format of every output's suffix, and its short form, empty if it has none.
 
     Parameters
     ----------
@@ -39,6 +43,7 @@ def make_table(
     scores, comparisons : {protocol: CSV}, the study's protocols in its order.
     protocols, datasets : every card that there is; methods : those of the study.
     oracles : the runs that read what true action units of a test clip have chosen.
+    circular : the runs that read flow of what the same flow has magnified.
     benchmarks : (protocol, run, TSV files of its training jobs) each.
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
@@ -50,6 +55,7 @@ def make_table(
         datasets={key: DatasetCard(**value) for key, value in datasets.items()},
         methods={key: MethodCard(**value) for key, value in methods.items()},
         oracles=frozenset(oracles),
+        circular=frozenset(circular),
         scores={key: there.get(key, pd.DataFrame()) for key in scores},
         benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
         comparisons=comparisons,
@@ -59,3 +65,5 @@ def make_table(
     table = build_table(Table(**card), name, inputs)
     for path in outputs:
         write_table(table, path)
+    with atomic(short) as part:
+        part.write_text(short_form(table), encoding="utf-8")

@@ -143,6 +143,7 @@ class Study(Runs):
             "datasets": {key: dumped(card) for key, card in self.project.datasets.items()},
             "methods": {key: dumped(card) for key, card in self.runs.items()},
             "oracles": self.oracles,
+            "circular": self.circular,
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
@@ -208,8 +209,37 @@ class Study(Runs):
         pattern = "results/benchmarks/train/{run}/seed{seed}/folds{folds}.tsv"
         return [[p, run, self._per_job(pattern, p, run)] for p in self.table_protocols(table) for run in self.runs]
 
-    def readme_tables(self) -> list[str]:
-        return [f"results/{self.name}/tables/{name}.md" for name, card in self.project.tables.items() if card.readme]
+    # READMEs
+
+    def readme_inputs(self) -> dict[str, list[str]]:
+        """Return what the study's README is made of: its tables as pages, frames and short forms."""
+        sources = self.readme_sources()
+        return {what: list(sources[what].values()) for what in ("pages", "frames", "short", "pictures")}
+
+    def readme_sources(self) -> dict[str, Any]:
+        """Return what the stage `readme` is told."""
+        folder, tables = f"results/{self.name}/tables", self.project.tables
+        about = f"Study `{self.name}`, budget {self.settings.budget}"
+        seeds = f"{len(self.settings.seeds)} seed{'s' * (len(self.settings.seeds) > 1)}"
+        return {
+            "about": f"{about}, {seeds}. Written by the pipeline: edit nothing here.",
+            "cards": {name: dumped(card) for name, card in tables.items()},
+            "synthetic": {name: self._synthetic(name) for name in tables},
+            "papers": {name: dumped(paper) for name, paper in self.project.papers.items()},
+            "pages": {name: f"{folder}/{name}.md" for name in tables},
+            "frames": {name: f"{folder}/{name}.csv" for name in tables},
+            "short": {name: f"{folder}/short/{name}.md" for name in tables},
+            "pictures": {},
+        }
+
+    def shown_readme(self) -> list[str]:
+        """Return the README that the study rewrites beside its own, if it is the one that is shown."""
+        return [str(self.project.root / "README.md")] if self.settings.writes_readme else []
+
+    def _synthetic(self, table: str) -> bool:
+        """Whether a table has scores of synthetic clips."""
+        protocols = [self.project.protocols[protocol] for protocol in self.table_protocols(table)]
+        return any(not self.licensed[dataset] for protocol in protocols for dataset in protocol.datasets)
 
     # what is there of an unfinished study
 

@@ -288,6 +288,14 @@ class Runs(Inputs):
         """The runs that read what the true action units of a test clip have chosen."""
         return [run for run in self.runs if any(self._oracle(protocol, run) for protocol in self.trained_on(run))]
 
+    @cached_property
+    def circular(self) -> list[str]:
+        """The runs that read flow of what the same flow has magnified."""
+        return [run for run in self.runs if any(self._circular(protocol, run) for protocol in self.trained_on(run))]
+
+    def _circular(self, protocol: str, run: str) -> bool:
+        return any(self.recipes.is_circular(recipe) for recipe in self._read(protocol, run))
+
     def _read(self, protocol: str, run: str) -> list[str]:
         """The recipes that a run reads, and the pre-trainings of each fold that stand behind it."""
         read = [*self.card(protocol, run).inputs.values()]

@@ -78,7 +78,8 @@ def _leaderboard(card: Table, name: str, inputs: TableInputs) -> TableData:
     facts, warning = scores.facts(study)
     first = join(scores.progress(runs), inputs.not_shown(card.rows), card.caption, facts)
     caption = join(first, join(CELL, LEAKY, scores.null_sentence(study)), by="\n")
-    return TableData(name, card, caption, warning, frame, [head for *_, head in places])
+    apart = frozenset({title for run, title in rows.items() if run == NULL_RUN or inputs.methods[run].control})
+    return TableData(name, card, caption, warning, frame, [head for *_, head in places], apart=apart)
 
 
 def _peak(paths: Iterable[str | os.PathLike]) -> float:

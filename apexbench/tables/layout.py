@@ -1,24 +1,39 @@
 """A tidy table laid out as rows of cells with footnotes: what Markdown, LaTeX and HTML share."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from apexbench.config.published import NULL_ROW, SIZES
-from apexbench.numbers import DASH, chance, digits, fraction, interval, number, spread
+from apexbench.numbers import DASH, chance, digits, fraction, interval, number, signed, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
 from apexbench.tables.table import Column, TableData
 from apexbench.tables.words import SHORT
 
+HERE = "Run here, on synthetic clips"
+PRINTED_PART = "Real clips, as printed"
 ABREAST = 2  # scored columns that stand side by side; with more of them a row takes three lines
+
+
+_WORD = re.compile(r"[^\W\d_]")
+
+
+def decimals(text: str) -> int:
+    """Return how many digits stand behind the point of a number.
+
+    >>> decimals(".712"), decimals("62"), decimals("\N{EN DASH}")
+    (3, 0, 0)
+    """
+    return len(text.partition(".")[2])
 
 
 @dataclass(frozen=True)
 class Cell:
     """Main text, a small addition, a line that is marked as leaking, and numbers of footnotes.
 
-    `tone` is leaks, ours or quiet; `indent` marks the lines below a row that belong to it.
+    `tone` is leaks, ours or quiet; `indent` marks the lines below a row that belong to it, `strong` the best.
     """
 
     text: str
@@ -27,6 +42,7 @@ class Cell:
     notes: tuple[int, ...] = ()
     tone: str = ""
     indent: bool = False
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,15 @@ class Part:
     header: list[Cell]
     rows: list[list[Cell]]
     title: str = ""
+
+    def texts(self) -> list[bool]:
+        """Tell of each column whether it holds words: those stand left, numbers on their decimal point."""
+        columns = list(zip(*self.rows, strict=True))[1:] or [()] * (len(self.header) - 1)
+        return [True, *(any(_WORD.search(cell.text) for cell in column) for column in columns)]
+
+    def decimals(self) -> list[int]:
+        """Return the most decimals of a number in each column."""
+        return [max((decimals(cell.text) for cell in column), default=0) for column in zip(*self.rows, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -160,14 +185,18 @@ def _state(part: pd.DataFrame) -> str:
     return ", ".join(state for state in states if state != "published-only" or len(states) == 1)
 
 
-def _scores(cell: pd.Series, column: Column) -> tuple[Cell, Cell]:
-    """Return the as-published and the honest cell of our run; empty where the column is printed only."""
+def _scores(cell: pd.Series, column: Column) -> tuple[Cell, Cell, Cell]:
+    """Return the as-published and the honest cell of our run, and the difference; empty if a column is printed only.
+
+    Of real clips the difference is honest minus published; of synthetic ones what choosing on the test clips adds.
+    """
     if not column.scored:
-        return Cell(""), Cell("")
+        return Cell(""), Cell(""), Cell("")
     leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
     return (
         Cell(leaky, tone="leaks" * (column.leaks and leaky != DASH)),
         Cell(honest, _uncertainty(cell), tone="ours" * (honest != DASH)),
+        Cell(signed(cell["difference"]), tone="quiet"),
     )
 
 
@@ -179,12 +208,19 @@ def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
     header = [Cell("Method")]
     for column in columns:
         if abreast and column.scored:
-            marked = {"tone": "leaks"} if column.leaks else {}
-            header += [Cell(column.title, "published"), Cell(column.title, _label(column.leaks), **marked)]
-            header += [Cell(column.title, "honest")]
+            header += [Cell(column.title, "published"), *_our_heads(column, "honest \N{MINUS SIGN} published")]
         else:
             header.append(Cell(column.title, column.subtitle))
     return [*header, Cell("Status")]
+
+
+def _our_heads(column: Column, difference: str) -> list[Cell]:
+    marked = {"tone": "leaks"} if column.leaks else {}
+    return [
+        Cell(column.title, _label(column.leaks), **marked),
+        Cell(column.title, "honest"),
+        Cell(column.title, difference),
+    ]
 
 
 def _label(leaks: bool) -> str:
@@ -192,7 +228,7 @@ def _label(leaks: bool) -> str:
 
 
 def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
-    """Lay printed numbers and ours side by side, or, with many columns, ours in two lines below.
+    """Lay a published table out: of real clips printed numbers and ours side by side, of synthetic ones apart.
 
     Where no run of ours, nor the null model, has a score there is nothing but what is printed.
     """
@@ -203,31 +239,89 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
     also = table.card.also
     frame["printed_here"] &= ~frame["row"].isin(list(also))
     every, by_row = _shared_remarks(frame)
+    said = {row: _remarks(also[row].note) if row in also else by_row.get(row, []) for row in frame["row"].unique()}
+    frame["remarks"] = [
+        [remark for remark in remarks if remark not in every + said[row]]
+        for row, remarks in zip(frame["row"], frame["remarks"], strict=True)
+    ]
+    frame["difference"] = (
+        frame["as_published" if table.warning else "honest"] - frame["honest" if table.warning else "published"]
+    )
+    lay = _apart if table.warning else _side_by_side
+    return lay(table, frame, said, notes), every
+
+
+def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]], notes: _Notes) -> list[Part]:
+    """Put our scores beside each printed number, or, with many columns, in lines below it."""
     tried = frame["status"] != "published-only"
     abreast = bool(tried.any()) and sum(column.scored for column in table.columns) <= ABREAST
     rows = []
     for row, part in frame.groupby("row", sort=False):
-        cells, said = part.set_index("column"), _remarks(also[row].note) if row in also else by_row.get(row, [])
-        first, printed = Cell(row, notes=notes(said)), []
-        for column in table.columns:
-            cell = cells.loc[column.key]
-            left = [remark for remark in cell["remarks"] if remark not in every + said]
-            text = "" if row == NULL_ROW else _published_text(cell, column)
-            printed.append(Cell(text, notes=notes(left)))
+        cells = part.set_index("column")
+        first = Cell(row, notes=notes(said[row]))
+        printed = _printed(row, cells, table.columns, notes)
         scores = [_scores(cells.loc[column.key], column) for column in table.columns]
-        remarks = [remark for text in part["ours_note"] for remark in _remarks(text)]
-        status = Cell(_state(part), notes=notes(remarks), tone="quiet")
+        status = _status(part, notes)
         if abreast:
             pairs = zip(table.columns, printed, scores, strict=True)
             rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.scored else [p])), status])
             continue
         rows.append([first, *printed, status])
         if tried[part.index].any():
-            leaky, honest = zip(*scores, strict=True)
+            leaky, honest, difference = zip(*scores, strict=True)
             leaks = any(column.leaks for column in table.columns if column.scored)
             rows.append([Cell(_label(leaks), indent=True, tone="leaks" * leaks), *leaky, Cell("")])
             rows.append([Cell("honest", indent=True, tone="ours"), *honest, Cell("")])
-    return [Part(_published_header(table.columns, abreast), rows)], every
+            rows.append([Cell("honest \N{MINUS SIGN} published", indent=True, tone="quiet"), *difference, Cell("")])
+    return [Part(_published_header(table.columns, abreast), rows)]
+
+
+def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]], notes: _Notes) -> list[Part]:
+    """Put our scores on synthetic clips into a part of their own, so that no printed number stands beside one."""
+    columns, parts = [column for column in table.columns if column.scored], []
+    abreast = len(columns) <= ABREAST
+    added = "as-published \N{MINUS SIGN} honest"
+    rows = []
+    for row, part in frame[frame["status"] != "published-only"].groupby("row", sort=False):
+        cells = part.set_index("column")
+        scores = [_scores(cells.loc[column.key], column) for column in columns]
+        shown = [cell for some in scores for cell in some] if abreast else [_stacked(*some) for some in scores]
+        remarks = said[row] if row in table.card.also else []
+        rows.append([Cell(row, notes=notes(remarks)), *shown, _status(part, notes)])
+    if rows and columns:
+        heads = [_our_heads(column, added) for column in columns]
+        stacked = [Cell(column.title, column.subtitle) for column in columns]
+        head = [cell for some in heads for cell in some] if abreast else stacked
+        parts.append(Part([Cell("Method"), *head, Cell("Status")], rows, HERE))
+    rows = []
+    for row in frame.loc[frame["printed_here"], "row"].unique():
+        cells = frame[frame["row"] == row].set_index("column")
+        rows.append([Cell(row, notes=notes(said[row])), *_printed(row, cells, table.columns, notes)])
+    if rows:
+        parts.append(Part([Cell("Method"), *(Cell(c.title, c.subtitle) for c in table.columns)], rows, PRINTED_PART))
+    return parts
+
+
+def _stacked(leaky: Cell, honest: Cell, difference: Cell) -> Cell:
+    """Return the honest score with the as-published one below it."""
+    text = "" if leaky.text == DASH else f"as-published {leaky.text}"
+    if text and leaky.tone:
+        text = f"{text} ({difference.text})"
+    return Cell(honest.text, honest.small, text, tone=honest.tone)
+
+
+def _printed(row: str, cells: pd.DataFrame, columns: Sequence[Column], notes: _Notes) -> list[Cell]:
+    """Return what is printed in a row, with its footnotes."""
+    found = [(cells.loc[column.key], column) for column in columns]
+    return [
+        Cell("" if row == NULL_ROW else _published_text(cell, column), notes=notes(cell["remarks"]))
+        for cell, column in found
+    ]
+
+
+def _status(part: pd.DataFrame, notes: _Notes) -> Cell:
+    remarks = [remark for text in part["ours_note"] for remark in _remarks(text)]
+    return Cell(_state(part), notes=notes(remarks), tone="quiet")
 
 
 LAYOUTS: dict[str, Callable[[TableData, _Notes], list[Part]]] = {

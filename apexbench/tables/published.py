@@ -93,4 +93,29 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     progress = join(scores.progress(runs), card.caption)
     about = join(counted, facts, scores.null_sentence(study))
     caption = join(progress, _conventions(card.columns), about, by="\n")
-    return TableData(name, card, caption, warning, frame, heads)
+    main = frozenset(row for row, run in rows.items() if run in inputs.methods and inputs.methods[run].leaderboard)
+    compare = _compare(name, study, len(named), inputs)
+    return TableData(name, card, caption, warning, frame, heads, compare=compare if warning else (), main=main)
+
+
+def _compare(name: str, study: Sequence[str], runs: int, inputs: TableInputs) -> list[str]:
+    """Say what it takes to put our numbers beside the printed ones, a line each."""
+    if not runs or not study:
+        return []
+    protocols = [inputs.protocols[protocol] for protocol in study]
+    datasets = dict.fromkeys(dataset for protocol in protocols for dataset in protocol.datasets)
+    titles = [f"{inputs.datasets[d].title} in data/{inputs.datasets[d].folder or d}/" for d in datasets]
+    trainings = []
+    for protocol in protocols:
+        folds = (
+            sum(len(subjects) for subjects in protocol.expected_subjects.values()) if protocol.split == "loso" else 0
+        )
+        clips = f"{protocol.expected_clips} clips" if protocol.expected_clips else ""
+        counted = ", ".join(filter(None, [clips, f"{folds} folds" if folds else ""]))
+        trainings.append(f"{protocol.title}: {counted}" if counted else protocol.title)
+    return [
+        f"Licensed copies, as distributed: {'; '.join(titles)} (docs/datasets.md).",
+        f"The paper budget of {runs} run{'s' * (runs > 1)} under {'; '.join(trainings)}. Its hours on a GPU have not "
+        f"been measured: none was at hand.",
+        f"The command: `snakemake --cores 8 --resources gpu=1 --config budget=paper study=paper tables/{name}`.",
+    ]

@@ -13,6 +13,7 @@ from apexbench.tables.words import split_words
 
 NO_FILES = "no predictions files"  # what the scores say of a run that is there, but has nothing
 ORACLE = "oracle: what it reads of a test clip was chosen by the clip's true action units"
+CIRCULAR = "circular: its flow measures what the same flow has magnified"
 NAMED = 4  # incomplete runs that a caption names
 
 
@@ -22,7 +23,7 @@ class RunScores:
     def __init__(self, inputs: TableInputs):
         self.protocols: Mapping[str, ProtocolCard] = inputs.protocols
         self.methods: Mapping[str, MethodCard] = inputs.methods
-        self.oracles = inputs.oracles
+        self.marks = {run: ORACLE for run in inputs.oracles} | {run: CIRCULAR for run in inputs.circular}
         self.study = list(inputs.scores)
         self.absent = "has no scores yet" if inputs.partial else "left no scores: see its log"
         self.frames = {
@@ -62,8 +63,8 @@ class RunScores:
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:
         """Return our part of a cell: `score` under `rule`, `metric` under `last` with its interval, counts, status."""
         rows, status, note = self.rows(place, run)
-        if run in self.oracles and len(rows):
-            note = "; ".join(filter(None, [ORACLE, note]))
+        if run in self.marks and len(rows):
+            note = "; ".join(filter(None, [self.marks[run], note]))
         cell = {"status": status, "ours_note": note, "metric": metric, "rule": rule, "score": score}
         if place:
             cell["protocol"], cell["slice"] = place

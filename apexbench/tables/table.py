@@ -34,6 +34,7 @@ class TableInputs:
     protocols, datasets : every card that there is.
     methods : the cards of the study's runs, in its order.
     oracles : those of them that read what the true action units of a test clip have chosen: marked wherever they stand.
+    circular : those that read flow of what the same flow has magnified: marked alike.
     scores : {protocol: scores}, the study's protocols in its order. A run without rows keeps its cell, with a status.
     benchmarks : {(protocol, run): benchmark TSV files of its training jobs}.
     counts : {protocol: CSV of clips expected and found}.
@@ -47,6 +48,7 @@ class TableInputs:
     datasets: Mapping[str, DatasetCard] = field(default_factory=dict)
     methods: Mapping[str, MethodCard] = field(default_factory=dict)
     oracles: frozenset[str] = frozenset()
+    circular: frozenset[str] = frozenset()
     scores: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     benchmarks: Mapping[tuple[str, str], Iterable[str | os.PathLike]] = field(default_factory=dict)
     counts: Files = field(default_factory=dict)
@@ -80,9 +82,15 @@ class Column:
 
 @dataclass(frozen=True)
 class TableData:
-    """A table before rendering: `frame` is tidy, one row per cell; `details` are lists for the page alone.
+    """A table before rendering: `frame` is tidy, one row per cell.
 
-    A line break in the caption begins a paragraph.
+    Parameters
+    ----------
+    caption : a line break begins a paragraph.
+    details : {heading: lines} of the HTML page alone, for they may name clips.
+    compare : what it takes to compare with the printed numbers, a line each.
+    apart : rows that learn nothing: no ranks, and below the others.
+    main : rows of runs that stand on the leaderboard, those of the README's short form.
     """
 
     name: str
@@ -92,6 +100,9 @@ class TableData:
     frame: pd.DataFrame
     columns: Sequence[Column] = ()
     details: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    compare: Sequence[str] = ()
+    apart: frozenset[str] = frozenset()
+    main: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:

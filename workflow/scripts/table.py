@@ -8,6 +8,7 @@ with job(snakemake.log[0], snakemake.threads):
         name=snakemake.wildcards.table,
         card=snakemake.params.card,
         partial=snakemake.params.partial,
-        outputs=list(snakemake.output),
+        outputs=[path for name, path in snakemake.output.items() if name != "short"],
+        short=snakemake.output.short,
         **snakemake.params.sources,
     )

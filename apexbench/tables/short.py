@@ -1,0 +1,127 @@
+"""The short forms of tables that stand in a README: a leaderboard, and the rows of a published table that we run."""
+
+import math
+
+import pandas as pd
+
+from apexbench.config.published import NULL_ROW
+from apexbench.errors import InputError
+from apexbench.numbers import DASH, fraction
+from apexbench.tables.layout import Cell, Part
+from apexbench.tables.render import escape_markdown, markdown_part
+from apexbench.tables.table import Column, TableData, card_file
+from apexbench.tables.verdict import verdict
+
+F1 = ("f1", "uf1")
+NOTHING = "these learn nothing:"
+
+
+def short_form(table: TableData) -> str:
+    """Return the short form of a table as Markdown; "" where a table has none."""
+    if table.kind == "leaderboard":
+        return _text(table, *_leaderboard(table))
+    if table.kind == "published":
+        return _text(table, *_published(table))
+    if table.card.readme:
+        raise InputError(f"{card_file(table.name)}: field 'readme': a table of kind {table.kind!r} has no short form")
+    return ""
+
+
+def _text(table: TableData, part: Part, *sentences: str) -> str:
+    warning = [f"> **{escape_markdown(table.warning)}**", ""] if table.warning else []
+    lines = [*warning, *markdown_part(part), "", " ".join(escape_markdown(text) for text in sentences if text)]
+    return "\n".join(lines).strip() + "\n"
+
+
+def half(low: float, high: float) -> str:
+    """Return half of an interval, as it stands behind a score.
+
+    >>> half(0.42, 0.6), half(float("nan"), float("nan"))
+    ('±.09', '')
+    """
+    return "" if pd.isna(low) else f"\N{PLUS-MINUS SIGN}{fraction((high - low) / 2, 2)}"
+
+
+def _wholes(table: TableData) -> list[Column]:
+    """The first column of each protocol, taken whole: its parts are on the page."""
+    first: dict[str, Column] = {}
+    for column in table.columns:
+        cells = table.frame[table.frame["column"] == column.key]
+        if len(cells) and not cells["slice"].iloc[0]:
+            first.setdefault(cells["protocol"].iloc[0], column)
+    return list(first.values())
+
+
+def _leaderboard(table: TableData) -> tuple[Part, str, str]:
+    columns, frame = _wholes(table), table.frame.set_index(["row", "column"])
+    keys = [column.key for column in columns]
+    honest = frame["honest"].unstack()[keys]
+    shared = [key for key in keys if honest[key].drop(list(table.apart), errors="ignore").notna().all()]
+    ranked = honest.drop(list(table.apart), errors="ignore")
+    ranks = ranked[shared].rank(ascending=False).mean(axis=1) if shared else pd.Series(math.nan, ranked.index)
+    best = ranked.max()
+    order = [*ranks.sort_values(kind="stable").index, *(row for row in honest.index if row in table.apart)]
+    rows = []
+    for row in order:
+        if row in table.apart and NOTHING not in [first.text for first, *_ in rows]:
+            rows.append([Cell(NOTHING), *(Cell("") for _ in [*keys, ""])])
+        shown = []
+        for key in keys:
+            cell = frame.loc[(row, key)]
+            text = fraction(cell["honest"])
+            bold = row not in table.apart and not pd.isna(cell["honest"]) and cell["honest"] == best[key]
+            small = half(cell["ci_low"], cell["ci_high"]) or cell["status"] * (cell["status"] not in ("ok", "skipped"))
+            shown.append(Cell(text, small, strong=bold))
+        rank = "" if row in table.apart or pd.isna(ranks.get(row)) else f"{ranks[row]:.1f}"
+        rows.append([Cell(row), *shown, Cell(rank)])
+    header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in columns)]
+    titles = {column.key: column.title for column in columns}
+    over = "" if len(shared) == len(keys) else f" over {', '.join(titles[key] for key in shared)}"
+    form = (
+        f"After the last epoch, all folds pooled; \N{PLUS-MINUS SIGN} half of the 95 % interval over subjects; mean "
+        f"rank{over}; {DASH}: left out of this study, or cannot be trained there."
+    )
+    return Part([*header, Cell("Mean rank")], rows), form, _leak(table, columns)
+
+
+def _leak(table: TableData, columns: list[Column]) -> str:
+    """Say what picking the best test epoch would do to these numbers, and to a method that learns nothing."""
+    frame = table.frame[table.frame["column"].isin([column.key for column in columns])]
+    ours = frame[~frame["row"].isin(table.apart)]
+    gain = (ours["as_published"] - ours["honest"]).dropna()
+    null = frame[frame["row"] == NULL_ROW].set_index("column")["as_published"].dropna()
+    if gain.empty or null.empty:
+        return ""
+    most = ours.loc[gain.idxmax()]
+    title = next(column.title for column in columns if column.key == most["column"])
+    compared = ours[ours["column"].isin(null.index) & ours["honest"].notna()]
+    below = int((compared["honest"] < compared["column"].map(null)).sum())
+    return (
+        f"With each method at its best epoch of every test subject, as most released code scores, these numbers would "
+        f"rise by up to {fraction(gain.max(), 2)} ({most['row']} on {title}: {fraction(most['honest'])} becomes "
+        f"{fraction(most['as_published'])}), and the null model, which learns nothing, would stand at "
+        f"{fraction(null.min(), 2)} to {fraction(null.max(), 2)}: above {below} of these {len(compared)} honest scores."
+    )
+
+
+def _published(table: TableData) -> tuple[Part, str]:
+    columns = [column for column in table.columns if column.scored]
+    columns = [column for column in columns if column.key.split()[-1] in F1] or columns
+    frame = table.frame.set_index(["row", "column"])
+    kept = [row for row in table.frame["row"].unique() if row in table.main or row == NULL_ROW]
+    printed = any(not pd.isna(frame.loc[(row, column.key), "published"]) for row in kept for column in columns)
+    rows = []
+    for row in kept:
+        shown, theirs = [], []
+        for column in columns:
+            cell = frame.loc[(row, column.key)]
+            added = cell["as_published"] - cell["honest"]
+            leaky = "" if not column.leaks or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
+            small = half(cell["ci_low"], cell["ci_high"])
+            shown.append(Cell(fraction(cell["honest"]), small, leaky))
+            theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
+        rows.append([Cell(row), *shown, *(theirs if printed else [])])
+    real = "real clips, as printed" if table.warning else "as printed"
+    header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in columns)]
+    theirs = [Cell(column.title, f"{column.subtitle}, {real}" if column.subtitle else real) for column in columns]
+    return Part([*header, *(theirs if printed else [])], rows), verdict(table.frame, bool(table.warning))
