@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from apexbench.errors import InputError
 from apexbench.instructions import environment
+from apexbench.jobs import Quiet
 from apexbench.study import CHAPTERS, Study
 
 ROOT = Path(workflow.basedir)
@@ -57,18 +58,18 @@ def ask(name):
     return signed(answer)
 
 
-def named(name, what):
-    """Ask the study for a title, to stand before `what` in the report's lists.
+def labelled(name, what=""):
+    """Ask the study for a title, and say what is shown of it: a row of the report's lists, with one label.
 
-    Their rows have one label each: of two, the page makes a switch where half of the rows have one value, the others another,
-    and fails where a row has only one of them.
+    Of two labels the page makes a switch where half of the rows have one value and half another, and fails where a title
+    has only one of them.
     """
     answer = ask(name)
 
-    def label(wildcards):
-        return f"{answer(wildcards)}: {what}"
+    def labels(wildcards):
+        return {"result": ": ".join(filter(None, [answer(wildcards), what]))}
 
-    return signed(label)
+    return signed(labels)
 
 
 def signed(function):
@@ -94,7 +95,8 @@ def here(name):
     def located(wildcards, input):
         folder = f"results{os.sep}"
         copies = {path[path.rindex(folder) :]: path for path in input if folder in path}
-        return renamed(answer(wildcards), lambda path: copies.get(path, path))
+        found = renamed(answer(wildcards), lambda path: copies.get(path, path))
+        return Quiet(found) if isinstance(found, dict) else found
 
     return signed(located)
 

@@ -26,10 +26,10 @@ rule flow_picture:
         unpack(ask("pictured_shards")),
     output:
         report(
-            "results/{study}/figures/flow-{dataset}-{recipe}.svg",
+            "results/{study}/figures/flow-{dataset}-{recipe}.jpg",
             caption="../workflow/report/flow_picture.rst",
             category=CHAPTERS["data"],
-            labels={"result": ask("flow_title")},
+            labels=labelled("flow_title"),
         ),
         pdf="results/{study}/figures/flow-{dataset}-{recipe}.pdf",
     log:
@@ -47,5 +47,5 @@ rule flow_picture:
 
 use rule flow_picture as flow_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.svg",
+        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.jpg",
         pdf="results/{study}/figures-licensed/flow-{dataset}-{recipe}.pdf",

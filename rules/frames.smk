@@ -76,8 +76,9 @@ rule crop_sheet:
             "results/{study}/figures/crops-{dataset}.jpg",
             caption="../workflow/report/crop_sheet.rst",
             category=CHAPTERS["data"],
-            labels={"result": named("dataset_title", "first crops")},
+            labels=labelled("dataset_title", "first crops"),
         ),
+        pdf="results/{study}/figures/crops-{dataset}.pdf",
     log:
         "results/logs/crop_sheet/{study}/{dataset}.log",
     benchmark:
@@ -95,3 +96,4 @@ rule crop_sheet:
 use rule crop_sheet as crop_sheet_licensed with:
     output:
         "results/{study}/figures-licensed/crops-{dataset}.jpg",
+        pdf="results/{study}/figures-licensed/crops-{dataset}.pdf",

@@ -38,19 +38,19 @@ rule score_figures:
             "results/{study}/figures/confusion-{protocol}.svg",
             caption="../workflow/report/confusion.rst",
             category=CHAPTERS["protocol"],
-            labels={"result": named("protocol_title", "confusion matrices")},
+            labels=labelled("protocol_title", "confusion matrices"),
         ),
         curves=report(
             "results/{study}/figures/curves-{protocol}.svg",
             caption="../workflow/report/curves.rst",
             category=CHAPTERS["protocol"],
-            labels={"result": named("protocol_title", "learning curves")},
+            labels=labelled("protocol_title", "learning curves"),
         ),
         null=report(
             "results/{study}/figures/null-{protocol}.svg",
             caption="../workflow/report/null.rst",
             category=CHAPTERS["protocol"],
-            labels={"result": named("protocol_title", "null model")},
+            labels=labelled("protocol_title", "null model"),
         ),
         pdf=expand(
             "results/{{study}}/figures/{kind}-{{protocol}}.pdf",

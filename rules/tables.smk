@@ -12,7 +12,7 @@ rule table:
             "results/{study}/tables/{table}.html",
             caption="../workflow/report/table.rst",
             category=ask("table_category"),
-            labels={"result": ask("table_title")},
+            labels=labelled("table_title"),
         ),
         short="results/{study}/tables/short/{table}.md",
     log:
@@ -39,7 +39,7 @@ rule curve_figure:
             "results/{study}/figures/curve-{table}.svg",
             caption="../workflow/report/curve.rst",
             category=CHAPTERS["published"],
-            labels={"result": named("table_title", "figure")},
+            labels=labelled("table_title", "figure"),
         ),
         pdf="results/{study}/figures/curve-{table}.pdf",
     log:
@@ -65,7 +65,7 @@ rule loss_figure:
             "results/{study}/figures/losses-{table}.svg",
             caption="../workflow/report/losses.rst",
             category=CHAPTERS["published"],
-            labels={"result": named("table_title", "losses by epoch")},
+            labels=labelled("table_title", "losses by epoch"),
         ),
         pdf="results/{study}/figures/losses-{table}.pdf",
     log:

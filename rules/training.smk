@@ -71,10 +71,10 @@ rule inside_picture:
         weights=own("inside_weights"),
     output:
         report(
-            "results/{study}/figures/inside-{protocol}-{run}.svg",
+            "results/{study}/figures/inside-{protocol}-{run}.jpg",
             caption="../workflow/report/inside.rst",
             category=CHAPTERS["inside"],
-            labels={"result": ask("inside_title")},
+            labels=labelled("inside_title"),
         ),
         pdf="results/{study}/figures/inside-{protocol}-{run}.pdf",
     log:
@@ -98,5 +98,5 @@ rule inside_picture:
 
 use rule inside_picture as inside_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/inside-{protocol}-{run}.svg",
+        "results/{study}/figures-licensed/inside-{protocol}-{run}.jpg",
         pdf="results/{study}/figures-licensed/inside-{protocol}-{run}.pdf",

@@ -289,17 +289,16 @@ class Study(Runs):
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
-                paths += [f"{folder}/flow-{dataset}-{recipe}.svg" for recipe in self.flow_in_use()]
+                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
         return paths + self._inside_pictures()
 
     def dataset_head(self, dataset: str) -> str:
         return self.headed(self.dataset_title(dataset), [dataset])
 
     def flow_title(self, dataset: str, recipe: str) -> str:
-        """Return data set, algorithm, side of the maps, and the recipe's name."""
-        algorithm, side = self.recipes.flow[recipe].algorithm, self.recipes.size(recipe)
-        name = f"{_ALGORITHMS.get(algorithm, algorithm)} flow, {side} x {side} px (recipe {recipe})"
-        return f"{self.dataset_title(dataset)}: {name}"
+        """Return data set, algorithm, and the recipe's name."""
+        algorithm = self.recipes.flow[recipe].algorithm
+        return f"{self.dataset_title(dataset)}: {_ALGORITHMS.get(algorithm, algorithm)} flow (recipe {recipe})"
 
     def flow_head(self, dataset: str, recipe: str) -> str:
         return self.headed(self.flow_title(dataset, recipe), [dataset])
@@ -316,7 +315,7 @@ class Study(Runs):
                 for protocol in self.trained_on(run)[:1]:
                     if self.methods[run].inside(self.params(protocol, run)):
                         folder = self._picture_folder(self.project.protocols[protocol].datasets)
-                        paths.append(f"{folder}/inside-{protocol}-{run}.svg")
+                        paths.append(f"{folder}/inside-{protocol}-{run}.jpg")
         return paths
 
     def inside_run(self, protocol: str, run: str) -> dict[str, Any]:
