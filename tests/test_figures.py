@@ -12,7 +12,7 @@ from apexbench.figures.flow import flow_figure, inner
 from apexbench.figures.memory import principal
 from apexbench.figures.ranks import critical_difference_figure, rank_diagram, rank_groups
 from apexbench.figures.scores import confusion_figure, confusion_panels, curves_diagram, curves_figure, null_figure
-from apexbench.figures.style import STYLE
+from apexbench.figures.style import STYLE, seat_head
 from apexbench.figures.sweep import sweep_figure
 from apexbench.stages import score_figures
 from apexbench.stages.crop_sheet import crop_sheet
@@ -65,19 +65,22 @@ def test_figures_are_the_same_every_time(tmp_path):
         assert file.read_bytes() == other.read_bytes() and file.stat().st_size > 1000
 
 
-def test_heads_and_titles_of_panels_do_not_overlap():
-    """Also where titles are long, the last row is not full, and a run was skipped."""
-    runs = [f"run{number}" for number in range(6)]
+@pytest.mark.parametrize("count", [3, 6])
+def test_heads_and_titles_of_panels_do_not_overlap(count):
+    """Also where titles are long, there is one row or the last is not full, and a run was skipped."""
+    runs = [f"run{number}" for number in range(count)]
     scores = scored("samm-3", [*runs, "skipped"], status={"skipped": "skipped"})
     titles = {run: f"a rather long title of the method that is number {run}" for run in [*runs, "skipped"]}
     with matplotlib.rc_context(STYLE):
         figure = confusion_panels(scores[scores["rule"] == "last"], CLASSES, titles, "A title\nStudy s, budget quick")
+        seat_head(figure)
         figure.canvas.draw()
-    shown = [panel.title for panel in figure.axes if panel.get_title()] + figure.texts
-    boxes = [text.get_window_extent() for text in shown]
-    assert len(boxes) == 7 + 2
+    panels = [panel for panel in figure.axes if panel.get_title()]
+    shown = [*(panel.title for panel in panels), *(panel.xaxis.label for panel in panels), *figure.texts]
+    boxes = [text.get_window_extent() for text in shown if text.get_text()]
+    assert len(boxes) > count + 3
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
-    words = " ".join(panel.get_title().replace("\n", " ") for panel in figure.axes)
+    words = " ".join(panel.get_title().replace("\n", " ") for panel in panels)
     assert all(title in words for title in titles.values())
 
 

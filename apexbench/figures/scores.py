@@ -49,8 +49,10 @@ def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping
     """Return the figure of a matrix for each row of scores."""
     heads = [wrapped(titles.get(row.run, row.run), _SIDE) for row in rows.itertuples()]
     tallest = max((text.count("\n") for text in heads), default=0)
-    size = (WIDTH / _PER_ROW, WIDTH / _PER_ROW + 0.13 * tallest)
-    figure, panels = panel_figure(len(rows), _PER_ROW, size, title)
+    last_row = max(len(rows) - 1, 0) // _PER_ROW
+    # so high that the width decides how large a panel is: heads above each, the names of the classes below the last
+    height = _SIDE + 0.16 * (tallest + 2) + 0.15 + 1.2 / (last_row + 1)
+    figure, panels = panel_figure(len(rows), _PER_ROW, (WIDTH / min(_PER_ROW, len(rows) or 1), height), title)
     image, ticks = None, range(len(classes))
     for number, (panel, row, text) in enumerate(zip(panels, rows.itertuples(), heads, strict=True)):
         if pd.isna(row.confusion):
@@ -69,7 +71,6 @@ def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping
         panel.set_ylabel("true class" if number % _PER_ROW == 0 else "")
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)
-    last_row = (len(rows) - 1) // _PER_ROW
     for number, panel in list(enumerate(panels))[-_PER_ROW:]:
         if number // _PER_ROW == last_row:
             panel.set_xticks(ticks, classes, rotation=90)

@@ -51,6 +51,7 @@ _IDLE = re.compile(r' transform="rotate\(-0 [^"]*"|(?<=>)\n\s*(?=<)')  # a fifth
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as the suffix of `path` says, and as PDF beside it."""
     path = Path(path)
+    seat_head(figure)
     for file in (path, path.with_suffix(".pdf")):
         extra = _JPEG if file.suffix == ".jpg" else {"dpi": 150}
         with atomic(file) as part:
@@ -91,8 +92,19 @@ def head(figure: Figure, title: str, warning: str = "") -> None:
     for text, size, style in kinds:  # from below; no layout knows of them, the tight box takes them in
         for line in reversed(textwrap.wrap(text, int(figure.get_figwidth() * 72 / (0.66 * size)))):
             place = figure.transFigure + ScaledTranslation(0, up / 72, figure.dpi_scale_trans)
-            figure.text(0, 1, line, transform=place, va="bottom", ha="left", fontsize=size, **style)
+            figure.text(0, 1, line, transform=place, va="bottom", ha="left", fontsize=size, gid="head", **style)
             up += 1.35 * size
+
+
+def seat_head(figure: Figure) -> None:
+    """Lay the figure out, and move its head to right above whatever reaches highest."""
+    head = [text for text in figure.texts if text.get_gid() == "head"]
+    for text in head:
+        text.set_visible(False)
+    figure.draw_without_rendering()
+    top = figure.get_tightbbox().y1 / figure.get_figheight()
+    for text in head:
+        text.set(visible=True, y=top)
 
 
 def panel_figure(count: int, per_row: int, size: tuple[float, float], title: str, layout: str = "compressed"):

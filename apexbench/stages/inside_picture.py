@@ -188,7 +188,7 @@ def draw_attention(fold: FirstFold, output: str, title: str) -> None:
                 "factor_names": labels,
                 "frames": pictures[left_out:, 0],
                 "frame_weights": frames,
-                "frame_names": [f"{number:g}" for number in numbers[left_out:]],
+                "frame_names": [f"{round(number, 1):.10g}" for number in numbers[left_out:]],
             }
         )
     attention_figure(rows, output, title)
