@@ -52,10 +52,12 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as the suffix of `path` says, and as PDF beside it."""
     path = Path(path)
     seat_head(figure)
+    figure.set_layout_engine("none")  # laid out once, not for each file anew: most of the time of many panels
+    box = figure.get_tightbbox().padded(0.1)
     for file in (path, path.with_suffix(".pdf")):
         extra = _JPEG if file.suffix == ".jpg" else {"dpi": 150}
         with atomic(file) as part:
-            figure.savefig(part, metadata=_UNDATED[file.suffix], bbox_inches="tight", **extra)
+            figure.savefig(part, metadata=_UNDATED[file.suffix], bbox_inches=box, **extra)
             if file.suffix == ".svg":
                 part.write_text(_IDLE.sub("", part.read_text("utf-8")), "utf-8")
 
