@@ -290,7 +290,9 @@ class Study(Runs):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
                 paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
-        return paths + self._inside_pictures()
+        paths += self._inside_pictures()
+        # PDFs by name: a figure of an earlier version that has none is not taken for whole
+        return paths + [f"{path.rpartition('.')[0]}.pdf" for path in paths if not path.endswith(".html")]
 
     def dataset_head(self, dataset: str) -> str:
         return self.headed(self.dataset_title(dataset), [dataset])
