@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--seed", type=int, help="where the files hold several seeds")
     audit = commands.add_parser("audit", help="check printed numbers: whole clips, repeated pairs, mixed-up metrics")
     audit.add_argument("files", type=Path, nargs="*", help="CSVs such as config/published/memix.csv; default: all")
-    schemas = commands.add_parser("schemas", help="write config/schemas/*.json from the cards' types, for editors")
+    schemas = commands.add_parser("schemas", help="write config/schemas/*.json and config/README.md's table from types")
     schemas.add_argument("folder", type=Path, nargs="?", default=Path("config/schemas"))
     magnet = commands.add_parser("train-magnet", help="train the network of the magnification arm magnet, on no clip")
     magnet.add_argument("weights", type=Path, help=".safetensors file to write")
@@ -242,9 +242,14 @@ def _train_magnet(weights: Path, steps: int, seed: int, bfloat16: bool, device: 
 
 
 def _write_schemas(folder: Path) -> int:
-    from apexbench.config.files import schemas
+    from apexbench.config.files import schemas, settings_page
     from apexbench.store import atomic
 
+    page = folder.parent / "README.md"
+    if page.exists():
+        text = settings_page(page.read_text(encoding="utf-8"), page)
+        with atomic(page) as part:
+            part.write_text(text, encoding="utf-8")
     for name, text in schemas().items():
         with atomic(folder / f"{name}.json") as part:
             part.write_text(text)

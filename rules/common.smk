@@ -93,9 +93,9 @@ def here(name):
     answer = ask(name)
 
     def located(wildcards, input):
-        folder = f"results{os.sep}"
-        copies = {path[path.rindex(folder) :]: path for path in input if folder in path}
-        found = renamed(answer(wildcards), lambda path: copies.get(path, path))
+        folder, asked = f"results{os.sep}", answer(wildcards)
+        copies = {path[path.rindex(folder) :]: path for path in input if folder in path and not path.startswith(folder)}
+        found = renamed(asked, lambda path: copies.get(path, path)) if copies else asked
         return Quiet(found) if isinstance(found, dict) else found
 
     return signed(located)

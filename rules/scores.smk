@@ -100,6 +100,35 @@ rule rank_figure:
         "../workflow/scripts/rank_figure.py"
 
 
+# No clip is needed: the official counts and the printed numbers are under config/.
+rule official_null:
+    input:
+        printed=local(STUDY.printed_files()),
+        selection=local(STUDY.config_file("published/selection.yaml")),
+        measured=local(STUDY.config_file("measured/real-flow.csv")),
+    output:
+        svg=report(
+            "results/{study}/figures/official-null.svg",
+            caption="../workflow/report/official_null.rst",
+            category=CHAPTERS["leaderboard"],
+            labels={"result": "Null model on MEGC2019's official counts, and published scores"},
+        ),
+        pdf="results/{study}/figures/official-null.pdf",
+        csv="results/{study}/figures/official-null.csv",
+        words="results/{study}/figures/official-null.md",
+    log:
+        "results/logs/official_null/{study}.log",
+    benchmark:
+        "results/benchmarks/official_null/{study}.tsv"
+    conda:
+        CONDA
+    params:
+        code=STUDY.code("official_null"),
+        card=STUDY.official_card(),
+    script:
+        "../workflow/scripts/official_null.py"
+
+
 # What is there, scored without waiting for the rest: nothing here starts a training.
 use rule scores as scores_partial with:
     input:

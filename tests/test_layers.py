@@ -43,7 +43,8 @@ MAY = {
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
     "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"warm_start"},
+    "snakemake_cli": {"snakemake_speed", "warm_start"},
+    "snakemake_speed": set(),
     "warm_start": set(),
     "warm_libraries": {"torchvision_shim"},
     "cli": FLOOR | SIDE | {"stages", "training", "tables"},
@@ -116,7 +117,7 @@ def test_the_exceptions_are_in_use():
 
 
 def test_snakemake_stays_outside():
-    command = {"apexbench.snakemake_cli", "apexbench.warm_libraries"}
+    command = {"apexbench.snakemake_cli", "apexbench.snakemake_speed", "apexbench.warm_libraries"}
     inside = [file for file in FILES if _module(file) not in command]
     importing = [_module(file) for file in inside if any(name.split(".")[0] == "snakemake" for name in _imports(file))]
     assert importing == [] and _uses("snakemake", inside) == []
@@ -147,7 +148,7 @@ def test_checking_the_config_imports_nothing_heavy():
 import sys
 from apexbench.project import load_project
 from apexbench.methods import find, names
-from apexbench.code_hash import code_hash
+from apexbench.code_hash import Code
 [find(name).Parameters() for name in names()]
 print(*sorted({"torch", "sklearn", "numba", "snakemake"} & set(sys.modules)))
 """

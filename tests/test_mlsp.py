@@ -528,7 +528,7 @@ def test_values_by_protocol(name, protocol, wanted):
     [
         ("mlsp", 2_836_759), ("mlsp-head", 2_836_759),
         ("mlsp-cce", 1_961_891), ("mlsp-wcce", 1_961_891), ("mlsp-cbam", 1_964_235), ("mlsp-newcbam", 1_964_235),
-        
+
         ("mlsp-mh", 10_827_979),
         ("icip", 7_656_395), ("icip-cbam", 7_656_395), ("icip-cce", 7_654_051), ("icip-wcce", 7_654_051),
         ("dualbranch-noau", 3_817_055), ("dualbranch-au", 3_817_055),

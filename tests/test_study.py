@@ -227,6 +227,16 @@ def test_figures_have_titles_and_say_which_study_and_that_clips_are_synthetic(ro
     assert licensed.curve_beside_printed("memix-k") and "synthetic" not in licensed.curve_head("memix-k")
 
 
+def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):
+    study = Study(_settings(), root)
+    figure = "results/default/figures/official-null.svg"
+    assert figure in study.figures() and study.readme_sources()["pictures"] == {"official-null.svg": figure}
+    assert study.official_card()["expected_clips"] == 442, "the official counts, not those of the synthetic clips"
+    mine = Study(_settings(study="mine"), root)
+    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_pictures()
+    assert not [path for path in Study(_settings(protocols=["smic-3"]), root).figures() if "official" in path]
+
+
 def test_losses_are_drawn_of_the_runs_that_are_trained(root):
     study = Study(_settings(), root)
     assert "results/default/figures/losses-mlsp-ablation.svg" in study.figures()
@@ -281,11 +291,11 @@ def _pre(root, protocols=("samm-3", "smic-3"), methods=("pre",), **settings):
 def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     _pretraining(root)
     study = _pre(root, folds_per_job=4)
-    (path,) = study.training_weights("samm-3", "pre", "0-3")
+    (path,) = study.training_inputs("samm-3", "pre", study.key("samm-3", "pre"), "0-3")["weights"]
     key = study.pretraining_key("faces", "samm-3")
     assert path == f"results/pretrained/faces/{key}/samm-3/folds0-3.safetensors"
     clips = "samm-3/folds0-3"
-    assert study.pretraining_inputs("faces", clips) == {
+    assert study.pretraining_inputs("faces", key, clips) == {
         "frames": ["results/packs/samm/memix-48.safetensors"],
         "protocol": "results/protocols/samm-3.csv",
     }
@@ -293,7 +303,8 @@ def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     assert study.pretraining_people("faces", clips) == {"samm": "samm"}
     (first,) = study.pretraining_weights("faces", clips)
     assert first == f"results/pretrained/others/{study.pretraining_key('others', 'samm-3')}/all.safetensors"
-    assert study.pretraining_inputs("others", "all") == {
+    whole = study.pretraining_key("others", "samm-3")
+    assert study.pretraining_inputs("others", whole, "all") == {
         "frames": ["results/packs/mmew/memix-48.safetensors"],
         "indexes": ["results/index/mmew.csv"],
     }

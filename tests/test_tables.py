@@ -21,7 +21,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import NULL_ROW, SIZES, read_published
-from apexbench.config.tables import AlsoCard, PrintedColumn, TableCard
+from apexbench.config.tables import AlsoCard, Paper, PrintedColumn, TableCard
 from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
 from apexbench.evaluation.scores import read_scores, score_runs, write_scores
@@ -37,6 +37,7 @@ from apexbench.tables.comparisons import COMPARISON_COLUMNS
 from apexbench.tables.curve import read_curve
 from apexbench.tables.data import DATA_COLUMNS
 from apexbench.tables.layout import grid
+from apexbench.tables.overview import by_paper, overview
 from apexbench.tables.places import needed, place
 from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
@@ -119,7 +120,7 @@ def test_each_paper_has_one_table_in_the_readme_and_all_have_pages():
     printed = {name for name in PUBLISHED if not re.match("icip|dualbranch|.*-(steps|backbones|arms|rate)", name)}
     assert printed - {"aman-ablation"} <= set(settings["tables"])
     pages = {path.stem for path in (ROOT / "docs/results").glob("*.md")} - {"README"}
-    assert pages == set(settings["tables"])
+    assert pages == {name for name in settings["tables"] if CARDS[name].kind != "runtime"}
 
 
 @pytest.mark.parametrize("scored_too", [False, True])
@@ -489,12 +490,27 @@ def test_a_circular_run_is_marked_wherever_it_stands():
 def test_what_a_table_says():
     frame = build("memix-samm3", study("samm-3")).frame
     text = verdict(frame, synthetic=True)
-    assert "adds" in text and "null model scores" in text and "Printed numbers" not in text
+    assert "adds" in text and "a model that learns nothing has" in text and "Printed numbers" not in text
     cell = frame[(frame["row"] == "STSTNet") & (frame["column"] == "f1")].index[0]
     frame.loc[frame.index != cell, ["ci_low", "ci_high"]] = 2.0
     frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]
     assert "Printed numbers within our 95 % intervals: 1 of 2." in verdict(frame, synthetic=False)
     assert verdict(build("memix-samm3", its=printed_only("memix-samm3")).frame, True) == "Printed only."
+
+
+def test_the_overview_has_a_line_for_each_paper_and_each_reference_table():
+    scores = study("samm-3", "mmew-4", "megc2019", data_source="synthetic")
+    names = ["memix-samm3", "memix-mmew4", "ststnet-torch", "megc2019-baseline"]
+    tables = {name: (CARDS[name], build(name, scores).frame, True) for name in names}
+    papers = {"memix": Paper(title="MEMix", venue="ICASSP"), "reference": Paper(title="Reference values")}
+    lines = by_paper(tables, papers, "docs/{name}.md").splitlines()
+    assert len(lines) == 5 and lines[2].startswith(
+        "| **MEMix (ICASSP)** | [SAMM, 3 classes](docs/memix-samm3.md), [MMEW"
+    )
+    printed = sum(lines_of(name)[lines_of(name)["value"] != ""]["row"].nunique() for name in names[:2])
+    assert [cell.strip() for cell in lines[2].split("|")[3:5]] == [str(printed), "3"]
+    assert "above" in lines[2] and lines[3].endswith("| 1 | 1 | no leak |") and lines[4].startswith("|  | [Baseline")
+    assert len(overview(tables, papers, "{name}.md").splitlines()) == 2 + len(names)
 
 
 def test_without_runs_the_columns_are_what_is_printed():
@@ -797,7 +813,7 @@ def test_comparisons(tmp_path):
     assert table.frame.columns.tolist() == COMPARISON_COLUMNS and len(table.frame) == 2
     first, second = grid(table).parts[0].rows
     assert [cell.text for cell in first] == [
-        "MMNet", "samm-3", "STSTNet", "-.123 UF1", ".040", ".120", "<.001", "<.001",
+        "MMNet", "SAMM, 3 classes", "STSTNet", "-.123 UF1", ".040", ".120", "<.001", "<.001",
     ]  # fmt: skip
     assert grid(table).notes == ["other clips"] and second[0].notes == (1,)
     assert first[3].small == "[-.20, .05]" and second[4].text == DASH

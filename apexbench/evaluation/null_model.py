@@ -5,7 +5,7 @@ different epochs are independent, those of a training are not: an upper-ish boun
 nothing about any one paper (the fault is described in arXiv 2211.11425).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -92,22 +92,75 @@ def null_scores(
     return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in scores.items()}
 
 
+def growing_choices(correct: np.ndarray, fold: np.ndarray, epochs: Sequence[int], rule: str) -> np.ndarray:
+    """Return the epoch that a rule picks for each fold of a training that ends after each of some numbers of epochs.
+
+    As `choose` does for every such training, but all at once.
+
+    Parameters
+    ----------
+    correct : (E, N), whether each clip is right after each epoch.
+    fold : (N,), number of each clip's fold.
+    epochs : (G,), after how many epochs the training ends.
+    rule : last, global-oracle or fold-oracle.
+
+    Returns (G, F), places of epochs.
+    """
+    ends, folds = np.asarray(epochs) - 1, fold.max() + 1
+    if rule == "last":
+        return np.repeat(ends[:, None], folds, axis=1)
+    order = np.argsort(fold, kind="stable")
+    starts = np.searchsorted(fold[order], np.arange(folds))
+    hits = np.add.reduceat(correct[:, order], starts, axis=1, dtype=np.int32)  # (E, F)
+    if rule == "global-oracle":
+        hits = np.repeat(hits.sum(axis=1, keepdims=True), folds, axis=1)
+    elif rule != "fold-oracle":
+        raise ValueError(f"rule {rule!r}: only last, global-oracle and fold-oracle")
+    before = np.vstack([np.full((1, folds), -1), np.maximum.accumulate(hits)[:-1]])
+    first = np.where(hits > before, np.arange(len(hits))[:, None], 0)
+    return np.maximum.accumulate(first)[ends]
+
+
 def null_curves(
     folds: Sequence,
     labels: Sequence[int],
     classes: int,
     rules: Sequence[str] = ("last", "global-oracle", "fold-oracle"),
     epochs: Sequence[int] = (1, 5, 10, 50, 100, 200, 800),
-    repeats: int = 6,
+    repeats: int = 20,
     seed: int = 0,
+    parts: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return what the null model scores by the number of epochs that a rule chooses from.
 
-    Columns rule, leaking, epochs, uf1 (mean over `repeats`), uf1_low and uf1_high (one standard deviation away).
+    The first E draws of one long training are those of a training of E epochs, so that the curves are smooth.
+
+    Parameters
+    ----------
+    rules : of those that `growing_choices` knows.
+    parts : {name: mask (N,)} of clips that are scored for themselves, the draws and the choice being those of all;
+        without it all clips are the one part "".
+
+    Columns part, rule, leaking, epochs, uf1 (mean over `repeats`), uf1_low and uf1_high (one standard deviation away).
     """
+    task, labels, epochs = SingleLabel(classes), np.asarray(labels), sorted(epochs)
+    fold = pd.factorize(np.asarray(folds))[0]
+    parts = {"": np.ones(len(labels), dtype=bool)} if parts is None else parts
+    rng = np.random.default_rng(seed)
+    decisions = np.empty((len(rules), len(epochs), repeats, len(labels)), dtype=np.int8)
+    for repeat in range(repeats):
+        draws = task.draw(rng, labels, (epochs[-1], len(labels)), uniform=False)
+        for row, rule in enumerate(rules):
+            picked = growing_choices(draws == labels, fold, epochs, rule)
+            decisions[row, :, repeat] = np.take_along_axis(draws, picked[:, fold], axis=0)
     rows = []
-    for rule in rules:
-        for count in epochs:
-            mean, sd = null_scores(folds, labels, classes, count, rule, repeats, seed)["uf1"]
-            rows.append((rule, rule in LEAKING, count, mean, mean - sd, mean + sd))
-    return pd.DataFrame(rows, columns=["rule", "leaking", "epochs", "uf1", "uf1_low", "uf1_high"])
+    for part, mask in parts.items():
+        size = len(rules) * len(epochs) * repeats
+        groups, true = np.repeat(np.arange(size), mask.sum()), np.tile(labels[mask], size)
+        counts = task.count(groups, true, decisions[..., mask].ravel(), size=size)
+        uf1 = task.pooled(counts)[task.main].reshape(len(rules), len(epochs), repeats)
+        for row, rule in enumerate(rules):
+            for until, values in zip(epochs, uf1[row], strict=True):
+                mean, sd = values.mean(), values.std(ddof=1)
+                rows.append((part, rule, rule in LEAKING, until, mean, mean - sd, mean + sd))
+    return pd.DataFrame(rows, columns=["part", "rule", "leaking", "epochs", "uf1", "uf1_low", "uf1_high"])

@@ -54,7 +54,7 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     seat_head(figure)
     figure.set_layout_engine("none")  # laid out once, not for each file anew: most of the time of many panels
     box = figure.get_tightbbox().padded(0.1)
-    for file in (path, path.with_suffix(".pdf")):
+    for file in dict.fromkeys((path, path.with_suffix(".pdf"))):
         extra = _JPEG if file.suffix == ".jpg" else {"dpi": 150}
         with atomic(file) as part:
             figure.savefig(part, metadata=_UNDATED[file.suffix], bbox_inches=box, **extra)

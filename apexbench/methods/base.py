@@ -83,7 +83,7 @@ def alternatives(axes: Axes | tuple[Axes, ...]) -> tuple[Axes, ...]:
 class Params(BaseModel):
     """Hyper-parameters of a method. Defaults are the paper's; cards override them, a wrong key or type is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def weights_named(self) -> dict[str, Weights]:
         """Return {hyper-parameter: weights} of all that are not random."""

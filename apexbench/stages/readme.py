@@ -7,11 +7,12 @@ import pandas as pd
 
 from apexbench.config.tables import Paper, Table
 from apexbench.store import atomic, check_seal
-from apexbench.tables.overview import overview
+from apexbench.tables.overview import by_paper, overview
 from apexbench.tables.readme import rewrite
 
 OVERVIEW = "tables"  # the marker's name
 PAGES = "docs/results"
+PASSING = ("runtime",)  # kinds of tables that are others after each run: no part of the project
 
 
 def write_readme(
@@ -24,6 +25,7 @@ def write_readme(
     frames: Mapping[str, str],
     short: Mapping[str, str],
     pictures: Mapping[str, str],
+    words: Mapping[str, str],
     readme: str,
     output: str,
 ) -> None:
@@ -36,6 +38,7 @@ def write_readme(
     papers : {file of config/published without .csv: paper}.
     pages, frames, short : {table: Markdown page}, {table: CSV}, {table: Markdown of the short form}, paths.
     pictures : {name in docs/results: figure} that the project's README shows.
+    words : {name of a marker: Markdown} that stand in the project's README alone.
     readme : the project's README.md; "": the study is not shown there.
     output : results/<study>/README.md.
     """
@@ -43,10 +46,12 @@ def write_readme(
     titles = {key: Paper(**card) for key, card in papers.items()}
     blocks = {name: Path(short[name]).read_text() for name, (card, *_) in tables.items() if card.readme}
     if readme:
-        rewrite(readme, {**blocks, OVERVIEW: overview(tables, titles, f"{PAGES}/{{name}}.md")})
-        copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items()}
+        lasting = {name: its for name, its in tables.items() if its[0].kind not in PASSING}
+        sentences = {name: Path(path).read_text() for name, path in words.items()}
+        rewrite(readme, {**blocks, **sentences, OVERVIEW: by_paper(lasting, titles, f"{PAGES}/{{name}}.md")})
+        copies = {f"{name}.md": Path(path).read_bytes() for name, path in pages.items() if name in lasting}
         copies |= {name: Path(path).read_bytes() for name, path in pictures.items()}
-        copies["README.md"] = _page("Results", about, {}, overview(tables, titles, "{name}.md")).encode()
+        copies["README.md"] = _page("Results", about, {}, overview(lasting, titles, "{name}.md")).encode()
         folder = Path(readme).parent / PAGES
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in copies.items():

@@ -17,6 +17,7 @@ from apexbench.tables.places import needed, place
 
 __all__ = ["CHAPTERS", "SHARED", "Study"]
 
+OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 # of the report, which sorts them by name
 CHAPTERS = {
     "leaderboard": "1 Leaderboard",
@@ -214,7 +215,7 @@ class Study(Runs):
     def readme_inputs(self) -> dict[str, list[str]]:
         """Return what the study's README is made of: its tables as pages, frames and short forms."""
         sources = self.readme_sources()
-        return {what: list(sources[what].values()) for what in ("pages", "frames", "short", "pictures")}
+        return {what: list(sources[what].values()) for what in ("pages", "frames", "short", "pictures", "words")}
 
     def readme_sources(self) -> dict[str, Any]:
         """Return what the stage `readme` is told."""
@@ -229,8 +230,14 @@ class Study(Runs):
             "pages": {name: f"{folder}/{name}.md" for name in tables},
             "frames": {name: f"{folder}/{name}.csv" for name in tables},
             "short": {name: f"{folder}/short/{name}.md" for name in tables},
-            "pictures": {},
+            "pictures": self._official_null("official-null.svg"),
+            "words": self._official_null("official-null", ".md"),
         }
+
+    def _official_null(self, name: str, suffix: str = "") -> dict[str, str]:
+        """Return {name: file} of the figure that the project's README shows, or of its sentence."""
+        shown = self.settings.writes_readme and self.shows_official_null()
+        return {name: f"results/{self.name}/figures/{name}{suffix}"} if shown else {}
 
     def shown_readme(self) -> list[str]:
         """Return the README that the study rewrites beside its own, if it is the one that is shown."""
@@ -290,9 +297,11 @@ class Study(Runs):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
                 paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
+        if self.shows_official_null():
+            paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
         paths += self._inside_pictures()
         # PDFs by name: a figure of an earlier version that has none is not taken for whole
-        return paths + [f"{path.rpartition('.')[0]}.pdf" for path in paths if not path.endswith(".html")]
+        return paths + [f"{path.rpartition('.')[0]}.pdf" for path in paths if path.endswith((".svg", ".jpg"))]
 
     def dataset_head(self, dataset: str) -> str:
         return self.headed(self.dataset_title(dataset), [dataset])
@@ -304,6 +313,21 @@ class Study(Runs):
 
     def flow_head(self, dataset: str, recipe: str) -> str:
         return self.headed(self.flow_title(dataset, recipe), [dataset])
+
+    def shows_official_null(self) -> bool:
+        """Tell whether the study is about MEGC2019's clips: then the null model on their official counts is drawn."""
+        return bool({OFFICIAL, f"{OFFICIAL}-flow"} & set(self.settings.protocols))
+
+    def official_card(self) -> dict | None:
+        """Return the entry of the composite with the official counts, also where synthetic clips have others."""
+        card = self.project.protocols.get(OFFICIAL)
+        return dumped(card) if card else None
+
+    def printed_files(self) -> list[str]:
+        return sorted(map(str, (self.project.folder / "published").glob("*.csv")))
+
+    def config_file(self, name: str) -> str:
+        return str(self.project.folder / name)
 
     def _picture_folder(self, datasets: Sequence[str]) -> str:
         licensed = any(self.licensed[dataset] for dataset in datasets)
@@ -325,17 +349,13 @@ class Study(Runs):
         return self.training_run(protocol, run, self.key(protocol, run)) | {"seed": self.settings.seeds[0]}
 
     def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
-        """Return a run's packs by role, and as `pictures` the shards that its drawing shows beside them."""
-        inputs = self.training_inputs(protocol, run)
+        """Return what a run's training on the first folds reads, and as `pictures` the shards shown beside it."""
+        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol)[0])
         role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
         if role is None:
             return inputs
         recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
         return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
-
-    def inside_weights(self, protocol: str, run: str) -> list[str]:
-        """Return the files of weights for the first fold."""
-        return self.training_weights(protocol, run, self.fold_ranges(protocol)[0])
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"

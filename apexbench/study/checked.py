@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from apexbench.code_hash import code_hash
+from apexbench.code_hash import Code
 from apexbench.config.datasets import LOADERS
 from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
@@ -28,7 +28,7 @@ class Checked:
 
     def __init__(self, settings: Mapping, root: str | os.PathLike):
         """Read and check everything under `root`/config; InputError for whatever cannot work."""
-        self.root = Path(root)
+        self.root, self._code = Path(root), Code(root)
         self.project: Project = load_project(settings, root)
         self.settings, self.recipes = self.project.settings, self.project.recipes
         self.name = self.settings.study
@@ -51,7 +51,7 @@ class Checked:
     @cache
     def code(self, rule: str, *modules: str) -> str:
         """Return the hash of the code that a rule's script and further modules depend on."""
-        return code_hash(self.root, f"workflow/scripts/{rule}.py", *modules)
+        return self._code.hash(f"workflow/scripts/{rule}.py", *modules)
 
     def sources(self) -> list[str]:
         """Return a line for each data set that the study reads: licensed or synthetic clips, and why."""

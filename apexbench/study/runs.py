@@ -202,8 +202,12 @@ class Runs(Inputs):
             )
         return self._pretraining_job(recipe, protocol)
 
-    def pretraining_inputs(self, recipe: str, clips: str) -> dict[str, Any]:
-        """Return {role: packs}, and the protocol's table or the indexes of the data sets."""
+    def pretraining_inputs(self, recipe: str, key: str, clips: str) -> dict[str, Any]:
+        """Return {role: packs}, and the protocol's table or the indexes of the data sets.
+
+        InputError if the key names another pre-training.
+        """
+        self.pretraining_job(recipe, key, clips)
         protocol, _ = _split(clips)
         datasets, inputs = self._pretraining_datasets(recipe, protocol), self.pretrainings.values(recipe).inputs
         packs = {role: [self.pack(dataset, name) for dataset in datasets] for role, name in inputs.items()}
@@ -366,11 +370,7 @@ class Runs(Inputs):
         `job` is what `apexbench.training.record.Job` holds, but the seed; `folds` are all of the protocol; `roles` and
         `weights` name what its inputs are. InputError if the run is not the one that the key names.
         """
-        if key != self.key(protocol, run):
-            raise InputError(
-                f"results/runs/{protocol}/{run}/{key}: not what the configuration now asks of {run!r}; "
-                f"that is results/runs/{protocol}/{run}/{self.key(protocol, run)}"
-            )
+        self._check_key(protocol, run, key)
         return {
             "job": self.job(protocol, run),
             "folds": list(self.folds[protocol]),
@@ -378,6 +378,13 @@ class Runs(Inputs):
             "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])),
             "people_of": self.people_of(protocol),
         }
+
+    def _check_key(self, protocol: str, run: str, key: str) -> None:
+        if key != self.key(protocol, run):
+            raise InputError(
+                f"results/runs/{protocol}/{run}/{key}: not what the configuration now asks of {run!r}; "
+                f"that is results/runs/{protocol}/{run}/{self.key(protocol, run)}"
+            )
 
     def _per_job(self, pattern: str, protocol: str, run: str) -> list[str]:
         """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
@@ -406,14 +413,21 @@ class Runs(Inputs):
         pattern = f"results/runs/{{run}}/seed{{seed}}/inner{self.settings.inner_folds}-folds{{folds}}.parquet"
         return self._per_job(pattern, protocol, run)
 
-    def training_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
-        """Return {role: packs of the protocol's data sets} by the method card's inputs."""
+    @cache
+    def _packs(self, protocol: str, run: str) -> dict[str, list[str]]:
         datasets = self.project.protocols[protocol].datasets
         inputs = self.card(protocol, run).inputs
         return {role: [self.pack(dataset, recipe) for dataset in datasets] for role, recipe in inputs.items()}
 
-    def training_weights(self, protocol: str, run: str, folds: str) -> list[str]:
-        return list(self.weights_by_name(protocol, run, folds).values())
+    def training_inputs(self, protocol: str, run: str, key: str, folds: str) -> dict[str, list[str]]:
+        """Return {role: packs of the protocol's data sets} by the method card's inputs, and as `weights` the files of
+        what a run does not initialise at random, if there are any.
+
+        InputError if the run is not the one that the key names.
+        """
+        self._check_key(protocol, run, key)
+        weights = list(self.weights_by_name(protocol, run, folds).values())
+        return self._packs(protocol, run) | ({"weights": weights} if weights else {})
 
     def training_folds(self, protocol: str, folds: str) -> list[str]:
         first, last = map(int, folds.split("-"))

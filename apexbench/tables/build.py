@@ -111,7 +111,8 @@ def _runtime(card: Table, name: str, inputs: TableInputs) -> TableData:
     facts, warning = scores.facts(study)
     form = "Training time summed over folds and seeds; peak memory of the largest job."
     progress = scores.progress((protocol, run) for run in rows_of for protocol in study)
-    return TableData(name, card, join(progress, inputs.not_shown(card.rows), card.caption, facts, form), warning, frame)
+    caption = join(progress, inputs.not_shown(card.rows), card.caption, facts, form)
+    return TableData(name, card, caption, warning, frame, [Column(name, scores.title(name)) for name in study])
 
 
 KINDS = {

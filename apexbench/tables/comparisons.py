@@ -7,7 +7,7 @@ import pandas as pd
 from apexbench.config.methods import row_titles
 from apexbench.config.tables import Table
 from apexbench.tables.run_scores import RunScores
-from apexbench.tables.table import TableData, TableInputs, join, read_csv, tidy
+from apexbench.tables.table import Column, TableData, TableInputs, join, read_csv, tidy
 
 NUMBERS = ["difference", "low", "high", "p_permutation", "p_holm", "p_mcnemar", "p_mcnemar_holm"]
 COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note"]
@@ -51,4 +51,5 @@ def comparisons_table(card: Table, name: str, inputs: TableInputs) -> TableData:
         join("" if card.reference else BEST, CAPTION),
         by="\n",
     )
-    return TableData(name, card, caption, warning, tidy(cells, COMPARISON_COLUMNS, (), NUMBERS))
+    columns = [Column(protocol, scores.title(protocol)) for protocol in study]
+    return TableData(name, card, caption, warning, tidy(cells, COMPARISON_COLUMNS, (), NUMBERS), columns)

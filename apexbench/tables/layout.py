@@ -90,13 +90,14 @@ def _remarks(text: str) -> list[str]:
 
 def _runtime(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell(text) for text in ("Method", "Protocol", "Seeds", "Folds", "Epochs")]
+    titles = {column.key: column.title for column in table.columns}
     header += [Cell("Training", "s"), Cell("Per fold", "s"), Cell("Device"), Cell("Peak memory", "MB")]
     rows = []
     for cell in table.frame.itertuples():
         counts = [Cell(DASH if pd.isna(value) else str(value)) for value in (cell.seeds, cell.folds, cell.epochs)]
         times = [Cell(number(cell.train_seconds)), Cell(number(cell.seconds_per_fold)), Cell(cell.device or DASH)]
         status = "" if cell.status == "ok" else cell.status
-        first = [Cell(cell.row, status, notes=notes(_remarks(cell.note))), Cell(cell.column)]
+        first = [Cell(cell.row, status, notes=notes(_remarks(cell.note))), Cell(titles[cell.column])]
         rows.append([*first, *counts, *times, Cell(number(cell.peak_mb))])
     return [Part(header, rows)]
 
@@ -114,6 +115,7 @@ def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
 
 def _comparisons(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell("Method"), Cell("Protocol"), Cell("Reference"), Cell("Difference")]
+    titles = {column.key: column.title for column in table.columns}
     header += [Cell("Permutation", "p"), Cell("Holm", "p"), Cell("McNemar", "p"), Cell("Holm", "p")]
     rows = []
     for cell in table.frame.itertuples():
@@ -122,7 +124,9 @@ def _comparisons(table: TableData, notes: _Notes) -> list[Part]:
             f"{fraction(cell.difference)} {SHORT.get(cell.score, cell.score)}", interval(cell.low, cell.high)
         )
         chances = [cell.p_permutation, cell.p_holm, cell.p_mcnemar, cell.p_mcnemar_holm]
-        rows.append([*first, Cell(cell.column), Cell(cell.reference), difference, *map(Cell, map(chance, chances))])
+        rows.append(
+            [*first, Cell(titles[cell.column]), Cell(cell.reference), difference, *map(Cell, map(chance, chances))]
+        )
     return [Part(header, rows)]
 
 

@@ -1,6 +1,7 @@
 """All tables of a study, a line each: what is printed, what was run, and what the table says."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -15,11 +16,12 @@ OURS = {
     "runtime": "Training time and memory.",
     "data": "Clips expected and found.",
 }
+_TAIL = re.compile(r",? as printed by .*")
 Tables = Mapping[str, tuple[Table, pd.DataFrame, bool]]
 
 
 def overview(tables: Tables, papers: Mapping[str, Paper], link: str) -> str:
-    """Return the overview as Markdown.
+    """Return the overview as Markdown, a line for each table.
 
     Parameters
     ----------
@@ -27,28 +29,63 @@ def overview(tables: Tables, papers: Mapping[str, Paper], link: str) -> str:
     papers : {file of config/published without .csv: paper}.
     link : a page's address, with {name}.
     """
+    lines, last = ["| Paper | Table | Rows printed | Run here | What it says |", "|:--|:--|--:|--:|:--|"], None
+    for name in sorted(tables, key=lambda name: _place(tables[name][0], papers)):
+        card, *rest = tables[name]
+        paper = _paper(card, papers)
+        first = "" if paper == last else f"**{escape_markdown(paper)}**"
+        counts, last = _counts([(card, *rest)]), paper
+        lines.append(f"| {first} | {_link(name, card.title, link)} | {' | '.join(counts)} |")
+    return "\n".join(lines) + "\n"
+
+
+def by_paper(tables: Tables, papers: Mapping[str, Paper], link: str) -> str:
+    """Return the same in short, a line for each paper, and for each table of those that have no venue."""
+    lines = ["| Paper | Tables | Rows printed | Run here | What they say |", "|:--|:--|--:|--:|:--|"]
     groups: dict[str, list[str]] = {}
     for name, (card, *_) in tables.items():
-        groups.setdefault(_paper(card, papers), []).append(name)
-    lines = ["| Paper | Table | Rows printed | Run here | What it says |", "|:--|:--|--:|--:|:--|"]
-    rows = []
-    for paper, names in groups.items():
-        for place, name in enumerate(names):
-            card, frame, synthetic = tables[name]
-            title = f"[{escape_markdown(card.title)}]({link.format(name=name)})"
-            if card.kind == "published":
-                printed = frame.loc[frame["published"].notna() & (frame["row"] != NULL_ROW), "row"].nunique()
-                counts, says = [str(printed), str(rows_run(frame))], verdict(frame, synthetic)
-            else:
-                counts, says = ["", ""], OURS[card.kind]
-            first = "" if place else f"**{escape_markdown(paper)}**" if paper else "**This study**"
-            rows.append(f"| {first} | {title} | {' | '.join(counts)} | {escape_markdown(says)} |")
-    return "\n".join([*lines, *rows]) + "\n"
+        if card.kind == "published":
+            groups.setdefault(_paper(card, papers) if _of(card, papers).venue else f"\0{name}", []).append(name)
+    last = ""
+    for names in groups.values():
+        cards = [tables[name] for name in names]
+        links = ", ".join(_link(name, _TAIL.sub("", tables[name][0].title), link) for name in names)
+        paper = _paper(cards[0][0], papers)
+        first = "" if paper == last else f"**{escape_markdown(paper)}**"
+        lines.append(f"| {first} | {links} | {' | '.join(_counts(cards))} |")
+        last = paper
+    return "\n".join(lines) + "\n"
+
+
+def _link(name: str, title: str, link: str) -> str:
+    return f"[{escape_markdown(title)}]({link.format(name=name)})"
+
+
+def _counts(tables: Sequence[tuple[Table, pd.DataFrame, bool]]) -> list[str]:
+    """Return rows printed, rows run and a verdict on tables of one paper."""
+    if tables[0][0].kind != "published":
+        return ["", "", OURS[tables[0][0].kind]]
+    frames = [frame for _, frame, _ in tables]
+    printed = sum(f.loc[f["published"].notna() & (f["row"] != NULL_ROW), "row"].nunique() for f in frames)
+    says = verdict(pd.concat(frames, ignore_index=True), any(synthetic for *_, synthetic in tables), short=True)
+    return [str(printed), str(sum(map(rows_run, frames))), escape_markdown(says)]
+
+
+def _of(card: Table, papers: Mapping[str, Paper]) -> Paper:
+    stem = card.published.removesuffix(".csv")
+    return papers.get(stem, Paper(title=stem))
 
 
 def _paper(card: Table, papers: Mapping[str, Paper]) -> str:
     if card.kind != "published":
-        return ""
-    stem = card.published.removesuffix(".csv")
-    paper = papers.get(stem, Paper(title=stem))
+        return "This study"
+    paper = _of(card, papers)
     return f"{paper.title} ({paper.venue})" if paper.venue else paper.title
+
+
+def _place(card: Table, papers: Mapping[str, Paper]) -> int:
+    """Our own tables first, then the papers in the order of their file."""
+    if card.kind != "published":
+        return -1
+    stems = [*papers, stem := card.published.removesuffix(".csv")]
+    return stems.index(stem)

@@ -19,17 +19,17 @@ NOTHING = "these learn nothing:"
 def short_form(table: TableData) -> str:
     """Return the short form of a table as Markdown; "" where a table has none."""
     if table.kind == "leaderboard":
-        return _text(table, *_leaderboard(table))
+        warning = f"> **{escape_markdown(table.warning)}**\n\n" if table.warning else ""
+        return warning + _text(*_leaderboard(table))
     if table.kind == "published":
-        return _text(table, *_published(table))
+        return _text(*_published(table))
     if table.card.readme:
         raise InputError(f"{card_file(table.name)}: field 'readme': a table of kind {table.kind!r} has no short form")
     return ""
 
 
-def _text(table: TableData, part: Part, *sentences: str) -> str:
-    warning = [f"> **{escape_markdown(table.warning)}**", ""] if table.warning else []
-    lines = [*warning, *markdown_part(part), "", " ".join(escape_markdown(text) for text in sentences if text)]
+def _text(part: Part, *sentences: str) -> str:
+    lines = [*markdown_part(part), "", " ".join(escape_markdown(text) for text in sentences if text)]
     return "\n".join(lines).strip() + "\n"
 
 
@@ -75,8 +75,7 @@ def _leaderboard(table: TableData) -> tuple[Part, str, str]:
         rank = "" if row in table.apart or pd.isna(ranks.get(row)) else f"{ranks[row]:.1f}"
         rows.append([Cell(row), *shown, Cell(rank)])
     header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in columns)]
-    titles = {column.key: column.title for column in columns}
-    over = "" if len(shared) == len(keys) else f" over {', '.join(titles[key] for key in shared)}"
+    over = "" if len(shared) == len(keys) else f" over the {len(shared)} columns that all of them have"
     form = (
         f"After the last epoch, all folds pooled; \N{PLUS-MINUS SIGN} half of the 95 % interval over subjects; mean "
         f"rank{over}; {DASH}: left out of this study, or cannot be trained there."
@@ -117,11 +116,16 @@ def _published(table: TableData) -> tuple[Part, str]:
             cell = frame.loc[(row, column.key)]
             added = cell["as_published"] - cell["honest"]
             leaky = "" if not column.leaks or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
-            small = half(cell["ci_low"], cell["ci_high"])
-            shown.append(Cell(fraction(cell["honest"]), small, leaky))
+            shown.append(Cell(fraction(cell["honest"]), half(cell["ci_low"], cell["ci_high"]), leaky))
             theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
-        rows.append([Cell(row), *shown, *(theirs if printed else [])])
-    real = "real clips, as printed" if table.warning else "as printed"
-    header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in columns)]
-    theirs = [Cell(column.title, f"{column.subtitle}, {real}" if column.subtitle else real) for column in columns]
+        rows.append([Cell(row), *shown, *([Cell(""), *theirs] if printed else [])])
+    here, there = ("synthetic clips", "real clips, as printed") if table.warning else ("", "as printed")
+    metrics = {column.subtitle for column in columns}
+    shared = metrics.pop() if len(metrics) == 1 else ""  # the metric of all columns stands once
+    header = [Cell("Method", shared), *(_head(column, here, shared) for column in columns)]
+    theirs = [Cell(""), *(_head(column, there, shared) for column in columns)]  # an empty column sets these apart
     return Part([*header, *(theirs if printed else [])], rows), verdict(table.frame, bool(table.warning))
+
+
+def _head(column: Column, clips: str, shared: str) -> Cell:
+    return Cell(column.title, ", ".join(filter(None, ["" if shared else column.subtitle, clips])))

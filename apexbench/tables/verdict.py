@@ -1,10 +1,12 @@
 """What a published table says, in a sentence or two."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from apexbench.config.published import NULL_ROW
 from apexbench.evaluation.selection import LEAKING
-from apexbench.numbers import fraction, signed
+from apexbench.numbers import fraction
 
 _F1 = ("f1", "uf1")
 
@@ -14,32 +16,68 @@ def rows_run(frame: pd.DataFrame) -> int:
     return frame.loc[frame["honest"].notna() & (frame["row"] != NULL_ROW), "row"].nunique()
 
 
-def verdict(frame: pd.DataFrame, synthetic: bool) -> str:
+@dataclass(frozen=True)
+class Leak:
+    """What an author's choice of epochs adds to our scores on average, and what a model that learns nothing gets by it.
+
+    `null` are the lowest and the highest of its scores; it is above `below` of `scores` of ours.
+    """
+
+    gain: float
+    null: tuple[float, float] | None = None
+    below: int = 0
+    scores: int = 0
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        text = f"Choosing epochs on test clips adds {fraction(self.gain, 2)} on average"
+        if self.null is None:
+            return f"{text}."
+        return f"{text}; so chosen, a model that learns nothing has {self._span()}: more than {self._below()}."
+
+    def phrase(self) -> str:
+        """Return it in few words, for a table whose caption explains them."""
+        if self.null is None:
+            return f"adds {fraction(self.gain, 2)}"
+        return f"adds {fraction(self.gain, 2)}; null model {self._span()}, above {self._below()}"
+
+    def _span(self) -> str:
+        return " to ".join(dict.fromkeys(fraction(value, 2) for value in self.null))
+
+    def _below(self) -> str:
+        return f"{self.below} of {self.scores} scores"
+
+
+def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
     """Say what the author's choice of epochs adds to our runs and to a model that learns nothing.
 
-    `frame` is the tidy table. Of real clips: also how many printed numbers lie within our intervals.
+    `frame` is the tidy table, or several of one author's, one below the other. Of real clips: also how many printed
+    numbers lie within our intervals. `short`: in few words.
     """
     ours = frame[frame["honest"].notna() & (frame["row"] != NULL_ROW)]
     if ours.empty:
-        return "No method of it runs in this study." if (frame["status"] == "skipped").any() else "Printed only."
+        return "Its methods are not in this study." if (frame["status"] == "skipped").any() else "Printed only."
     f1 = ours[ours["column"].str.split().str[-1].isin(_F1)]
     ours = f1 if len(f1) else ours
     leaking = ours[ours["rule"].isin(LEAKING) & ours["as_published"].notna()]
-    said = [_leak(frame, leaking)] if len(leaking) else ["Its epoch is not chosen on test clips."]
+    if leaking.empty:
+        said = ["no leak"] if short else ["Nothing is chosen on test clips."]
+    else:
+        leak = _leak(frame, leaking)
+        said = [leak.phrase() if short else leak.sentence()]
     printed = ours[ours["published"].notna()]
     if not synthetic and len(printed):
         within = int(printed["published"].between(printed["ci_low"], printed["ci_high"]).sum())
         said.append(f"Printed numbers within our 95 % intervals: {within} of {len(printed)}.")
-    return " ".join(said)
+    return ("; " if short else " ").join(said)
 
 
-def _leak(frame: pd.DataFrame, leaking: pd.DataFrame) -> str:
+def _leak(frame: pd.DataFrame, leaking: pd.DataFrame) -> Leak:
+    place = ["protocol", "slice", "rule", "score"]
     gain = (leaking["as_published"] - leaking["honest"]).mean()
-    null = frame[frame["row"] == NULL_ROW].set_index("column")["as_published"].dropna()
-    text = f"Its choice of epochs on test clips adds {signed(round(gain, 2))[:-1]} on average"
-    compared = leaking[leaking["column"].isin(null.index)]
-    if compared.empty:
-        return f"{text}."
-    below = int((compared["as_published"] <= compared["column"].map(null)).sum())
-    span = " to ".join(dict.fromkeys(fraction(value, 2) for value in (null.min(), null.max())))
-    return f"{text}; the null model scores {span} by it, no less than {below} of {len(compared)} of ours."
+    null = frame[frame["row"] == NULL_ROW].drop_duplicates(place).set_index(place)["as_published"].dropna()
+    both = leaking.join(null.rename("null"), on=place).dropna(subset="null")
+    if both.empty:
+        return Leak(gain)
+    below = int((both["as_published"] < both["null"]).sum())
+    return Leak(gain, (both["null"].min(), both["null"].max()), below, len(both))

@@ -1,0 +1,16 @@
+"""Draw what a method that learns nothing scores on MEGC2019's official counts, beside the published scores."""
+
+from apexbench.jobs import job
+from apexbench.stages.official_null import official_null
+
+with job(snakemake.log[0], snakemake.threads):
+    official_null(
+        card=snakemake.params.card,
+        printed=list(snakemake.input.printed),
+        selection=snakemake.input.selection,
+        measured=snakemake.input.measured,
+        svg=snakemake.output.svg,
+        pdf=snakemake.output.pdf,
+        csv=snakemake.output.csv,
+        words=snakemake.output.words,
+    )
