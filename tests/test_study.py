@@ -198,7 +198,8 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
     study = Study(_settings(), root)
     there = {p: {run for run in study.runs if not study.why_not(p, run)} for p in study.settings.table_protocols}
     variants = {run for run in study.runs if run.startswith(("sbml-", "fsb-"))}
-    assert there == {"casme2-3-megc": {"mlsp"}, "casme2-3-wide": variants, "samm-5": {"srmcl", "aman", "lbp-top"}}
+    wide, five = {*variants, "mmnet"}, {"srmcl", "aman", "lbp-top", "majority"}
+    assert there == {"casme2-3-megc": {"mlsp"}, "casme2-3-wide": wide, "samm-5": five}
     assert "no printed table of this study has it there" in study.why_not("samm-5", "ststnet")
     assert {"samm-5", "casme2-3-megc"} & set(study.table_protocols("srmcl-single")) == {"samm-5"}
     assert {"samm-5", "casme2-3-megc"} <= set(study.table_protocols("data"))
@@ -230,10 +231,12 @@ def test_figures_have_titles_and_say_which_study_and_that_clips_are_synthetic(ro
 def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):
     study = Study(_settings(), root)
     figure = "results/default/figures/official-null.svg"
-    assert figure in study.figures() and study.readme_sources()["pictures"] == {"official-null.svg": figure}
+    sources = study.readme_sources()
+    assert figure in study.figures() and sources["pictures"] == {"official-null.svg": figure}
+    assert sources["words"] == {"official-null": figure.replace(".svg", ".md")}
     assert study.official_card()["expected_clips"] == 442, "the official counts, not those of the synthetic clips"
     mine = Study(_settings(study="mine"), root)
-    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_pictures()
+    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_sources()["pictures"]
     assert not [path for path in Study(_settings(protocols=["smic-3"]), root).figures() if "official" in path]
 
 

@@ -2,7 +2,7 @@
 
 Snakemake is not known here. A rule's function has the name of a method of `Study`, whose arguments are the wildcards
 that it needs (see `ask` in rules/common.smk). Paths are relative to the working directory. Each layer stands on the one
-below: the checked configuration, inputs, runs, results.
+below: the checked configuration, inputs, pre-trainings, runs, results.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,9 @@ from typing import Any
 from apexbench.code_hash import Code
 from apexbench.config.datasets import LOADERS
 from apexbench.config.methods import MethodCard
+from apexbench.config.model import digest
 from apexbench.errors import InputError
+from apexbench.manifest import tree_state
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.recipes import check_recipes
@@ -21,6 +23,8 @@ SHARED = {
     "protocols", "runs", "synthetic", "weights",
 }  # fmt: skip
 SYNTHETIC = "synthetic clips: these numbers say nothing about real data"
+
+_CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
 
 
 class Checked:
@@ -85,6 +89,20 @@ class Checked:
             return str(self.project.folder_of(dataset))
         return f"results/synthetic/{dataset}/clips"
 
+    def copy_state(self, dataset: str) -> str:
+        """Return what of a licensed copy decides on its index: all names, sizes and times of what is no picture.
+
+        Of pictures, too, where they say what the index says. Empty of synthetic clips, which a rule makes.
+        """
+        if not self.licensed[dataset]:
+            return ""
+        looked_at = self.project.datasets[dataset].apex == "spotted" or self.holds_maps(dataset)
+        return self._tree_state(self.clips_root(dataset), looked_at)
+
+    @cache
+    def _tree_state(self, root: str, pictures: bool) -> str:
+        return tree_state(root, pictures)
+
     def release(self, dataset: str) -> str:
         return self.project.loader(dataset)
 
@@ -113,6 +131,14 @@ class Checked:
             "expected": {k: getattr(card, k) for k in expected} if self.counts_are_official([dataset]) else None,
         }
 
+    @cache
+    def _data(self, dataset: str) -> str:
+        """The hash of what a data set is, as far as the configuration says it."""
+        facts = [self.annotation(dataset), self.project.datasets[dataset].cropped, self.subjects(dataset)]
+        if not self.licensed[dataset]:
+            facts += [self.render_plan(dataset), self.settings.scale, self.settings.study_seed]
+        return digest(facts)
+
     def protocol_indexes(self, protocol: str) -> list[str]:
         return [f"results/index/{dataset}.csv" for dataset in self.project.protocols[protocol].datasets]
 
@@ -124,6 +150,15 @@ class Checked:
         if not self.counts_are_official(card.datasets):
             card = planned(card, {dataset: self.project.plan_of(dataset) for dataset in card.datasets})
         return dumped(card)
+
+    def _clips_and_folds(self, protocol: str) -> dict[str, Any]:
+        """What of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye."""
+        card = self.protocol_card(protocol)
+        return {field: card[field] for field in _CLIPS_AND_FOLDS}
+
+    def training_folds(self, protocol: str, folds: str) -> list[str]:
+        first, last = map(int, folds.split("-"))
+        return self.folds[protocol][first : last + 1]
 
     def protocol_path(self, protocol: str) -> str:
         return f"results/protocols/{protocol}.csv"
