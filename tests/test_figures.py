@@ -138,9 +138,7 @@ def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
         wanted = -(weights[labels] * logs[np.arange(6), labels]).mean()
         np.testing.assert_allclose(found.loc[(seed, epoch)], [epoch + 0.5, wanted], rtol=1e-5)
     bare = write(tmp_path / "bare.parquet", parts[0].drop(columns="training_loss"))
-    with pytest.raises(
-        InputError, match=r"bare\.parquet: misses training_loss; delete the file and rerun"
-    ):
+    with pytest.raises(InputError, match=r"bare\.parquet: misses training_loss; delete the file and rerun"):
         losses_of(Job(**job, seed=0), [bare])
     drawn = []
     monkeypatch.setattr("apexbench.figures.losses.save", lambda figure, path: drawn.append(figure))

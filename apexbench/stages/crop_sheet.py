@@ -11,7 +11,7 @@ from apexbench.stages.shards import first_frame
 from apexbench.store import read_tensors
 
 
-def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 24) -> None:
+def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 16) -> None:
     """Draw the first crop of each clip on a sheet, from every subject in turn, `most` at most; `title` is a head."""
     files = [read_tensors(path, kind="shard") for path in shards]
     clips = sorted(((file, name) for file in files for name in file), key=lambda item: ClipId.parse(item[1]))
