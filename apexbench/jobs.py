@@ -13,6 +13,13 @@ from pathlib import Path
 from apexbench.errors import InputError, of_disk, unwritable
 
 
+class Quiet(dict):
+    """A rule's parameter of many entries: a dictionary that counts them where it is shown, as in the report."""
+
+    def __str__(self) -> str:
+        return f"<{len(self)} entries>"
+
+
 @contextmanager
 def job(log: str, threads: int = 1) -> Iterator[None]:
     """Send messages and progress to the file `log`, hold the libraries to `threads`, and report bad input plainly.

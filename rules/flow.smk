@@ -29,15 +29,12 @@ rule flow_picture:
         unpack(ask("pictured_shards")),
     output:
         report(
-            "results/{study}/figures/flow-{dataset}-{recipe}.png",
+            "results/{study}/figures/flow-{dataset}-{recipe}.jpg",
             caption="../workflow/report/flow_picture.rst",
-            category="Motion",
-            labels={
-                "data set": "{dataset}",
-                "recipe": "{recipe}",
-                "figure": "flow of one clip",
-            },
+            category=CHAPTERS["data"],
+            labels=labelled("flow_title"),
         ),
+        pdf="results/{study}/figures/flow-{dataset}-{recipe}.pdf",
     log:
         "results/logs/flow_picture/{study}/{dataset}/{recipe}.log",
     benchmark:
@@ -48,11 +45,12 @@ rule flow_picture:
         runtime=SETTINGS.minutes("flow_picture"),
     params:
         code=STUDY.code("flow_picture"),
-        title=ask("dataset_title"),
+        title=ask("flow_head"),
     script:
         "../workflow/scripts/flow_picture.py"
 
 
 use rule flow_picture as flow_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.png",
+        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.jpg",
+        pdf="results/{study}/figures-licensed/flow-{dataset}-{recipe}.pdf",

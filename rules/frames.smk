@@ -82,11 +82,12 @@ rule crop_sheet:
         ask("onset_frames"),
     output:
         report(
-            "results/{study}/figures/crops-{dataset}.png",
+            "results/{study}/figures/crops-{dataset}.jpg",
             caption="../workflow/report/crop_sheet.rst",
-            category="Faces",
-            labels={"data set": "{dataset}", "figure": "first crops"},
+            category=CHAPTERS["data"],
+            labels=labelled("dataset_title", "first crops"),
         ),
+        pdf="results/{study}/figures/crops-{dataset}.pdf",
     log:
         "results/logs/crop_sheet/{study}/{dataset}.log",
     benchmark:
@@ -97,7 +98,7 @@ rule crop_sheet:
         runtime=SETTINGS.minutes("crop_sheet"),
     params:
         code=STUDY.code("crop_sheet"),
-        title=ask("dataset_title"),
+        title=ask("dataset_head"),
     script:
         "../workflow/scripts/crop_sheet.py"
 
@@ -105,4 +106,5 @@ rule crop_sheet:
 # A report may be handed on; pictures of licensed faces may not.
 use rule crop_sheet as crop_sheet_licensed with:
     output:
-        "results/{study}/figures-licensed/crops-{dataset}.png",
+        "results/{study}/figures-licensed/crops-{dataset}.jpg",
+        pdf="results/{study}/figures-licensed/crops-{dataset}.pdf",

@@ -12,8 +12,8 @@ rule table:
         html=report(
             "results/{study}/tables/{table}.html",
             caption="../workflow/report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
+            category=ask("table_category"),
+            labels=labelled("table_title"),
         ),
         short="results/{study}/tables/short/{table}.md",
     log:
@@ -42,9 +42,10 @@ rule curve_figure:
         report(
             "results/{study}/figures/curve-{table}.svg",
             caption="../workflow/report/curve.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "scores by hyper-parameter"},
+            category=CHAPTERS["published"],
+            labels=labelled("table_title", "figure"),
         ),
+        pdf="results/{study}/figures/curve-{table}.pdf",
     log:
         "results/logs/curve_figure/{study}/{table}.log",
     benchmark:
@@ -56,7 +57,8 @@ rule curve_figure:
     params:
         code=STUDY.code("curve_figure"),
         card=ask("table_card"),
-        title=ask("curve_title"),
+        title=ask("curve_head"),
+        printed=ask("curve_beside_printed"),
     script:
         "../workflow/scripts/curve_figure.py"
 
@@ -69,9 +71,10 @@ rule loss_figure:
         report(
             "results/{study}/figures/losses-{table}.svg",
             caption="../workflow/report/losses.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "losses by epoch"},
+            category=CHAPTERS["published"],
+            labels=labelled("table_title", "losses by epoch"),
         ),
+        pdf="results/{study}/figures/losses-{table}.pdf",
     log:
         "results/logs/loss_figure/{study}/{table}.log",
     benchmark:
@@ -85,7 +88,7 @@ rule loss_figure:
         runs=here("losses_by_run"),
         jobs=ask("loss_jobs"),
         titles=ask("loss_titles"),
-        title=ask("curve_title"),
+        title=ask("loss_head"),
     script:
         "../workflow/scripts/loss_figure.py"
 

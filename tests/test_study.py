@@ -279,6 +279,24 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
         Study(_settings(table_protocols=["samm-3"]), root)
 
 
+def test_figures_have_titles_and_say_which_study_and_that_clips_are_synthetic(root):
+    study = Study(_settings(), root)
+    said = "Study default, budget quick; synthetic clips: these numbers say nothing about real data"
+    assert study.protocol_head("samm-3").split("\n") == ["SAMM, 3 classes", said]
+    assert study.flow_head("samm", "tvl1-28").split("\n") == ["SAMM: TV-L1 flow (recipe tvl1-28)", said]
+    assert study.ranks_head().split("\n")[1].startswith("CASME II, 5 classes; SAMM, 3 classes; ")
+    assert study.shown_titles()["ststnet"] == "STSTNet"
+    assert "ststnet" in study.shown_by_epoch() and not {"majority", "flow-svm", "memix-k-1"} & set(
+        study.shown_by_epoch()
+    )
+    chapters = {table: study.table_category(table) for table in ("leaderboard", "srmcl-ablation", "memix-k", "data")}
+    assert list(chapters.values()) == ["1 Leaderboard", "2 Papers", "2 Papers", "5 Clips and motion"]
+    assert not study.curve_beside_printed("memix-k"), "what is printed is of real clips"
+    (root / "data" / "casme2" / "sub01").mkdir(parents=True)
+    licensed = Study(_settings(source={"casme2": "licensed"}), root)
+    assert licensed.curve_beside_printed("memix-k") and "synthetic" not in licensed.curve_head("memix-k")
+
+
 def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):
     study = Study(_settings(), root)
     figure = "results/default/figures/official-null.svg"

@@ -9,5 +9,6 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         name=snakemake.wildcards.table,
         card=snakemake.params.card,
         title=snakemake.params.title,
+        printed=snakemake.params.printed,
         output=snakemake.output[0],
     )

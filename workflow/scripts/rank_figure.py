@@ -6,7 +6,7 @@ from apexbench.stages.rank_figure import rank_figure
 with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     rank_figure(
         scores=snakemake.params.scores,
-        runs=snakemake.params.runs,
+        titles=snakemake.params.titles,
         multilabel=snakemake.params.multilabel,
         title=snakemake.params.title,
         output=snakemake.output[0],

@@ -9,6 +9,8 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         scores=snakemake.input.scores,
         protocol=snakemake.input.protocol,
         classes=snakemake.params.classes,
+        titles=snakemake.params.titles,
+        by_epoch=snakemake.params.by_epoch,
         title=snakemake.params.title,
         confusion=snakemake.output.confusion,
         curves=snakemake.output.curves,
