@@ -1021,7 +1021,7 @@ def test_readme_is_rewritten_in_place(tmp_path):
     path.write_text(README)
     assert differs(path, {"a": "| new |\n"})
     assert rewrite(path, {"a": "| new |\n"})
-    assert path.read_text() == README.replace("\nold\n", "\n\n| new |\n\n")
+    assert path.read_text() == README.replace("\nold\n", "\n| new |\n")
     assert not differs(path, {"a": "| new |\n"}) and not rewrite(path, {"a": "| new |\n"})
 
 

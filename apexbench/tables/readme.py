@@ -34,7 +34,7 @@ def _rewritten(path: Path, text: str, blocks: Mapping[str, str]) -> str:
         lines.append(line)
         if not closing and name in blocks:
             newline = "\r\n" if line.endswith("\r\n") else "\n"
-            lines.append(newline.join(["", *blocks[name].strip().splitlines(), "", ""]))
+            lines.append(newline.join([*blocks[name].strip().splitlines(), ""]))
     if current is not None:
         raise InputError(
             f"{path}, line {opened}: <!-- table:{current} --> is never closed; add <!-- /table:{current} -->"
