@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apexbench.errors import InputError
+from apexbench.score import command as score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--seed", type=int, help="where the files hold several seeds")
     audit = commands.add_parser("audit", help="check printed numbers: whole clips, repeated pairs, mixed-up metrics")
     audit.add_argument("files", type=Path, nargs="*", help="CSVs such as config/published/memix.csv; default: all")
+    score.arguments(commands.add_parser("score", help=score.HELP))
     schemas = commands.add_parser("schemas", help="write config/schemas/*.json and config/README.md's table from types")
     schemas.add_argument("folder", type=Path, nargs="?", default=Path("config/schemas"))
     magnet = commands.add_parser("train-magnet", help="train the network of the magnification arm magnet, on no clip")
@@ -68,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _export_log(wanted.predictions, wanted.rule, wanted.seed, wanted.log)
         if wanted.command == "audit":
             return _audit(wanted.files)
+        if wanted.command == "score":
+            return score.run(wanted)
         if wanted.command == "train-magnet":
             return _train_magnet(wanted.weights, wanted.steps, wanted.seed, wanted.bfloat16, wanted.device)
         return _write_schemas(wanted.folder)
