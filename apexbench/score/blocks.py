@@ -63,7 +63,6 @@ def _confusion(part: dict) -> Table:
 
 
 def _classes(part: dict) -> Table:
-    shares = ("precision", "recall", "f1")
     rows = tuple(
         (
             row["class"],

@@ -17,7 +17,7 @@ from apexbench.score.predictions import Predictions, gather, one_hot
 from apexbench.score.texts import check_length, whole_number
 
 START = re.compile(r"\s*(?:(?P<word>[A-Za-z][A-Za-z _-]*?)\s*[:=]\s*)?(?:tensor|array)?\(?\[(?P<rest>.*)")
-NAMED = re.compile(r"\s*subject\s*[:=]?\s*(\S+)\s*", re.IGNORECASE)
+NAMED = re.compile(r"\s*subject(?:\s*[:=]\s*|\s+)([^\s,;]+)\s*", re.IGNORECASE)
 _WORDS = {"prediction": ("pred", "guess", "output"), "truth": ("truth", "true", "label", "gt", "target", "actual")}
 _ORDER = ("prediction", "truth")
 _CLASSES = 100

@@ -86,7 +86,8 @@ def read_matrix(
     if inner.shape[0] != inner.shape[1]:
         raise InputError(
             f"{place}, {unit} {numbers[-1]}: {inner.shape[0]} rows and {inner.shape[1]} columns of counts; a confusion "
-            f"matrix is square, a row and a column for each class"
+            f"matrix is square, a row and a column for each class (a row for each clip needs columns 'truth' and "
+            f"'prediction')"
         )
     if len(inner) < 2:
         raise InputError(f"{place}: a matrix of one class; expected two or more")

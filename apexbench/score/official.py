@@ -41,7 +41,7 @@ def hashed(dataset: str, subject: int, clip: str, label: int | None = None) -> s
     """Return the hash of a clip of the list, or of a clip and its label.
 
     >>> hashed("casme2", 1, "EP02_01f")
-    '5885acbcaf94b118'
+    'e4f20023567d9588'
     """
     text = f"apexbench:{MEGC}|{dataset}|{subject}|{clip}" + ("" if label is None else f"|{label}")
     return hashlib.sha256(text.encode()).hexdigest()[:16]

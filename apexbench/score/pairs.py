@@ -81,8 +81,8 @@ def words(result: dict) -> str:
 
     >>> base = {"first": "a", "second": "b", "score": "uf1", "difference": {"uf1": 0.09}, "p_mcnemar": 0.005}
     >>> words(base | {"interval": {"uf1": [0.01, 0.17]}, "p_permutation": 0.057, "subjects": 68})
-    'a is ahead of b by .090 in UF1. By clip the difference is significant (p = .005), by subject it is not (p = .057): \
-clips of one subject are not independent, so the test by subject counts.'
+    'a is ahead of b by .090 in UF1. By clip the difference is significant (p = .005), by subject it is not \
+(p = .057): clips of one subject are not independent, so the test by subject counts.'
     """
     score = result["score"]
     gap = result["difference"][score]

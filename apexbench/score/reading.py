@@ -99,7 +99,7 @@ def _separated(path: Path, lines: list[str], first: str, classes, transposed, se
     truth, guess = NAMES["truth"][:4], NAMES["prediction"][:3]
     raise InputError(
         f"{path}, line {filled[0][0]}: not recognised: {first.strip()[:80]!r}; expected {FORMATS}. A CSV needs a "
-        f"header with the truth ({', '.join(truth)} ...) and the prediction ({', '.join(guess)} ... or scores p0, p1 ...)"
+        f"header of the truth ({', '.join(truth)} ...) and the prediction ({', '.join(guess)} ... or scores p0 ...)"
     )
 
 
@@ -107,7 +107,7 @@ def _looks_square(rows: list[list[str]]) -> bool:
     """Whether most cells below the first row and right of the first column are numbers: a matrix with a fault in it."""
     cells = [cell for row in rows[1:] for cell in row[1:]]
     numeric = sum(bool(re.fullmatch(r"\s*[\d.]+%?\s*", cell)) for cell in cells)
-    return 1 < len(rows) < 60 and len(rows[0]) < 60 and numeric > len(cells) / 2 and len(cells) > 1
+    return 2 < len(rows) < 60 and len(rows[0]) < 60 and numeric > len(cells) / 2 and len(cells) > 1
 
 
 def _frame(path: Path, filled: list[tuple[int, str]], separator: str) -> tuple[pd.DataFrame, np.ndarray]:
