@@ -86,21 +86,21 @@ def main(arguments: list[str] | None = None) -> int:
 def _check_data(dataset: str, root: Path | None, apex: str | None, strict: bool) -> int:
     """Print what a copy holds beside what it should hold, and all that was found; status 1 on errors, see --strict."""
     from apexbench.clips import sample_hash
-    from apexbench.config.datasets import DatasetCard
+    from apexbench.config.datasets import whole_of
     from apexbench.config.files import read_cards, read_repairs
-    from apexbench.datasets import counted, differences, names, read_release
+    from apexbench.datasets import counted, differences, names, persons_in, read_release
     from apexbench.errors import nearest
 
     cards, protocols = read_cards(Path())
     if dataset not in cards and dataset not in names():
         raise InputError(f"unknown data set {dataset!r}; {nearest(dataset, {*cards, *names()})}")
-    card = cards.get(dataset, DatasetCard(title=dataset, label_set="", fps=1, subjects=()))
+    card = cards[dataset] if dataset in cards else whole_of(dataset, cards)
     options = {key: getattr(card, key) for key in ("loader", "label_set", "fps", "sheet", "frames", "part", "unusable")}
     root = root or Path("data") / (card.folder or dataset)
     release = read_release(dataset, root, apex=apex or card.apex, repairs=read_repairs(Path()), **options)
     index = release.index
     sources = ", ".join(f"{source} {count}" for source, count in index["apex_source"].value_counts().items())
-    print(f"{root}: {len(index)} clips, {index['subject'].nunique()} subjects, {index['n_frames'].sum()} frames")
+    print(f"{root}: {len(index)} clips, {persons_in(index)} subjects, {index['n_frames'].sum()} frames")
     print(f"release {card.loader or dataset}, label set {card.label_set or 'unnamed'}, sample ids {sample_hash(index)}")
     print(f"apex: {sources or 'none'}\n")
     _print_counts(counted(index, card.model_dump()))

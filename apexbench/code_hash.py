@@ -2,31 +2,30 @@
 
 The hash sees code only, as it is compiled. Comments, docstrings, line breaks and messages (what an exception is raised
 with, what is logged) are not part of it, so that none of them throws away finished trainings; Python's version is.
+
+What was found in a file is kept beside Python's own compiled files, by the checksum of the file's bytes.
 """
 
 import ast
 import hashlib
-from collections.abc import Iterator
-from functools import cache
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
 
 # They check and report: a new key of some card must not retrain anything.
 _NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs"}
 _LOGGERS = {"logging", "logger"}
+_MOST = 2000  # files whose code is kept: ten times ours, as each edit makes one more
 
 
-def _file(root: Path, module: str) -> Path | None:
-    path = root.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-@cache
-def _read(content: bytes, root: Path) -> tuple[frozenset[str], bytes]:
-    """Return the modules of apexbench that a file's content imports, anywhere in it, and a digest of its code."""
+def _read(content: bytes) -> tuple[list[str], str]:
+    """Return the modules of apexbench that a file's content may import, anywhere in it, and a digest of its code."""
     tree = ast.parse(content)
     names: set[str] = set()
     for node in _statements(tree):
@@ -35,10 +34,9 @@ def _read(content: bytes, root: Path) -> tuple[frozenset[str], bytes]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    imports = frozenset(name for name in names if name.split(".")[0] == "apexbench" and _file(root, name))
     digest = hashlib.sha256()
     _add(digest, compile(tree, "", "exec", dont_inherit=True))
-    return imports, digest.digest()
+    return sorted(name for name in names if name.split(".")[0] == "apexbench"), digest.hexdigest()
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:
@@ -92,31 +90,90 @@ def _add(digest, value) -> None:
         digest.update(f"{type(value).__name__}{value!r},".encode())
 
 
-def files_of(root: Path, *starts: str) -> list[Path]:
-    """Return the files that `starts` (paths of scripts, or module names) import from apexbench, with themselves.
+class Code:
+    """The code below `root`, a folder that holds apexbench/, as it is when it is first asked for."""
 
-    Imports inside functions count. Importing a module does not count as importing its package: `from apexbench.frames
-    import magnify` depends on all that frames/__init__ names, `from apexbench.frames.magnification import magnify` on
-    one file.
-    """
-    waiting, seen = list(starts), set()
-    files = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen or ".".join(name.split(".")[:2]) in _NOT_SCIENCE:
-            continue
-        seen.add(name)
-        file = root / name if name.endswith(".py") else _file(root, name)
+    def __init__(self, root: str | os.PathLike):
+        self._root = Path(root)
+        self._seen: dict[str, tuple[Path, list[str], str]] = {}
+
+    def files_of(self, *starts: str) -> list[Path]:
+        """Return the files that `starts` (paths of scripts, or module names) import from apexbench, with themselves.
+
+        Imports inside functions count. Importing a module does not count as importing its package: `from
+        apexbench.frames import magnify` depends on all that frames/__init__ names, `from apexbench.frames.magnification
+        import magnify` on one file.
+        """
+        return sorted(self._reached(starts))
+
+    def hash(self, *starts: str) -> str:
+        """Return a short hash over the code of `files_of(*starts)`."""
+        total = hashlib.sha256()
+        for file, digest in sorted(self._reached(starts).items()):
+            total.update(f"{file.relative_to(self._root).as_posix()}\0".encode() + bytes.fromhex(digest))
+        return total.hexdigest()[:12]
+
+    def _reached(self, starts: Iterable[str]) -> dict[Path, str]:
+        """{file: digest of its code}."""
+        waiting, seen = list(starts), set()
+        reached = {}
+        while waiting:
+            name = waiting.pop()
+            if name in seen or ".".join(name.split(".")[:2]) in _NOT_SCIENCE:
+                continue
+            seen.add(name)
+            if name not in self._seen:
+                self._seen[name] = self._look(name)
+            file, imports, reached[file] = self._seen[name]
+            waiting += imports
+        self._kept.write()
+        return reached
+
+    def _look(self, name: str) -> tuple[Path, list[str], str]:
+        """The file of a script or module, the modules of ours that it imports, and a digest of its code."""
+        file = self._root / name if name.endswith(".py") else self._modules.get(name)
         if file is None:
-            raise FileNotFoundError(f"{name}: neither a file below {root} nor a module of apexbench")
-        files.add(file)
-        waiting += sorted(_read(file.read_bytes(), root)[0])
-    return sorted(files)
+            raise FileNotFoundError(f"{name}: neither a file below {self._root} nor a module of apexbench")
+        names, digest = self._kept.read(file.read_bytes())
+        return file, [name for name in names if name in self._modules], digest
+
+    @cached_property
+    def _modules(self) -> dict[str, Path]:
+        """{name: file} of all modules."""
+        modules = {}
+        for file in sorted((self._root / "apexbench").rglob("*.py")):
+            name = file.relative_to(self._root).with_suffix("")
+            modules[".".join(name.parent.parts if file.stem == "__init__" else name.parts)] = file
+        return modules
+
+    @cached_property
+    def _kept(self) -> "_Kept":
+        return _Kept(Path(cache_from_source(self._root / "apexbench/code_hash.py")).with_suffix(".json"))
 
 
-def code_hash(root: Path, *starts: str) -> str:
-    """Return a short hash over the code of `files_of(root, *starts)`."""
-    total = hashlib.sha256()
-    for file in files_of(root, *starts):
-        total.update(f"{file.relative_to(root).as_posix()}\0".encode() + _read(file.read_bytes(), root)[1])
-    return total.hexdigest()[:12]
+class _Kept:
+    """What `_read` found in files before, in a file of our own: {checksum of a file's bytes: [names, digest]}."""
+
+    def __init__(self, path: Path):
+        self._path, self._found, self._new = path, {}, False
+        self._by = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(path.read_bytes())
+            self._found = kept["found"] if kept["by"] == self._by else {}
+
+    def read(self, content: bytes) -> tuple[list[str], str]:
+        """Return what `_read` does."""
+        key = hashlib.sha256(content).hexdigest()
+        if key not in self._found:
+            self._found[key], self._new = _read(content), True
+        return self._found[key]
+
+    def write(self) -> None:
+        """Keep what is new, where Python keeps what it has compiled, and if it does."""
+        if self._new and not sys.dont_write_bytecode:
+            last = dict(list(self._found.items())[-_MOST:])
+            part = self._path.with_suffix(f".{os.getpid()}")
+            with suppress(OSError):
+                part.write_text(json.dumps({"by": self._by, "found": last}))
+                part.replace(self._path)
+        self._new = False

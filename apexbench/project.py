@@ -6,7 +6,7 @@
 import csv
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
-from apexbench.config.tables import PUBLISHED_ONLY, Convention, Paper, Table, TableCard
+from apexbench.config.tables import PUBLISHED_ONLY, Convention, Paper, PrintedColumn, Table, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.persons import persons
 
@@ -44,8 +44,8 @@ class Project:
         self.card_of: dict[str, str] = {}  # {run: name of its card}
         for name in self.settings.methods:
             self._add_runs(name)
-        self.tables: dict[str, Table] = {name: self._table(name) for name in self.settings.tables}
         self._check_links()
+        self.tables: dict[str, Table] = {name: self._table(name) for name in self.settings.tables}
 
     def _names(self, folder: str) -> list[str]:
         if folder not in self._stems:
@@ -125,7 +125,34 @@ class Project:
         if card.kind == "published":
             places = {place for protocol, its in self.protocols.items() for place in (protocol, *its.slices)}
             looked_up |= look_up(card, name, self.folder / "published", self.conventions, places, self._run_of)
+            looked_up |= self._stood_in(looked_up["columns"], looked_up["caption"])
         return Table(**card.model_dump(exclude={"convention", "columns"}) | looked_up)
+
+    def _stood_in(self, columns: Sequence[PrintedColumn], caption: str) -> dict[str, Any]:
+        """Return columns and caption with the scores of `stands_for` where the study has real clips for those alone."""
+        taken, notes = [], {}
+        for column in columns:
+            ours = column.beside or column.protocol
+            for name in filter(self._stands_in, self.studied if column.honest else ()):
+                its = self.protocols[name]
+                theirs = {its.stands_for: name}
+                theirs |= {its.stands_for + part.removeprefix(name): part for part in its.slices}
+                if ours in theirs:
+                    column = column.model_copy(update={"beside": theirs[ours]})
+                    notes[name] = f"Ours for {self.protocols[its.stands_for].title} is {its.title}: {its.note}."
+            taken.append(column)
+        return {"columns": taken, "caption": " ".join(filter(None, [caption, *notes.values()]))}
+
+    def _stands_in(self, protocol: str) -> bool:
+        """Tell whether printed tables take a protocol's scores for those of the one that it stands for."""
+        other = self.protocols[protocol].stands_for
+        if not other or other not in self.studied:
+            return bool(other)
+        real = [
+            all(self.source(dataset) == "licensed" for dataset in self.protocols[name].datasets)
+            for name in (protocol, other)
+        ]
+        return real == [True, False]
 
     def _add_runs(self, name: str) -> None:
         card, runs = self._runs("config/config.yaml", "methods", name)
@@ -176,6 +203,7 @@ class Project:
         for name, protocol in self.protocols.items():
             for dataset in protocol.datasets:
                 self._known("config/protocols.yaml", f"{name}.datasets", dataset, self.datasets)
+            self._known("config/protocols.yaml", f"{name}.stands_for", protocol.stands_for or None, self.protocols)
         for number, repair in enumerate(self.repairs, 1):
             self._known("config/repairs.yaml", f"record {number}, dataset", repair.dataset, self._releases)
         for name in dict.fromkeys(self.card_of.values()):
@@ -237,6 +265,10 @@ class Project:
     def folder_of(self, dataset: str) -> Path:
         """Return where the user's copy of a data set lies."""
         return Path(self.settings.data) / (self.datasets[dataset].folder or dataset)
+
+    def has_copy(self, dataset: str) -> bool:
+        """Tell whether the user's copy of a data set is there."""
+        return _copy_at(self.folder_of(dataset))[0]
 
     def source(self, dataset: str) -> Literal["licensed", "synthetic"]:
         """Tell whether a data set is read from the user's copy or rendered.

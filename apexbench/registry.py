@@ -4,6 +4,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,8 +15,12 @@ from apexbench.errors import InputError, nearest
 
 def module_names(path: Iterable[str], but: Collection[str] = ()) -> list[str]:
     """Return the names of the modules of a package, without importing them."""
-    found = (module.name for module in pkgutil.iter_modules(path))
-    return sorted(name.replace("_", "-") for name in found if name not in but)
+    return sorted(name.replace("_", "-") for name in _listed(tuple(path)) if name not in but)
+
+
+@cache  # a study asks some hundred times, and each look lists the folder
+def _listed(path: tuple[str, ...]) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(path)]
 
 
 def class_named(name: str, known: Collection[str], package: str, base: type, what: str) -> type:
@@ -24,7 +30,11 @@ def class_named(name: str, known: Collection[str], package: str, base: type, wha
     """
     if name not in known:
         raise InputError(f"unknown {what} {name!r}; {nearest(name, known)}")
-    module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
+    return _only_class(importlib.import_module(f"{package}.{name.replace('-', '_')}"), base)
+
+
+@cache
+def _only_class(module: ModuleType, base: type) -> type:
     found = [
         member
         for _, member in inspect.getmembers(module, inspect.isclass)

@@ -333,3 +333,15 @@ def read_pack(path: str | os.PathLike) -> Pack:
     return Pack(
         tuple(file.meta["ids"]), x, file.meta, file.get("lengths"), file._file.get_tensor("checksums"), file.path
     )
+
+
+def pack_hash(path: str | os.PathLike) -> str:
+    """Return a short hash of a pack: of its header and the checksums of its rows, whose bytes are not read.
+
+    Raises StoreError as `read_pack` does.
+    """
+    pack = read_pack(path)
+    with Path(path).open("rb") as file:
+        length = file.read(8)
+        header = file.read(int.from_bytes(length, "little"))
+    return hashlib.sha256(header + pack.checksums.tobytes()).hexdigest()[:12]

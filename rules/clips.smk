@@ -42,6 +42,7 @@ rule index:
         code=ask("loader_code"),
         subjects=ask("subjects"),
         annotation=ask("annotation"),
+        licensed=noticed("copy_state"),
         strict=SETTINGS.strict,
     script:
         "../workflow/scripts/index.py"

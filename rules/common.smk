@@ -18,7 +18,7 @@ try:
     STUDY = Study(config, ROOT)
     if workflow.is_main_process:
         STUDY.check_weight_files()
-        print(*STUDY.sources(), sep="\n", file=sys.stderr)
+        print(*STUDY.sources(), *STUDY.unused_maps(), sep="\n", file=sys.stderr)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -68,9 +68,19 @@ def own(name):
     answer = ask(name)
 
     def kept(wildcards):
-        return renamed(answer(wildcards), lambda path: path if path.startswith("results/") else local(path))
+        return renamed(answer(wildcards), lambda path: path if path.startswith("results/") else theirs(path))
 
     return signed(kept)
+
+
+def theirs(path):
+    """An input of the user's own. A folder's time tells nothing of what lies deep in it: see `noticed`."""
+    return ancient(local(path)) if os.path.isdir(path) else local(path)
+
+
+def noticed(name):
+    """Ask the study what a licensed copy looks like: it is compared and recorded where jobs are chosen, not in jobs."""
+    return ask(name) if workflow.is_main_process else signed(lambda wildcards: "")
 
 
 def here(name):
@@ -78,9 +88,9 @@ def here(name):
     answer = ask(name)
 
     def located(wildcards, input):
-        folder = f"results{os.sep}"
-        copies = {path[path.rindex(folder) :]: path for path in input if folder in path}
-        return renamed(answer(wildcards), lambda path: copies.get(path, path))
+        folder, asked = f"results{os.sep}", answer(wildcards)
+        copies = {path[path.rindex(folder) :]: path for path in input if folder in path and not path.startswith(folder)}
+        return renamed(asked, lambda path: copies.get(path, path)) if copies else asked
 
     return signed(located)
 

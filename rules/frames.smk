@@ -19,6 +19,7 @@ rule faces:
     params:
         code=STUDY.code("faces"),
         subjects=ask("part_subjects"),
+        licensed=noticed("clips_state"),
         missing_face=SETTINGS.missing_face,
     script:
         "../workflow/scripts/faces.py"
@@ -40,6 +41,7 @@ rule frames:
     params:
         code=STUDY.code("frames"),
         subjects=ask("part_subjects"),
+        licensed=noticed("clips_state"),
         recipe=ask("frames_recipe"),
     script:
         "../workflow/scripts/frames.py"

@@ -3,9 +3,8 @@
 
 rule train:
     input:
-        unpack(ask("training_inputs")),
+        unpack(own("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=own("training_weights"),
     output:
         "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
@@ -66,9 +65,8 @@ ruleorder: import_log > train
 
 rule inside_picture:
     input:
-        unpack(ask("inside_inputs")),
+        unpack(own("inside_inputs")),
         protocol="results/protocols/{protocol}.csv",
-        weights=own("inside_weights"),
     output:
         report(
             "results/{study}/figures/inside-{protocol}-{run}.png",

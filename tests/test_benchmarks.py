@@ -1,4 +1,7 @@
-"""benchmarks/gpu.py: its steps are the loop's, its noise is what packs hold, and its page has a row for each method."""
+"""benchmarks/gpu.py: its steps are the loop's, its noise is what packs hold, and its page has a row for each method.
+
+benchmarks/scale.py: the studies that it measures are as large as its page says.
+"""
 
 import sys
 from pathlib import Path
@@ -16,6 +19,7 @@ from apexbench.recipes import axes_of
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import gpu
 import noise
+import scale
 
 LABELS = np.arange(12) % 3
 LOOK = ["--device", "cpu", "--budget", "quick", "--steps", "3"]
@@ -164,3 +168,33 @@ def test_what_does_not_fit_into_the_time_is_an_estimate(capsys):
 def test_an_unknown_method_is_told():
     with pytest.raises(SystemExit, match="no card of a deep method 'majority'; "):
         gpu.main([*LOOK, "--methods", "majority"])
+
+
+# the number of jobs
+
+
+def test_the_studies_of_the_page_have_its_numbers(tmp_path):
+    folder = scale.study_folder(tmp_path / "study", 40)
+    assert scale.trainings(folder, scale.FOLDS | {"seeds": [0, 1]}) == (672, 672)
+    plan = scale.planned(40, 5)
+    assert scale.trainings(folder, plan) == (40 * 12 * 5, 40 * 5 * 530)
+    assert scale.trainings(folder, plan | {"folds_per_job": 1}) == (40 * 5 * 530,) * 2
+
+
+def test_files_of_the_page_are_those_that_jobs_write(tmp_path):
+    folder = scale.study_folder(tmp_path / "study")
+    one = {"protocols": ["smic-3"], "table_protocols": [], "methods": ["majority", "ststnet"], "tables": ["data"]}
+    files = scale.files_of(scale.snakemake(folder, one)[2])
+    assert files["runs"] == 2 and files["packs"] == 1 and files["protocols"] == 2 and files["index"] == 2
+    assert files["logs"] == files["benchmarks"] > files["runs"]
+
+
+def test_the_page_of_the_curve(tmp_path):
+    curve = [scale.Run(1_000, 1_000, 2.0, 100.0), scale.Run(21_000, 21_000, 22.0, 500.0)]
+    whole, single = scale.Run(2_400, 106_000, 4.0, 190.0), scale.Run(106_000, 106_000, 110.0, 2_100.0)
+    text = scale.page(curve, whole, whole, single, scale.Counter(runs=2_400, logs=3_000))
+    assert "a job costs 1.00 ms and 20 KB" in text and "310,800 files more" in text and "| all | 5,400 |" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.count("|") for line in rows} == {7, 3} and all(len(line) <= 120 for line in text.splitlines())
+    scale.picture(curve, whole, single, tmp_path / "scale.svg")
+    assert "training jobs" in (tmp_path / "scale.svg").read_text()

@@ -154,6 +154,16 @@ def test_entries_have_their_own_folder_and_options(laid_out, check, monkeypatch,
     assert cli.main(["check-data", "smic-hs-cropped"]) == 0  # reads data/smic-hs
 
 
+def test_flow_maps_whole_are_checked_against_the_sum_of_their_parts(laid_out, check):
+    """Subject 6 of CASME II, SMIC and SAMM are three people."""
+    status, lines, _ = check("flow-maps", laid_out("flow-maps"))
+    assert status == 0 and lines[0].endswith("442 clips, 68 subjects, 442 frames")
+    assert counts(lines) == {
+        "clips": (442, "442"), "subjects": (68, "68"),
+        "negative": (250, "250"), "positive": (109, "109"), "surprise": (83, "83"),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("layout", "release"), [("samm", "samm"), ("casme2-flow", "flow-maps"), ("casme3c", "casme3c")]
 )

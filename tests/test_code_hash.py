@@ -3,11 +3,12 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from apexbench.code_hash import code_hash, files_of
+from apexbench.code_hash import Code
 
 ROOT = Path(__file__).parent.parent
 LOADER = "apexbench.datasets.casme2"
@@ -45,7 +46,7 @@ def _hashes(tree):
         starts[f"magnify {arm}"] = (*starts["magnify"], f"apexbench.frames.magnifying.{arm}")
     starts["train ststnet"] = (*starts["train"], "apexbench.methods.ststnet")
     starts["train flow-svm"] = (*starts["train"], "apexbench.methods.flow_svm")
-    return {name: code_hash(tree, *some) for name, some in starts.items()}
+    return {name: Code(tree).hash(*some) for name, some in starts.items()}
 
 
 def _changed(tree, file, edit="\nCHANGED = 1\n"):
@@ -102,14 +103,69 @@ def test_code_is_code(tmp_path, old, new):
 
 def _one(folder, text):
     (folder / "one.py").write_text(text)
-    return code_hash(folder, "one.py")
+    return Code(folder).hash("one.py")
 
 
 def test_an_import_in_a_message_counts(tmp_path):
     (tmp_path / "apexbench").mkdir()
     (tmp_path / "apexbench/names.py").write_text("")
     (tmp_path / "one.py").write_text('def f():\n    """Doc."""\n    import apexbench.names\n')
-    assert [file.name for file in files_of(tmp_path, "one.py")] == ["names.py", "one.py"]
+    assert [file.name for file in Code(tmp_path).files_of("one.py")] == ["names.py", "one.py"]
+
+
+# what is kept from one start to the next
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A tree of two files, and where what was found in them is kept."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    (tmp_path / "apexbench/__pycache__").mkdir(parents=True)
+    (tmp_path / "apexbench/names.py").write_text("A = 1\n")
+    (tmp_path / "one.py").write_text(f"import apexbench.names\n{CODE}")
+    first = Code(tmp_path).hash("one.py")
+    (file,) = (tmp_path / "apexbench/__pycache__").iterdir()
+    return tmp_path, file, first
+
+
+def test_what_was_found_is_not_looked_for_again(kept, monkeypatch):
+    tree, _, first = kept
+    monkeypatch.setattr("apexbench.code_hash._read", lambda content: pytest.fail("read again"))
+    assert Code(tree).hash("one.py") == first
+
+
+@pytest.mark.parametrize("edit", ["A = 2\n", "import apexbench.more\nA = 1\n"])
+def test_what_is_kept_of_a_file_is_of_its_bytes_not_of_its_date(kept, edit):
+    tree, _, first = kept
+    file = tree / "apexbench/names.py"
+    (tree / "apexbench/more.py").write_text("")
+    assert Code(tree).hash("one.py") == first
+    before = file.stat()
+    file.write_text(edit)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = Code(tree).hash("one.py")
+    assert changed != first
+    file.write_text("A = 1\n")
+    assert Code(tree).hash("one.py") == first
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"by": "another", "found": {}}', '{"found": {}}', "\0"])
+def test_what_cannot_be_read_of_it_is_found_anew(kept, text):
+    tree, file, first = kept
+    file.write_text(text)
+    assert Code(tree).hash("one.py") == first
+    assert file.read_text() != text
+
+
+def test_nothing_is_kept_where_python_keeps_nothing(kept, monkeypatch):
+    tree, file, first = kept
+    file.unlink()
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert Code(tree).hash("one.py") == first and not file.exists()
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tree / "apexbench/__pycache__").rmdir()
+    assert Code(tree).hash("one.py") == first  # nor where there is no folder for it
 
 
 # rules
@@ -140,11 +196,12 @@ def test_protocols_are_no_business_of_what_comes_before_them(tree):
 
 
 def test_a_reworded_caption_makes_tables_anew_and_nothing_else(tree):
-    assert _changed(tree, "tables/words.py", ("weighted F1", "F1, weighted")) == {"table"}
+    assert _changed(tree, "tables/words.py", ("weighted F1", "F1, weighted")) == {"table", "readme"}
 
 
 def test_a_figure_is_its_own_business(tree):
     drawn = {"crops": "crop_sheet", "flow": "flow_picture", "scores": "score_figures", "ranks": "rank_figure"}
+    drawn["official_null"] = "official_null"
     for module, rule in {**drawn, "sweep": "curve_figure", "mixing": "inside_picture", "losses": "loss_figure"}.items():
         assert _changed(tree, f"figures/{module}.py") == {rule}
 
@@ -199,4 +256,4 @@ def test_a_script_counts_itself_and_what_it_begins_to_import(tree):
 
 def test_an_unknown_start(tree):
     with pytest.raises(FileNotFoundError, match=r"apexbench\.nowhere: neither a file"):
-        code_hash(tree, "apexbench.nowhere")
+        Code(tree).hash("apexbench.nowhere")

@@ -149,10 +149,19 @@ def test_seeds_are_paired_and_averaged():
     assert row["difference"] == pytest.approx(np.mean(single)) and row["seeds"] == 2
 
 
+def test_a_run_without_randomness_stands_against_every_seed():
+    one, two = runs({"a": 0.5, "b": 0.3}), runs({"a": 0.5, "b": 0.3}, seed=1)
+    mixed = {"a": [one["a"][0], two["a"][0]], "b": one["b"]}
+    row = compare_runs(mixed, reference="a", resamples=200).iloc[0]
+    twice = compare_runs(mixed | {"b": one["b"] * 2}, reference="a", resamples=200).iloc[0]
+    pd.testing.assert_series_equal(row, twice)
+    assert row["seeds"] == 2 and row["note"] == ""
+
+
 def test_other_clips_are_not_compared():
     frames = runs({"a": 0.5, "b": 0.3, "c": 0.1})
     frames["b"] = [frames["b"][0].iloc[:-1]]
-    frames["c"] = frames["c"] * 2
+    frames["c"], frames["a"] = frames["c"] * 2, frames["a"] * 3
     table = compare_runs(frames, resamples=200).set_index("run")
     assert table["note"].tolist() == ["other clips or seeds than the reference: not compared"] * 2
     assert table["p_permutation"].isna().all() and table["p_holm"].isna().all()

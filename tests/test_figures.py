@@ -79,15 +79,18 @@ def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
             scores = rng.normal(size=(6, 3)).astype(np.float32)
             kept.append((seed, epoch, scores))
             columns = {f"p{c}": scores[:, c] for c in range(3)}
-            folds = ["a"] * 4 + ["b"] * 2
+            names = {
+                "protocol": "p",
+                "run": "r",
+                "method": "mlsp",
+                "dataset": "d",
+                "subject": 1,
+                "clip": list("uvwxyz"),
+            }
             losses = [epoch + 0.25] * 4 + [epoch + 0.75] * 2
-            parts.append(
-                pd.DataFrame(
-                    {"seed": seed, "epoch": epoch, "fold": folds, "label": labels, "training_loss": losses, **columns}
-                )
-            )
-        files.append(tmp_path / f"{seed}.parquet")
-        pd.concat(parts).to_parquet(files[-1])
+            facts = {"onset": 0, "seed": seed, "epoch": epoch, "fold": list("aaaabb"), "label": labels}
+            parts.append(pd.DataFrame(names | facts | {"training_loss": losses} | columns))
+        files.append(write(tmp_path / f"{seed}.parquet", pd.concat(parts)))
     weights = np.array([0.3, 0.35, 0.35])
     job = {
         "study_seed": 0, "protocol": "p", "classes": ("x", "y", "z"), "run": "r", "method": "mlsp",
@@ -98,6 +101,11 @@ def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
         logs = scores - np.log(np.exp(scores).sum(1, keepdims=True))
         wanted = -(weights[labels] * logs[np.arange(6), labels]).mean()
         np.testing.assert_allclose(found.loc[(seed, epoch)], [epoch + 0.5, wanted], rtol=1e-5)
+    bare = write(tmp_path / "bare.parquet", parts[0].drop(columns="training_loss"))
+    with pytest.raises(
+        InputError, match=r"bare\.parquet: misses training_loss; delete the file and rerun"
+    ):
+        losses_of(Job(**job, seed=0), [bare])
     drawn = []
     monkeypatch.setattr("apexbench.figures.losses.save", lambda figure, path: drawn.append(figure))
     loss_figure(runs={"r": files}, jobs={"r": job}, titles={"r": "mine"}, title="t", output="x.svg")

@@ -10,6 +10,8 @@ import resource
 import shutil
 import signal
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -43,6 +45,7 @@ from apexbench.evaluation.scores import read_scores
 from apexbench.frames.pictures import read_frame
 from apexbench.project import load_project
 from apexbench.protocols import read_protocol
+from apexbench.snakemake_cli import checking
 from apexbench.store import read_pack, read_tensors
 from apexbench.weights import read_seen, read_state, read_states
 
@@ -456,6 +459,11 @@ CARDS = [
     ("lists in lists", card("a: " + "[" * 5000 + "]" * 5000), "card.yaml, line 1: more than 40 levels"),
     ("lists in lists without end", card("[" * 500_000), "card.yaml"),
     ("keys in keys", card("".join(f"{' ' * n}a:\n" for n in range(900))), "card.yaml, line \\d+: more than 40 levels"),
+    ("a key twice", card("a: 1\nb: {c: 1}\na: 2\n"),
+     "card.yaml, line 3: key 'a' stands twice, first in line 1; keep one"),
+    ("a key twice in a list", card("a:\n- b: 1\n  'b': 2\n"), "line 3: key 'b' stands twice, first in line 2"),
+    ("a key twice in one line", card("a: {b: [b], c: {b: 1}, b: 2}"), "line 1: key 'b' stands twice, first in line 1"),
+    ("a key once in each place", card("b: [{b: b}, {b: b}]\nc: {d: b, b: d}\n"), None),
     ("an object that runs a command", card("a: !!python/object/apply:os.system ['touch ran']"), "not valid YAML"),
     ("a number that is none", card("a: !!int x"), "card.yaml: not valid YAML"),
     ("a value of 5000 digits", card(f"a: {BIG}"), "card.yaml: not valid YAML"),
@@ -632,3 +640,47 @@ def test_hostile_input(name, run, message, tmp_path, monkeypatch, laid_out):
 def test_there_are_enough_cases():
     ids = [case.id for case in CASES]
     assert len(ids) >= 100 and [name for name in ids if ids.count(name) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "message"),
+    [
+        (BOMB, [], "config/config.yaml, line 6: more than 200000 values, its aliases spelt out"),
+        ("a: " + "[" * 5000, ["--configfile", "my.yaml"], "my.yaml, line 1: more than 40 levels"),
+        (
+            "a: 1\nb: 2\na: 3\n",
+            ["--configfiles", "config/config.yaml", "my.yaml"],
+            "my.yaml, line 3: key 'a' stands twice",
+        ),
+        ("a: 1\na: 3\n", ["--directory", "there"], "there/config/config.yaml, line 2: key 'a' stands twice"),
+        ("a: 1\n", [], ""),
+    ],
+    ids=["aliases that grow", "lists in lists", "a key twice", "in another folder", "sound"],
+)
+def test_what_snakemake_reads_is_checked_before_it_reads_it(text, words, message, tmp_path, monkeypatch):
+    from snakemake.cli import get_argument_parser
+    from snakemake.exceptions import WorkflowError
+
+    monkeypatch.chdir(tmp_path)
+    place = Path("there" if "there" in words else "", "config/config.yaml")
+    for file in (Path("config/config.yaml"), place):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("study: s\n")
+    (Path("my.yaml") if "my.yaml" in words else place).write_text(text)
+    parser = get_argument_parser()
+    handed = checking(lambda args, parser: "read")
+    if not message:
+        assert handed(parser.parse_args(words), parser) == "read"
+        return
+    with held(), pytest.raises(WorkflowError, match=message):
+        handed(parser.parse_args(words), parser)
+
+
+def test_the_command_says_so(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(BOMB)
+    (tmp_path / "Snakefile").write_text('configfile: "config/config.yaml"\n')
+    command, environment = Path(sys.executable).parent / "snakemake", os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([command, "-n"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "config/config.yaml, line 6: more than 200000 values" in done.stderr

@@ -65,6 +65,17 @@ def test_what_is_exported_comes_back(table, tmp_path):
     assert record["folds"] == 3 and record["seconds"] == 0
 
 
+def test_a_log_is_read_as_a_run_on_given_flow_maps(table, tmp_path):
+    path = _predictions(table, tmp_path / "in.parquet")
+    main(["export-log", str(path), str(tmp_path / "log.txt")])
+    maps = table.assign(dataset=table["dataset"] + "-flow", clip=table["clip"].replace({"s1_ne_01": "s01_ne_01"}))
+    maps = maps.assign(fold=maps["dataset"] + ":" + maps["subject"].astype(str))
+    maps[list(COLUMNS)].to_csv(tmp_path / "p.csv", index=False)
+    after = _import(maps, tmp_path, tmp_path / "log.txt")
+    assert sorted(after["clip"]) == sorted(maps["clip"]) and set(after["dataset"]) == {"casme2-flow", "smic-hs-flow"}
+    assert (after[["p0", "p1", "p2"]].to_numpy().argmax(axis=1) == (after["label"] + 1) % 3).all(), "as exported"
+
+
 def test_another_rule(table, tmp_path):
     path = _predictions(table, tmp_path / "in.parquet")
     assert export_log([path], "fold-oracle", None, tmp_path / "log.txt") == 4

@@ -4,7 +4,7 @@ import pytest
 from predictions import megc2019
 
 from apexbench.errors import InputError
-from apexbench.evaluation.megc_log import read_log, write_log
+from apexbench.evaluation.megc_log import official_key, read_log, write_log
 
 FRAME = pd.DataFrame(
     [
@@ -35,6 +35,16 @@ def test_round_trip(tmp_path):
     write_log(FRAME, tmp_path / "log.txt")
     assert (tmp_path / "log.txt").read_text() == TEXT
     pd.testing.assert_frame_equal(read_log(tmp_path / "log.txt"), FRAME)
+
+
+def test_clips_of_given_flow_maps_are_those_of_the_official_list(tmp_path):
+    maps = FRAME.assign(dataset=FRAME["dataset"] + "-flow", clip=FRAME["clip"].replace({"s1_ne_01": "s01_ne_01"}))
+    write_log(maps, tmp_path / "log.txt")
+    assert (tmp_path / "log.txt").read_text() == TEXT
+    again = read_log(tmp_path / "log.txt")
+    pd.testing.assert_frame_equal(again, FRAME)
+    one, other = (list(map(official_key, x["dataset"], x["subject"], x["clip"])) for x in (again, maps))
+    assert one == other
 
 
 def test_predictions_come_from_scores_if_need_be(tmp_path):

@@ -98,6 +98,11 @@ def test_another_seed_another_result(name):
     assert (_scores(name, seed=4) != _first(name)).any()
 
 
+@pytest.mark.parametrize("name", [name for name in names() if find(name).deterministic])
+def test_what_says_that_nothing_is_random_has_one_result_for_all_seeds(name):
+    np.testing.assert_array_equal(_scores(name, seed=4), _first(name))
+
+
 @pytest.mark.parametrize("name", ["flow-svm", "resnet-linear"])
 def test_what_can_be_learned_is_learned(name):
     (role,) = find(name).reads

@@ -7,7 +7,7 @@ import pytest
 from predictions import megc2019
 from scipy.stats import binom
 
-from apexbench.evaluation.null_model import null_decisions, null_scores
+from apexbench.evaluation.null_model import null_decisions, null_decisions_by_epochs, null_scores
 from apexbench.evaluation.selection import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +103,15 @@ def test_seeded_and_shared_between_rules():
     assert (both["fold-oracle"] == alone["fold-oracle"]).all()
     other = null_decisions(folds, labels, 3, 5, ["fold-oracle"], repeats=3, seed=2)
     assert (alone["fold-oracle"] != other["fold-oracle"]).any()
+
+
+def test_fewer_epochs_are_the_first_of_the_longest():
+    folds, labels = official()
+    both = null_decisions_by_epochs(folds, labels, 3, [50, 10], ["fold-oracle", "last"], repeats=8)
+    alone = null_decisions(folds, labels, 3, 50, ["fold-oracle", "last"], repeats=8)
+    assert all((both[50][rule] == alone[rule]).all() for rule in alone)
+    right = {epochs: (of["fold-oracle"] == labels).mean() for epochs, of in both.items()}
+    assert right[10] == pytest.approx(expected_accuracy(folds, labels, 10), abs=0.03) and right[10] < right[50] - 0.03
 
 
 def test_draws_follow_the_prior():

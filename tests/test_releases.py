@@ -896,6 +896,93 @@ def test_the_index_and_its_findings(laid_out, tmp_path, caplog):
     assert "set strict: false" in lines[-1] and not (tmp_path / "i.csv").exists()
 
 
+def _relabelled(root):
+    with edited(workbook(root)) as page:
+        page["I2"] = "disgusted"
+
+
+def _shortened(root):
+    clip = sorted(root.glob("CASME2_RAW_selected/sub08/EP*"))[0]
+    max(clip.iterdir(), key=lambda path: int(path.stem[3:])).unlink()
+
+
+def _moved(root, clip, to):
+    clip, to = sorted(root.glob(clip))[0], root / to
+    to.mkdir(parents=True, exist_ok=True)
+    clip.rename(to / clip.name)
+
+
+def _marked(root):
+    with edited(workbook(root)) as page:
+        titles = {cell.value: cell.column for cell in page[1]}
+        page.cell(2, titles["Others"]).value = page.cell(2, titles["Repression"]).value = 1
+
+
+RAW = "SMIC_all_raw/HS"
+REFUSED = {
+    "an unknown label": ("casme2", _relabelled, "field 'emotion': unknown label 'disgusted'"),
+    "an offset past the last frame": ("casme2", _shortened, r"frames \d+ are not there; onset..offset = "),
+    "a name of another subject": (
+        "smic-hs", lambda root: _moved(root, f"{RAW}/s5/micro/negative/*", f"{RAW}/s6/micro/negative"),
+        "its name says subject 5, its folder 's6'"),
+    "a name of another class": (
+        "smic-hs", lambda root: _moved(root, f"{RAW}/s5/micro/negative/*", f"{RAW}/s5/micro/positive"),
+        "its name says 'ne', its folder 'positive'"),
+    "a folder of another class": (
+        "mmew", lambda root: _moved(root, "MMEW_Final/Micro_Expression/surprise/*", "MMEW_Final/Micro_Expression/fear"),
+        "the sheet says 'surprise', its folder 'fear'"),
+    "columns of other labels": ("4dme", _marked, r"but the columns mark .*Repression"),
+}  # fmt: skip
+
+
+def _indexed(layout, root, output, **more):
+    paths = {"output": f"{output}/i.csv", "findings": f"{output}/i.findings.csv"}
+    index_dataset(dataset=layout, root=str(root), subjects=FEW[layout], **options(layout), **paths, **more)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_strict_refuses(tree, tmp_path, kind):
+    layout, spoil, text = REFUSED[kind]
+    root = tree(layout)
+    _indexed(layout, root, tmp_path / "sound", strict=True)
+    spoil(root)
+    with pytest.raises(InputError, match=rf"{text}[^\n]*\n.*: {layout}: correct them, or set strict: false") as caught:
+        _indexed(layout, root, tmp_path / "strict", strict=True)
+    assert len(str(caught.value).splitlines()) == 2 and not (tmp_path / "strict").exists()
+    _indexed(layout, root, tmp_path / "lax")
+    assert re.search(text, (tmp_path / "lax/i.findings.csv").read_text())
+
+
+def test_strict_refuses_counts_that_differ(tree, tmp_path):
+    root = tree("smic-hs")
+    found = read("smic-hs", root).index
+    counts = {"expected_clips": len(found), "expected_subjects": 2, "expected_emotions": {}}
+    counts["expected_emotions"] = {k: int(v) for k, v in found["emotion"].value_counts().items()}
+    _indexed("smic-hs", root, tmp_path / "sound", strict=True, expected=counts)
+    fewer = counts["expected_emotions"] | {"negative": counts["expected_emotions"]["negative"] - 1}
+    for what, value in (("clips", len(found) + 1), ("subjects", 3), ("emotions", fewer)):
+        wrong = counts | {f"expected_{what}": value}
+        said = "negative" if what == "emotions" else what
+        with pytest.raises(
+            InputError, match=rf": {said}: expected \d+, found \d+\n.*: complete the copy, or set strict"
+        ):
+            _indexed("smic-hs", root, tmp_path / what, strict=True, expected=wrong)
+        assert not (tmp_path / what).exists()
+        _indexed("smic-hs", root, tmp_path / what, expected=wrong)
+
+
+def test_strict_lets_pass_what_only_a_reader_must_know(tree, tmp_path):
+    root = tree("casme2")
+    clip = sorted(root.glob("CASME2_RAW_selected/sub08/EP*"))[0]
+    sorted(clip.iterdir(), key=lambda path: int(path.stem[3:]))[1].unlink()
+    shutil.copytree(clip, clip.with_name("EP99_01"))
+    with edited(workbook(root)) as page:
+        page["H2"] = "smile"
+    _indexed("casme2", root, tmp_path / "i", strict=True)
+    found = {line.split(",")[0] for line in (tmp_path / "i/i.findings.csv").read_text().splitlines()[1:]}
+    assert found >= {"missing-frames", "unlisted", "label"}
+
+
 def test_a_subject_that_the_config_does_not_list(laid_out, tmp_path):
     paths = {"output": str(tmp_path / "i.csv"), "findings": str(tmp_path / "i.findings.csv")}
     samm = {"dataset": "samm", "root": laid_out("samm", FEW["samm"]), **paths}

@@ -150,7 +150,13 @@ def test_epochs_of_the_null_model(tmp_path):
     one_shot = write(tmp_path / "a.parquet", predictions("a", epochs=1))
     longer = write(tmp_path / "b.parquet", predictions("b", epochs=7))
     assert set(of_run(scored({"a": [one_shot]}), "null-model")["epochs"]) == {100}
-    assert set(of_run(scored({"a": [one_shot], "b": [longer]}), "null-model")["epochs"]) == {7}
+    shorter = write(tmp_path / "c.parquet", predictions("c", epochs=3))
+    scores = scored({"a": [one_shot], "b": [longer], "c": [shorter]})
+    assert set(of_run(scores, "null-model")["epochs"]) == {7} and set(of_run(scores, "null-model-3")["epochs"]) == {3}
+    assert not len(scores[scores["run"] == "null-model-1"]), "without epochs there is nothing to pick"
+    oracle = {run: of_run(scores, run).loc["fold-oracle", "acc"] for run in ("null-model", "null-model-3")}
+    assert of_run(scores, "null-model").loc["last", "acc"] < oracle["null-model-3"] < oracle["null-model"]
+    assert of_run(scores, "null-model").equals(of_run(scored({"b": [longer]}), "null-model")), "shorter runs add only"
     alone = of_run(scored({"a": []}), "null-model")
     assert set(alone["epochs"]) == {100} and alone.loc["last", "uf1"] > 0
 

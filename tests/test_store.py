@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
-from apexbench.store import StoreError, atomic, read_pack, read_tensors, write_tensors
+from apexbench.store import StoreError, atomic, pack_hash, read_pack, read_tensors, write_tensors
 
 ARRAYS = {"x": np.arange(2000, dtype=np.float32).reshape(40, 50)}
 
@@ -220,3 +220,24 @@ def test_a_spoilt_index(tmp_path, spoil, message):
     Path(f"{path}.seal").unlink()
     with pytest.raises(InputError, match=rf"i\.csv: {message}.*delete the file and rerun the rule 'index'"):
         read_index(path)
+
+
+def test_the_hash_of_a_pack_tells_its_rows_their_names_and_its_record(tmp_path):
+    x, ids = np.arange(24, dtype=np.float16).reshape(2, 3, 4), ["d/1/a/1", "d/1/b/1"]
+    lengths, meta = np.array([[1, 2, 3], [3, 3, 3]]), {"axes": ["frame", "x"], "recipe": {"a": 1}}
+    y = x.copy()
+    y[1, 2, 3] += 1
+    packs = {
+        "one": (ids, x, meta, lengths),
+        "the same": (ids, x, meta, lengths),
+        "a number": (ids, y, meta, lengths),
+        "rows": (ids, x[::-1], meta, lengths),
+        "names": (ids[::-1], x, meta, lengths),
+        "a type": (ids, x.astype("f4"), meta, lengths),
+        "a record": (ids, x, meta | {"recipe": {"a": 2}}, lengths),
+        "a length": (ids, x, meta, lengths[::-1]),
+    }
+    for name, pack in packs.items():
+        write_pack(tmp_path / name, *pack)
+    hashes = {name: pack_hash(tmp_path / name) for name in packs}
+    assert hashes["one"] == hashes["the same"] and len(set(hashes.values())) == len(packs) - 1

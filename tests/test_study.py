@@ -179,9 +179,51 @@ def test_a_run_of_another_configuration_is_refused(root):
     key = study.key("samm-3", "ststnet")
     run = study.training_run("samm-3", "ststnet", key)
     assert run["job"]["protocol"] == "samm-3" and run["roles"] == ["flow"] and run["weights"] == []
-    assert run["folds"] == study.training_folds("samm-3", study.fold_ranges("samm-3")[0])
+    assert run["folds"] == study.training_folds("samm-3", study.fold_ranges("samm-3", "ststnet")[0])
     with pytest.raises(InputError, match="not what the configuration now asks of 'ststnet'"):
         study.training_run("samm-3", "ststnet", "0" * 12)
+
+
+def _maps_there(root):
+    (root / "data/flow-maps").mkdir(parents=True)
+    (root / "data/flow-maps/a.csv").touch()
+
+
+def test_given_flow_maps_that_lie_unused_are_told_with_a_study_that_reads_them(root):
+    assert Study(_settings(), root).unused_maps() == []
+    _maps_there(root)
+    (line,) = Study(_settings(), root).unused_maps()
+    assert line.startswith("data/flow-maps: given flow maps, which no protocol of this study reads")
+    file = line.split("--configfile ")[1]
+    study = Study(_settings(**yaml.safe_load((root / file).read_text())), root)
+    assert study.unused_maps() == [] and study.real(study.datasets)
+    assert set(study.trained_on("ststnet")) == {"megc2019-flow"}
+
+
+def test_printed_tables_take_given_maps_where_only_these_are_real(root):
+    """megc2019-flow stands for megc2019: where it is alone, or where the frames are synthetic and the maps are not."""
+    both = _settings(
+        protocols=["megc2019", "megc2019-flow"], table_protocols=[], tables=["ststnet-paper", "leaderboard"]
+    )
+    alone = both | {"protocols": ["megc2019-flow"], "leave_out": {}}
+
+    def taken(settings):
+        table = Study(settings, root).project.tables["ststnet-paper"]
+        return {column.beside for column in table.columns}, "magnitudes of motion are lost" in table.caption
+
+    slices = {"megc2019-flow-full", "megc2019-flow-smic", "megc2019-flow-casme2", "megc2019-flow-samm"}
+    assert taken(both) == ({""}, False), "all synthetic"
+    assert taken(alone) == (slices, True)
+    assert "ststnet" in Study(alone, root)._printed_there["megc2019-flow"]
+    _maps_there(root)
+    assert taken(both) == (slices, True)
+    assert Study(both, root).table_protocols("ststnet-paper") == ["megc2019-flow"]
+    for dataset in ("smic-hs", "casme2", "samm"):
+        (root / "data" / dataset / "x").mkdir(parents=True)
+    assert taken(both) == ({""}, False), "real frames are better than maps"
+    _edit(root, "protocols.yaml", lambda card: card["smic-3"].update(stands_for="megc2091"))
+    with pytest.raises(InputError, match=r"protocols\.yaml: field 'smic-3\.stands_for': unknown name 'megc2091'"):
+        Study(both, root)
 
 
 def test_reasons_for_which_a_run_is_not_trained(root):
@@ -198,7 +240,8 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
     study = Study(_settings(), root)
     there = {p: {run for run in study.runs if not study.why_not(p, run)} for p in study.settings.table_protocols}
     variants = {run for run in study.runs if run.startswith(("sbml-", "fsb-"))}
-    assert there == {"casme2-3-megc": {"mlsp"}, "casme2-3-wide": variants, "samm-5": {"srmcl", "aman", "lbp-top"}}
+    wide, five = {*variants, "mmnet"}, {"srmcl", "aman", "lbp-top", "majority"}
+    assert there == {"casme2-3-megc": {"mlsp"}, "casme2-3-wide": wide, "samm-5": five}
     assert "no printed table of this study has it there" in study.why_not("samm-5", "ststnet")
     assert {"samm-5", "casme2-3-megc"} & set(study.table_protocols("srmcl-single")) == {"samm-5"}
     assert {"samm-5", "casme2-3-megc"} <= set(study.table_protocols("data"))
@@ -212,10 +255,12 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
 def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):
     study = Study(_settings(), root)
     figure = "results/default/figures/official-null.svg"
-    assert figure in study.figures() and study.readme_sources()["pictures"] == {"official-null.svg": figure}
+    sources = study.readme_sources()
+    assert figure in study.figures() and sources["pictures"] == {"official-null.svg": figure}
+    assert sources["words"] == {"official-null": figure.replace(".svg", ".md")}
     assert study.official_card()["expected_clips"] == 442, "the official counts, not those of the synthetic clips"
     mine = Study(_settings(study="mine"), root)
-    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_pictures()
+    assert figure.replace("default", "mine") in mine.figures() and not mine.readme_sources()["pictures"]
     assert not [path for path in Study(_settings(protocols=["smic-3"]), root).figures() if "official" in path]
 
 
@@ -240,10 +285,31 @@ def test_every_fold_is_in_one_job(root):
     for step in ("all", 1, 3):
         study = Study(_settings(folds_per_job=step), root)
         for protocol in study.settings.protocols:
-            ranges = study.fold_ranges(protocol)
+            ranges = study.fold_ranges(protocol, "majority")
             folds = [fold for name in ranges for fold in study.training_folds(protocol, name)]
             assert folds == study.folds[protocol] and len(set(folds)) == len(folds)
             assert len(study.predictions(protocol, "majority")) == len(ranges)
+
+
+def test_auto_cuts_the_folds_of_networks_alike_in_every_study_and_on_every_machine(root):
+    few = Study(_settings(scale="full", protocols=["megc2019"], table_protocols=[], folds_per_job="auto"), root)
+    many = Study(
+        _settings(scale="full", table_protocols=[], folds_per_job="auto", methods=["ststnet"], leave_out={}), root
+    )
+    ranges = few.fold_ranges("megc2019", "ststnet")
+    assert len(ranges) == 8 and ranges[0] == "0-8" and ranges[-1] == "63-67"
+    assert [fold for name in ranges for fold in few.training_folds("megc2019", name)] == few.folds["megc2019"]
+    assert few.fold_ranges("megc2019", "flow-svm") == ["0-67"]
+    assert few.predictions("megc2019", "ststnet") == many.predictions("megc2019", "ststnet")
+
+
+def test_methods_without_randomness_are_trained_with_one_seed(root):
+    study = Study(_settings(seeds=[3, 4]), root)
+    seeds = {
+        run: len(study.predictions("samm-3", run)) for run in ("majority", "flow-svm", "shuffled-labels", "ststnet")
+    }
+    assert seeds == {"majority": 1, "flow-svm": 1, "shuffled-labels": 2, "ststnet": 2}
+    assert "seed3/" in study.predictions("samm-3", "majority")[0]
 
 
 # pre-training
@@ -273,11 +339,11 @@ def _pre(root, protocols=("samm-3", "smic-3"), methods=("pre",), **settings):
 def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     _pretraining(root)
     study = _pre(root, folds_per_job=4)
-    (path,) = study.training_weights("samm-3", "pre", "0-3")
+    (path,) = study.training_inputs("samm-3", "pre", study.key("samm-3", "pre"), "0-3")["weights"]
     key = study.pretraining_key("faces", "samm-3")
     assert path == f"results/pretrained/faces/{key}/samm-3/folds0-3.safetensors"
     clips = "samm-3/folds0-3"
-    assert study.pretraining_inputs("faces", clips) == {
+    assert study.pretraining_inputs("faces", key, clips) == {
         "frames": ["results/packs/samm/memix-48.safetensors"],
         "protocol": "results/protocols/samm-3.csv",
     }
@@ -285,7 +351,8 @@ def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
     assert study.pretraining_people("faces", clips) == {"samm": "samm"}
     (first,) = study.pretraining_weights("faces", clips)
     assert first == f"results/pretrained/others/{study.pretraining_key('others', 'samm-3')}/all.safetensors"
-    assert study.pretraining_inputs("others", "all") == {
+    whole = study.pretraining_key("others", "samm-3")
+    assert study.pretraining_inputs("others", whole, "all") == {
         "frames": ["results/packs/mmew/memix-48.safetensors"],
         "indexes": ["results/index/mmew.csv"],
     }

@@ -43,7 +43,7 @@ from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
 from apexbench.tables.run_scores import NULL_RUN
 from apexbench.tables.short import short_form
-from apexbench.tables.table import COLUMNS, WARNING, TableInputs
+from apexbench.tables.table import COLUMNS, WARNING, StudyFacts, TableInputs
 from apexbench.tables.verdict import verdict
 
 ROOT = Path(__file__).parents[1]
@@ -649,8 +649,58 @@ def test_nothing_scored_yet():
 def test_markdown_cell():
     low, high = value("samm-3", "", "ststnet", "last", "uf1") - 0.1, value("samm-3", "", "ststnet", "last", "uf1") + 0.1
     leaky = fraction(value("samm-3", "", "ststnet", "fold-oracle", "uf1"))
-    expected = f"{fraction(low + 0.1)} <sub>[{fraction(low, 2)}, {fraction(high, 2)}]</sub><br><sub>leaky {leaky}</sub>"
+    null = fraction(value("samm-3", "", NULL_RUN, "fold-oracle", "uf1"))
+    expected = f"{fraction(low + 0.1)} <sub>[{fraction(low, 2)}, {fraction(high, 2)}]</sub><br>"
+    expected += f"<sub>leaky {leaky} (null at 100 epochs: {null})</sub>"
     assert expected in to_markdown(build("leaderboard", study("samm-3")))
+
+
+def test_the_null_model_stands_beside_each_row_at_its_number_of_epochs():
+    frames = [
+        scored("samm-3", runs, epochs=n) for runs, n in ((["ststnet", NULL_RUN], 100), (["mmnet"], 15), (["off"], 1))
+    ]
+    scores = {"samm-3": pd.concat([*frames, scored("samm-3", ["null-model-15"], epochs=15).assign(method=NULL_RUN)])}
+    board, printed = (build(name, scores) for name in ("leaderboard", "memix-samm3"))
+    longest, shorter = (value("samm-3", "", run, "fold-oracle", "uf1") for run in (NULL_RUN, "null-model-15"))
+    by = board.frame.set_index("row")
+    assert by["epochs"].dropna().to_dict() == {"STSTNet": 100, "MMNet": 15, "OFF": 1, NULL_ROW: 100}
+    assert by.loc[["STSTNet", "MMNet", "OFF"], "null"].tolist() == [
+        longest, shorter, value("samm-3", "", NULL_RUN, "last", "uf1")
+    ]  # fmt: skip
+    assert np.isnan(by.loc[NULL_ROW, "null"])
+    said = {row[0].text: row[1].leaky for row in grid(board).parts[0].rows}
+    assert (
+        f"(null at 15 epochs: {fraction(shorter)})" in said["MMNet"] and "null at" not in said["OFF"] + said[NULL_ROW]
+    )
+    cell = cells(printed).loc[("MMNet", "acc")]
+    assert cell["null"] == value("samm-3", "", "null-model-15", cell["rule"], cell["score"])
+    assert f"null at 15 epochs: {fraction(cell['null'])}" in to_markdown(printed)
+    assert "n = 22" in board.caption, "no null model is one of the study's runs"
+
+
+def test_every_table_names_its_study_and_says_which_clips_are_real(tmp_path):
+    facts = StudyFacts("mine", "paper", (0, 1), frozenset(["casme2-flow", "samm-flow", "smic-hs-flow", "smic-hs"]))
+    made = StudyFacts("mine", "quick", (3,), frozenset())
+    scores = study("megc2019-flow", "samm-3", "smic-3")
+    (tmp_path / "c.csv").write_text(f"{COMPARED}\nmmnet,ststnet,uf1{',' * 9}\n")
+    for name in ("leaderboard", "runtime", "comparisons", "data", "ststnet-paper"):
+        table = build(name, scores, study=facts, comparisons={"samm-3": tmp_path / "c.csv"})
+        assert table.caption.endswith("\nStudy mine: budget paper, seeds 0, 1.")
+    table = build("leaderboard", scores, study=facts)
+    assert table.warning.startswith("Real clips: SMIC-HS, given flow maps; CASME II, given flow maps; SAMM, given flow")
+    assert "SMIC-HS. Synthetic clips: SAMM; numbers of protocols with these say nothing" in table.warning
+    assert "Real clips: SMIC-HS, given" in to_markdown(table) and "Real clips: SMIC-HS, given" in to_tex(table)
+    assert build("leaderboard", study("smic-3"), study=facts).warning == "Real clips: SMIC-HS."
+    table = build("leaderboard", study("smic-3"), study=made)
+    assert table.warning == WARNING and table.caption.endswith("\nStudy mine: budget quick, seed 3.")
+
+
+def test_no_run_is_left_out_without_its_reason():
+    hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
+    scores = {p: scored(p, RUNS, status={"mmnet": "skipped"}) for p in ("samm-3", "smic-3")}
+    assert "Not trained here: mmnet (mmnet cannot be trained)." in build("leaderboard", scores, methods=hidden).caption
+    scores["smic-3"] = scored("smic-3", RUNS)
+    assert "Not trained here" not in build("leaderboard", scores, methods=hidden).caption
 
 
 def test_partial_tables_name_what_is_missing():
@@ -688,12 +738,13 @@ def test_scores_as_they_are_written(tmp_path):
 
 def test_runtime(tmp_path):
     files = [tmp_path / "1.tsv", tmp_path / "2.tsv"]
-    files[0].write_text("s\th:m:s\tmax_rss\n3.1\t0:00:03\t410.5\n")
-    files[1].write_text("s\th:m:s\tmax_rss\n0.1\t0:00:00\t-\n")
+    files[0].write_text("s\th:m:s\tmax_rss\tcpu_time\n3.1\t0:00:03\t410.5\t2.5\n")
+    files[1].write_text("s\th:m:s\tmax_rss\tcpu_time\n0.1\t0:00:00\t-\t1.25\n")
     table = build("runtime", study("samm-3"), benchmarks={("samm-3", "ststnet"): files})
     assert table.frame.columns.tolist() == RUNTIME_COLUMNS and len(table.frame) == 4
     row = table.frame.set_index(["column", "row"]).loc[("samm-3", "STSTNet")]
     assert (row["peak_mb"], row["train_seconds"], row["seconds_per_fold"], row["epochs"]) == (410.5, 2.5, 0.5, 100)
+    assert row["cpu_seconds"] == 3.75
     for form in FORMATS.values():
         assert "410" in form(table)
     files[0].write_text("s\n3.1\n")
@@ -905,6 +956,7 @@ def test_make_table_from_files(tmp_path):
     rest = {"published_folder": str(CONFIG / "published"), "benchmarks": [["samm-3", "ststnet", ["no.tsv"]]]}
     rest |= {"data": {"counts": {}, "indexes": {}, "findings": {}}, "oracles": [], "circular": []}
     rest |= {"short": str(tmp_path / "short.md")}
+    rest |= {"study": {"name": "mine", "budget": "quick", "seeds": [0], "real": []}}
     outputs = [str(tmp_path / f"t{suffix}") for suffix in FORMATS]
     its = CARDS["leaderboard"].model_dump(mode="json")
     with pytest.raises(InputError, match=r"smic-3\.csv: no such file"):

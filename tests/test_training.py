@@ -342,6 +342,25 @@ def test_folds_of_other_data_are_not_taken(study, tmp_path, trained):
     assert calls == FOLDS
 
 
+def test_folds_of_other_clips_are_not_taken(study, tmp_path, trained):
+    """One number of one row is another; the same rows written once more are the same."""
+    calls, train = trained
+    pack = read_pack(study / "a.safetensors")
+    packs, x = _packs(study), np.array(pack.x)
+    for name, value in (("same", x[0, 0, 0, 0]), ("other", x[0, 0, 0, 0] + 1)):
+        output = tmp_path / f"{name}.parquet"
+        train.stop_at = len(calls) + 2
+        with pytest.raises(KeyboardInterrupt):
+            _run(study, output, _job("flow-svm"))
+        train.stop_at = None
+        calls.clear()
+        x[0, 0, 0, 0] = value
+        write_pack(tmp_path / f"{name}.safetensors", pack.ids, x, FLOW)
+        changed = [path.replace(str(study / "a."), str(tmp_path / f"{name}.")) for path in packs["flow"]]
+        _run(study, output, _job("flow-svm"), packs=packs | {"flow": changed})
+        assert calls == (FOLDS[2:] if name == "same" else FOLDS)
+
+
 def test_the_losses_of_the_training_clips_are_kept_by_epoch(study, tmp_path):
     frame = _run(study, tmp_path / "o.parquet", _job("ststnet"), FOLDS[:2])
     by_epoch = frame.groupby(["fold", "epoch"])["training_loss"].agg(["nunique", "first"])

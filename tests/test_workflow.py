@@ -40,8 +40,8 @@ def planned(folder: Path, *words: str) -> dict[str, int]:
     text = call(folder, "snakemake", "--cores", "2", "--dry-run", *words)
     if "Nothing to be done" in text:
         return {}
-    table = text.split("Job stats:")[-1]
-    return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE) if m[1] != "total"}
+    table = text.split("\nstage ")[-1]
+    return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+) ", table, re.MULTILINE) if m[1] != "total"}
 
 
 def make_copy(folder: Path) -> Path:
@@ -60,7 +60,8 @@ def study(tmp_path_factory) -> Path:
     """A copy in which the verbatim command has run."""
     folder = make_copy(tmp_path_factory.mktemp("apexbench"))
     text = call(folder, "snakemake", "--cores", "8", "--resources", "gpu=2", "all")
-    assert "100%" in text and "results/small/tables" in text
+    assert re.search(r"^44 jobs in ", text, re.MULTILINE) and "results/small/tables" in text
+    assert "\nrule " not in text and len(text.splitlines()) < 40, "a line for each stage, not some for each job"
     return folder
 
 

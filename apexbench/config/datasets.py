@@ -1,5 +1,7 @@
 """datasets.yaml and repairs.yaml: releases, and corrections of their annotations."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -65,6 +67,23 @@ class DatasetCard(Model):
     """How sure the counts are, and what else is to be known."""
     cropped: bool = False
     """Whether the frames are faces already, as released, and are taken whole."""
+
+
+def whole_of(release: str, cards: Mapping[str, DatasetCard]) -> DatasetCard:
+    """Return a card of a release that no entry reads whole: it expects what the entries of its parts do, summed up."""
+    parts = [card for card in cards.values() if card.loader == release and card.part]
+    emotions = Counter()
+    for card in parts:
+        emotions.update(card.expected_emotions)
+    return DatasetCard(
+        title=release,
+        label_set="",
+        fps=1,
+        subjects=(),
+        expected_clips=sum(card.expected_clips or 0 for card in parts) or None,
+        expected_subjects=sum(card.expected_subjects or 0 for card in parts) or None,
+        expected_emotions=dict(emotions),
+    )
 
 
 class Repair(Model):

@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from apexbench.config.datasets import DatasetCard, Repair
 from apexbench.config.methods import MethodCard
-from apexbench.config.model import Model, check_name, read_yaml, validate
+from apexbench.config.model import Model, check_name, descriptions, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
@@ -60,12 +60,28 @@ def schemas() -> dict[str, str]:
     """Return the JSON schema of every kind of YAML file, for editors; config/schemas/ holds them."""
     several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention, "papers": Paper}
     kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
-    texts = {name: model.model_json_schema() for name, model in kinds.items()}
+    texts = {name: _schema(model) for name, model in kinds.items()}
     for name, model in several.items():
-        schema = model.model_json_schema()
+        schema = _schema(model)
         definitions = schema.pop("$defs", {})
         texts[name] = {"type": "object", "additionalProperties": schema, "$defs": definitions}
     return {name: json.dumps(schema, indent=1, sort_keys=True) + "\n" for name, schema in texts.items()}
+
+
+def _schema(model: type[Model]) -> dict[str, Any]:
+    """The JSON schema of a model, with the string below each of its fields, and of the models inside of it."""
+    schema = model.model_json_schema()
+    inside = {kind.__name__: kind for kind in _derived(Model)}
+    for kind, part in [(model, schema), *((inside[name], part) for name, part in schema.get("$defs", {}).items())]:
+        for field, text in descriptions(kind).items():
+            part["properties"][field]["description"] = text
+    return schema
+
+
+def _derived(model: type[Model]) -> Iterator[type[Model]]:
+    for kind in model.__subclasses__():
+        yield kind
+        yield from _derived(kind)
 
 
 BEGIN, END = "<!-- settings: written by `apexbench schemas` -->", "<!-- /settings -->"
@@ -74,9 +90,10 @@ BEGIN, END = "<!-- settings: written by `apexbench schemas` -->", "<!-- /setting
 def settings_table() -> str:
     """Return the keys of config.yaml as a Markdown table: key, default, meaning."""
     lines = ["| key | default | what it means |", "|:--|:--|:--|"]
+    meanings = descriptions(Settings)
     for name, field in Settings.model_fields.items():
         default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
-        says = " ".join((field.description or "").split()).replace("<", "&lt;").replace("|", r"\|")
+        says = " ".join(meanings.get(name, "").split()).replace("<", "&lt;").replace("|", r"\|")
         lines.append(f"| `{name}` | {default} | {says} |")
     return "\n".join(lines)
 

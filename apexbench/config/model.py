@@ -1,9 +1,13 @@
 """What all cards share: the base model, messages that name file and field, YAML, and a stable hash."""
 
+import ast
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -18,10 +22,25 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(val
 class Model(BaseModel):
     """Base of all cards: unknown keys are refused, values cannot change afterwards.
 
-    The string below a field is what editors show of it.
+    The string below a field is what editors show of it (`descriptions`).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """Return {field: the string below it}, of what a model inherits too.
+
+    pydantic reads them as well, but then at every start: a twentieth of that of a study.
+    """
+    found: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        if issubclass(kind, BaseModel) and kind is not BaseModel:
+            body = ast.parse(inspect.getsource(kind)).body[0].body
+            for field, text in pairwise(body):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    found[field.target.id] = inspect.cleandoc(text.value.value)
+    return found
 
 
 def _path(value: Any, location: tuple, missing: bool) -> list:
@@ -108,7 +127,8 @@ def check_name(name: Any, where: str) -> None:
 def read_yaml(path: Path) -> Any:
     """Read one YAML file; a syntax error names file, line and column.
 
-    Raises InputError too for what is no file, and for what would not end: levels or aliases without number.
+    Raises InputError too for what is no file, for keys that stand twice, of which YAML's parser would keep the last,
+    and for what would not end: levels or aliases without number.
     """
     try:
         if path.exists() and not path.is_file():
@@ -132,26 +152,46 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: not valid YAML ({error})") from None
 
 
+@dataclass
+class _Open:
+    """A list or a mapping that is not read to its end; `before` values stand before it.
+
+    Of a mapping `keys` has the lines of those that were read, and `at_key` says whether a key comes next.
+    """
+
+    anchor: str | None
+    before: int
+    keys: dict[str, int] | None
+    at_key: bool = True
+
+
 def _check_events(text: str, path: Path) -> None:
-    """Raise an InputError for too many levels or values, aliases spelt out, or for what ends a script of the report."""
+    """Raise an InputError for too many levels or values, aliases spelt out, for keys that stand twice, or for what ends
+    a script of the report."""
     sizes: dict[str, int | None] = {}  # of what an anchor names; None while it is open
-    open_nodes: list[tuple[str | None, int]] = []
+    within: list[_Open] = []
     count = 0
 
     def refuse(event: yaml.Event, what: str) -> InputError:
         return InputError(f"{path}, line {event.start_mark.line + 1}: {what}")
 
     for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.NodeEvent) and within and within[-1].keys is not None:
+            if within[-1].at_key and isinstance(event, yaml.ScalarEvent):
+                if (first := within[-1].keys.get(event.value)) is not None:
+                    raise refuse(event, f"key {event.value!r} stands twice, first in line {first}; keep one of them")
+                within[-1].keys[event.value] = event.start_mark.line + 1
+            within[-1].at_key = not within[-1].at_key
         if isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, count))
+            within.append(_Open(event.anchor, count, {} if isinstance(event, yaml.MappingStartEvent) else None))
             if event.anchor:
                 sizes[event.anchor] = None
-            if len(open_nodes) > _DEEPEST:
+            if len(within) > _DEEPEST:
                 raise refuse(event, f"more than {_DEEPEST} levels; a card has fewer")
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            if anchor:
-                sizes[anchor] = count - before
+            ended = within.pop()
+            if ended.anchor:
+                sizes[ended.anchor] = count - ended.before
         elif isinstance(event, yaml.ScalarEvent):
             if event.anchor:
                 sizes[event.anchor] = 1

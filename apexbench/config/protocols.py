@@ -54,6 +54,9 @@ class ProtocolCard(Model):
     """Clips of each class of the official list, in the order of the classes."""
     expected_subjects: dict[str, dict[int, int | tuple[int, ...]]] = {}
     """{data set: {subject: clips, or clips of each class}} of the official list."""
+    stands_for: str = ""
+    """Another protocol whose clips these are, given in another form. Where a study has real clips for this one alone,
+    printed tables take its scores; a slice stands for the one that is called alike, but for the protocol's name."""
     note: str = ""
     """What else is to be known."""
 

@@ -34,8 +34,8 @@ class Settings(Model):
     """From 2 up: parts of each fold's training subjects, by which the rule `inner` picks an epoch; 0: off."""
     missing_face: Literal["fail", "skip"] = "fail"
     """What becomes of a clip on whose onset frame no face is found: `skip` leaves it out."""
-    folds_per_job: int | Literal["all"] = "all"
-    """How many folds one training job runs one after another."""
+    folds_per_job: int | Literal["all", "auto"] = "all"
+    """How many folds one training job runs one after another; `auto`: all, but those of a network in eight jobs."""
     jobs_per_gpu: int = Field(default=1, ge=1)
     """How many jobs share a GPU; then --resources gpu= counts shares: two GPUs of four jobs each are gpu=8."""
     minutes_per_job: int = Field(default=720, ge=1)
@@ -66,8 +66,8 @@ class Settings(Model):
     @field_validator("folds_per_job")
     @classmethod
     def _positive(cls, value):
-        if value != "all" and value < 1:
-            raise ValueError("a whole number from 1 up, or 'all'")
+        if not isinstance(value, str) and value < 1:
+            raise ValueError("a whole number from 1 up, 'all' or 'auto'")
         return value
 
     @field_validator("inner_folds")

@@ -8,11 +8,11 @@ import pandas as pd
 
 from apexbench.config.datasets import LOADERS, Apex, Repair
 from apexbench.datasets.annotations import Copy, Finding
-from apexbench.datasets.release import Reading, Release, counted, differences, to_release
+from apexbench.datasets.release import Reading, Release, counted, differences, persons_in, to_release
 from apexbench.datasets.repairs import select
 from apexbench.errors import InputError, nearest
 
-__all__ = ["Finding", "Release", "counted", "differences", "load_index", "names", "read_release"]
+__all__ = ["Finding", "Release", "counted", "differences", "load_index", "names", "persons_in", "read_release"]
 
 
 def names() -> list[str]:

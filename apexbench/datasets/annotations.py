@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from apexbench.errors import InputError
+from apexbench.manifest import is_folder, passed_over
 
 # (subject, clip name in lower case) -> the folders that claim to be this clip's; more than one is an error
 Folders = dict[tuple[int, str], list[Path]]
@@ -181,17 +182,10 @@ def files(folder: Path) -> list[Path]:
 def _inside(folder: Path, folders: bool) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry in entries if _is_folder(entry) == folders]
+            found = [Path(entry.path) for entry in entries if is_folder(entry) == folders]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
     return sorted(path for path in found if not _stray(Path(path.name)))
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 def clip_folders(tree: Path, subjects: str) -> Folders:
@@ -269,5 +263,5 @@ def _why(error: Exception) -> str:
 
 
 def _stray(path: Path) -> bool:
-    """Whether a path is a hidden or temporary file, or what archives made on another system leave."""
-    return any(part.startswith((".", "~$")) or part == "__MACOSX" for part in path.parts)
+    """Whether a path is, or lies in, what is passed over."""
+    return any(map(passed_over, path.parts))

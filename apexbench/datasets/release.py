@@ -93,6 +93,11 @@ def differences(index: pd.DataFrame, expected: Mapping) -> list[str]:
     return [f"{what}: expected {wanted}, found {found}" for what, wanted, found in counts if wanted != found]
 
 
+def persons_in(index: pd.DataFrame) -> int:
+    """Return how many people an index shows: a subject's number is one person's within a data set only."""
+    return len(index[["dataset", "subject"]].drop_duplicates())
+
+
 def counted(index: pd.DataFrame, expected: Mapping) -> list[tuple[str, int | None, int]]:
     """Return rows (what, expected or None, found): clips, subjects, and clips of each emotion."""
     emotions = expected.get("expected_emotions") or {}
@@ -100,7 +105,7 @@ def counted(index: pd.DataFrame, expected: Mapping) -> list[tuple[str, int | Non
     found = index["emotion"].map(lambda emotion: spelt.get(emotion.lower(), emotion)).value_counts()
     rows = [
         ("clips", expected.get("expected_clips"), len(index)),
-        ("subjects", expected.get("expected_subjects"), index["subject"].nunique()),
+        ("subjects", expected.get("expected_subjects"), persons_in(index)),
     ]
     rows += [(emotion, wanted, int(found.get(emotion, 0))) for emotion, wanted in emotions.items()]
     stranger = 0 if emotions else None

@@ -110,6 +110,8 @@ class Pair:
 def pair_of(first: Frames, second: Frames, parts: Sequence[Sequence[str]], multilabel: bool) -> Pair:
     one, subjects, task = subject_counts(first, multilabel)
     other, theirs, _ = subject_counts(second, multilabel)
+    seeds = max(len(one), len(other))
+    one, other = (np.repeat(side, seeds, axis=0) if len(side) == 1 else side for side in (one, other))
     if one.shape != other.shape or not subjects.equals(theirs):
         raise ValueError("a paired test needs the same seeds and subjects on both sides")
     return Pair(one, other, task, strata_of(subjects, parts))
@@ -137,8 +139,9 @@ def compare_runs(
 
     `low`, `high` are the 95 % interval of the difference, the same subjects being drawn for both. McNemar's test is
     that of the first seed; `only_run` and `only_reference` are the clips that one of the two alone has right. `p_holm`
-    (of the permutations) and `p_mcnemar_holm` are adjusted over the rows. A run with other clips or seeds than the
-    reference is not compared, and says so in `note`.
+    (of the permutations) and `p_mcnemar_holm` are adjusted over the rows. A run of one seed, for which nothing is
+    random, stands against every seed of the other. A run with other clips or seeds than the reference is not compared,
+    and says so in `note`.
     """
     values = {}
     for run, frames in chosen.items():

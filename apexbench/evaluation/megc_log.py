@@ -5,7 +5,8 @@
 
 A clip's line holds its name, its label and the prediction, 0 = negative, 1 = positive, 2 = surprise. Data sets and
 subjects are spelt as in the official list (`casme2 sub01`, `smic s01`, `samm 6`), and so are the clips of SMIC, whose
-folders write s1_ne_01 where the list has s01_ne_01.
+folders write s1_ne_01 where the list has s01_ne_01. Clips of given flow maps are the same clips; what is read back has
+the names of the releases, `official_key` tells which are one.
 """
 
 import os
@@ -21,9 +22,10 @@ from apexbench.evaluation.selection import predicted
 from apexbench.store import atomic
 
 COLUMNS = ["dataset", "subject", "clip", "label", "predicted"]
-# our name -> the list's name, and how it writes a subject
-OFFICIAL = {"casme2": ("casme2", "sub{:02d}"), "smic-hs": ("smic", "s{:02d}"), "samm": ("samm", "{}")}
-_OURS = {name: dataset for dataset, (name, _) in OFFICIAL.items()} | {dataset: dataset for dataset in OFFICIAL}
+# our name -> the list's name, and how it writes a subject; given flow maps are of the same clips
+_LISTED = {"casme2": ("casme2", "sub{:02d}"), "smic-hs": ("smic", "s{:02d}"), "samm": ("samm", "{}")}
+OFFICIAL = _LISTED | {f"{dataset}-flow": spelt for dataset, spelt in _LISTED.items()}
+_OURS = {name: dataset for dataset, (name, _) in _LISTED.items()} | {dataset: dataset for dataset in _LISTED}
 _SUBJECT = re.compile(r"(?:sub|s)?(\d{1,9})", re.IGNORECASE)
 _SMIC_CLIP = re.compile(r"s0*(\d+)_", re.IGNORECASE)
 
@@ -34,7 +36,17 @@ def official_clip(dataset: str, clip: str) -> str:
     >>> official_clip("smic-hs", "s1_ne_01"), official_clip("casme2", "EP02_01f")
     ('s01_ne_01', 'EP02_01f')
     """
-    return _SMIC_CLIP.sub(_padded, clip, count=1) if dataset == "smic-hs" else clip
+    return _SMIC_CLIP.sub(_padded, clip, count=1) if dataset.startswith("smic-hs") else clip
+
+
+def official_key(dataset: str, subject: int, clip: str) -> tuple[str, int, str]:
+    """Return whose clip it is on the official list, from frames or from given flow maps; others keep their names.
+
+    >>> official_key("smic-hs", 1, "s1_ne_01") == official_key("smic-hs-flow", 1, "s01_ne_01")
+    True
+    """
+    name = OFFICIAL[dataset][0] if dataset in OFFICIAL else dataset
+    return name, subject, official_clip(dataset, clip)
 
 
 def _padded(match: re.Match) -> str:

@@ -35,26 +35,42 @@ def null_decisions(
 
     All rules pick from the same draws. `inner` knows nothing of the test clips, so it is any one draw, as `last` is.
     """
+    rules = list(rules)
+    epochs = 1 if set(rules) <= set(HONEST) else epochs
+    return null_decisions_by_epochs(folds, labels, classes, [epochs], rules, repeats, seed, uniform, multilabel)[epochs]
+
+
+def null_decisions_by_epochs(
+    folds: Sequence,
+    labels: Sequence[int],
+    classes: int,
+    epochs: Sequence[int],
+    rules: Iterable[str],
+    repeats: int = 20,
+    seed: int = 0,
+    uniform: bool = False,
+    multilabel: bool = False,
+) -> dict[int, dict[str, np.ndarray]]:
+    """Return {E: decisions by rule} for several numbers of epochs: those of fewer are the first of the longest."""
     task = (MultiLabel if multilabel else SingleLabel)(classes)
     fold, names = pd.factorize(np.asarray(folds))
     labels, rules = np.asarray(labels), list(rules)
-    clips = np.arange(len(labels))
-    epochs = 1 if set(rules) <= set(HONEST) else epochs
-    epoch = np.repeat(np.arange(epochs), len(labels))
-    groups = np.tile(fold, epochs) * epochs + epoch
-    shape = len(names), epochs
+    clips, longest = np.arange(len(labels)), max(epochs)
+    epoch = np.repeat(np.arange(longest), len(labels))
+    groups = np.tile(fold, longest) * longest + epoch
     rng = np.random.default_rng(seed)
-    decisions = {rule: np.empty((repeats, len(labels)), dtype=np.int64) for rule in rules}
+    decisions = {e: {rule: np.empty((repeats, len(labels)), dtype=np.int64) for rule in rules} for e in epochs}
     for repeat in range(repeats):
-        draws = task.draw(rng, labels, (epochs, len(labels)), uniform)
-        counts = task.count(groups, np.tile(labels, epochs), draws.ravel(), size=shape[0] * epochs)
-        of = Trace(
-            task, list(names), np.arange(1, epochs + 1), counts.reshape(*shape, *counts.shape[1:]),
-            np.ones(shape, dtype=bool), (fold, epoch),
-        )  # fmt: skip
-        for rule in rules:
-            picked = choose(of, "last" if rule == "inner" else rule)
-            decisions[rule][repeat] = draws[picked[fold], clips]
+        draws = task.draw(rng, labels, (longest, len(labels)), uniform)
+        counts = task.count(groups, np.tile(labels, longest), draws.ravel(), size=len(names) * longest)
+        counts = counts.reshape(len(names), longest, *counts.shape[1:])
+        for count, of_rule in decisions.items():
+            shape = len(names), count
+            rows = fold, epoch[: count * len(labels)]
+            of = Trace(task, list(names), np.arange(1, count + 1), counts[:, :count], np.ones(shape, dtype=bool), rows)
+            for rule, drawn in of_rule.items():
+                picked = choose(of, "last" if rule == "inner" else rule)
+                drawn[repeat] = draws[picked[fold], clips]
     return decisions
 
 

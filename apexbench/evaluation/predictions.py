@@ -21,7 +21,7 @@ RERUN = "delete the file and rerun its training"
 _ONE = ["protocol", "run", "seed"]
 
 
-def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
+def _read_one(path: Path, more: tuple[str, ...]) -> tuple[pd.DataFrame, dict]:
     check_seal(path)
     try:
         if path.exists() and not path.is_file():
@@ -38,14 +38,14 @@ def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
     meta = {"multilabel": False, "folds": 0, **meta}
     if not isinstance(meta.get("classes", []), list):
         raise InputError(f"{path}: 'classes' in its record are no list; {RERUN}")
-    wanted = PREDICTIONS + [f"p{number}" for number in range(len(meta.get("classes", ())))]
+    wanted = [*PREDICTIONS, *more, *(f"p{number}" for number in range(len(meta.get("classes", ()))))]
     missing = [column for column in wanted if column not in table.column_names]
     if missing or absent:
         raise InputError(f"{path}: misses {', '.join(missing + absent)}; {RERUN}")
     frame = table.select(wanted).to_pandas()
     for column in frame.select_dtypes("category"):
         frame[column] = frame[column].astype(str)
-    numbers = [*score_columns(frame), "label", "epoch", "seed"]
+    numbers = [*score_columns(frame), *more, "label", "epoch", "seed"]
     texts = [column for column in numbers if frame[column].dtype.kind not in "biuf"]
     if texts:
         raise InputError(f"{path}: column {texts[0]!r}: expected numbers; {RERUN}")
@@ -57,10 +57,13 @@ def _read_one(path: Path) -> tuple[pd.DataFrame, dict]:
     return frame, meta
 
 
-def read_predictions(paths: Iterable[str | os.PathLike], inner: bool = False) -> tuple[pd.DataFrame, list[dict]]:
+def read_predictions(
+    paths: Iterable[str | os.PathLike], inner: bool = False, losses: bool = False
+) -> tuple[pd.DataFrame, list[dict]]:
     """Read predictions files; return all rows, and the metadata of each file with its `path`.
 
     inner : the files hold inner predictions, where a clip validates many folds.
+    losses : return the column training_loss, too.
 
     Raises InputError, naming the file, if columns are missing, if the class lists differ, if files of one run come from
     different configurations or code, if a clip is predicted twice, or if a clip lacks epochs that its fold has.
@@ -70,7 +73,7 @@ def read_predictions(paths: Iterable[str | os.PathLike], inner: bool = False) ->
         raise InputError("no predictions files were given")
     frames, metas, first = [], [], {}
     for number, path in enumerate(paths):
-        frame, meta = _read_one(path)
+        frame, meta = _read_one(path, ("training_loss",) if losses else ())
         for key in ("classes", "multilabel"):
             if metas and meta[key] != metas[0][key]:
                 raise InputError(

@@ -15,7 +15,7 @@ from apexbench.evaluation import multilabel
 from apexbench.evaluation.comparisons import compare_runs
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.intervals import subject_intervals
-from apexbench.evaluation.null_model import decision_scores, null_decisions
+from apexbench.evaluation.null_model import decision_scores, null_decisions_by_epochs
 from apexbench.evaluation.predictions import read_predictions
 from apexbench.evaluation.selection import (
     CLIP,
@@ -44,6 +44,15 @@ COLUMNS = [
 _COUNTS = ["seeds", "n", "expected", "k", "folds", "epochs"]
 _TEXTS = ["slice", "note"]
 Paths = Sequence[str | os.PathLike]
+
+
+def null_run(epochs: int, longest: int) -> str:
+    """Return the run under which the null model of so many epochs stands in the scores.
+
+    >>> null_run(500, longest=500), null_run(10, longest=500)
+    ('null-model', 'null-model-10')
+    """
+    return NULL_RUN if epochs == longest else f"{NULL_RUN}-{epochs}"
 
 
 @dataclass(frozen=True)
@@ -244,30 +253,44 @@ def _data_source(runs: Iterable[_Run]) -> str:
     return "licensed" if sources == {"licensed"} else "synthetic"
 
 
-def _null_rows(slices: list[_Slice], classes: int, several: bool, epochs: int, seed: int) -> list[dict]:
-    """Score the null model on the protocol's table: mean and sd over repeats in place of seeds."""
+def _null_rows(slices: list[_Slice], classes: int, several: bool, epochs: Sequence[int], seed: int) -> list[dict]:
+    """Score the null model on the protocol's table: mean and sd over repeats in place of seeds.
+
+    epochs : numbers of epochs; the first, which is the largest, is the run `null-model`, the others are of its draws.
+    """
     table = slices[0].table
-    decisions = null_decisions(
+    decisions = null_decisions_by_epochs(
         table["fold"], table["label"], classes, epochs, RULES, NULL_REPEATS, seed, multilabel=several
     )
-    rows = []
-    for part in slices:
-        insides = [table["dataset"].isin(some).to_numpy() for some in part.parts]
-        if not all(inside.any() for inside in insides):
-            continue
-        slice_rows = table["dataset"].isin(part.datasets).to_numpy()
-        for rule, drawn in decisions.items():
-            scores = _mean([
-                decision_scores(table["fold"][inside], table["label"][inside], drawn[:, inside], classes, several)
-                for inside in insides
-            ])  # fmt: skip
-            row = {"slice": part.name, "run": NULL_RUN, "method": NULL_RUN, "rule": rule, "leaking": rule in LEAKING}
-            row |= {"status": "ok", "n": len(part.table), "expected": len(part.table), "epochs": epochs}
-            row |= {"folds": part.table["fold"].nunique(), "note": f"mean and sd of {NULL_REPEATS} repeats"}
-            row["confusion"] = _confusion(part.table["label"], drawn[0, slice_rows], classes, several)
-            for name, values in scores.items():
-                row[name], row[f"{name}_sd"] = float(values.mean()), float(values.std(ddof=1))
-            rows.append(row)
+    return [
+        row
+        for count in epochs
+        for part in slices
+        for row in _null_slice(part, table, decisions, count, classes, several)
+    ]
+
+
+def _null_slice(
+    part: _Slice, table: pd.DataFrame, decisions: Mapping, epochs: int, classes: int, several: bool
+) -> list[dict]:
+    insides = [table["dataset"].isin(some).to_numpy() for some in part.parts]
+    if not all(inside.any() for inside in insides):
+        return []
+    run = null_run(epochs, max(decisions))
+    shared = {"slice": part.name, "run": run, "method": NULL_RUN, "status": "ok", "n": len(part.table)}
+    shared |= {"expected": len(part.table), "epochs": epochs, "folds": part.table["fold"].nunique()}
+    shared["note"] = f"mean and sd of {NULL_REPEATS} repeats"
+    rows, slice_rows = [], table["dataset"].isin(part.datasets).to_numpy()
+    for rule, drawn in decisions[epochs].items():
+        scores = _mean([
+            decision_scores(table["fold"][inside], table["label"][inside], drawn[:, inside], classes, several)
+            for inside in insides
+        ])  # fmt: skip
+        row = {**shared, "rule": rule, "leaking": rule in LEAKING}
+        row["confusion"] = _confusion(part.table["label"], drawn[0, slice_rows], classes, several)
+        for name, values in scores.items():
+            row[name], row[f"{name}_sd"] = float(values.mean()), float(values.std(ddof=1))
+        rows.append(row)
     return rows
 
 
@@ -295,12 +318,13 @@ def score_runs(
     is that of the first seed (for multi-label protocols 2 x 2 counts of every class). Rules choose on the whole
     protocol, a slice is a part of the chosen predictions. `seconds` sums all files.
 
-    The run `null-model` is simulated on the table, with as many epochs as the longest run has, or `NULL_EPOCHS`.
+    The run `null-model` is simulated on the table, with as many epochs as the longest run has, or `NULL_EPOCHS`; below
+    it stand `null-model-<epochs>` for every other number of epochs, from 2 up, that a run has.
     """
     slices = _slices(card, table)
     several = card.multilabel
     rows, runs = [], []
-    epochs = 1
+    lengths = set()
     for name, paths in paths_by_run.items():
         reason = (reasons or {}).get(name, "no predictions files")
         if not paths:
@@ -313,8 +337,8 @@ def score_runs(
         protocol = run.first["protocol"].iloc[0]
         rows += [{"protocol": protocol, **row} for row in scored]
         runs.append(_Run(name, {}, run.metas))
-        epochs = max(epochs, *(row["epochs"] for row in scored if "epochs" in row))
-    null = _null_rows(slices, len(card.classes), several, epochs if epochs > 1 else NULL_EPOCHS, seed)
+        lengths |= {row["epochs"] for row in scored if row.get("epochs", 1) > 1}
+    null = _null_rows(slices, len(card.classes), several, sorted(lengths or {NULL_EPOCHS}, reverse=True), seed)
     rows += [{**row, "data_source": _data_source(runs)} for row in null]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["protocol"] = frame["protocol"].bfill().ffill()

@@ -83,7 +83,7 @@ def alternatives(axes: Axes | tuple[Axes, ...]) -> tuple[Axes, ...]:
 class Params(BaseModel):
     """Hyper-parameters of a method. Defaults are the paper's; cards override them, a wrong key or type is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def weights_named(self) -> dict[str, Weights]:
         """Return {hyper-parameter: weights} of all that are not random."""
@@ -99,6 +99,7 @@ class Method:
     reads : {role: axes of a clip in the packs of that role}, or a tuple of such; a card says which pack plays the role.
     multilabel : takes presence (N, C) itself where a clip may have several classes; else it is asked class by class.
     uses_gpu : whether a job asks for a GPU.
+    deterministic : nothing in it is random: it is trained once, with the first of a study's seeds.
     test_params, test_sizes : hyper-parameters and sizes of axes with which the tests run the method in a second.
     params : its hyper-parameters.
     losses : of each epoch of the last training, the mean loss of its clips; empty where there are no epochs.
@@ -107,6 +108,7 @@ class Method:
     reads: ClassVar[Mapping[str, Axes | tuple[Axes, ...]]] = {}
     multilabel: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
     test_params: ClassVar[Mapping[str, Any]] = {}
     test_sizes: ClassVar[Mapping[str, int]] = {}
     Parameters: ClassVar[type[Params]] = Params

@@ -24,6 +24,7 @@ class FlowSVM(Classic):
     """Flow maps (u, v, strain) flattened, standardised on the training clips, SVM one against one."""
 
     reads = {"flow": FLOW}
+    deterministic = True
     Parameters = FlowSVMParams
 
     def features(self, inputs: Inputs) -> np.ndarray:

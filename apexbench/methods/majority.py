@@ -20,6 +20,8 @@ class _MostFrequent:
 class Majority(Classic):
     """What a method must beat to have learned anything at all."""
 
+    deterministic = True
+
     def features(self, inputs: Inputs) -> np.ndarray:
         return np.zeros((len(inputs["id"]), 1))
 

@@ -19,6 +19,7 @@ class ResNetLinearParams(Params):
 class ResNetLinear(Classic):
     """The difference apex - onset of the maps, mean-pooled to a grid, standardised on the training clips."""
 
+    deterministic = True
     reads = {"features": (KEY_MAPS, MAGNIFIED_KEY_MAPS)}
     test_sizes = {"y": 7, "x": 7}
     Parameters = ResNetLinearParams

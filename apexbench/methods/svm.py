@@ -27,6 +27,7 @@ class SVM(Classic):
     """Features as they are, one SVM against one."""
 
     reads = {"features": DESCRIPTOR}
+    deterministic = True
     Parameters = SVMParams
 
     def features(self, inputs: Inputs) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from apexbench.errors import InputError
-from apexbench.evaluation.megc_log import read_log
+from apexbench.evaluation.megc_log import official_key, read_log
 from apexbench.protocols import read_protocol, splits
 from apexbench.training.record import Job, Scored, record_of, write_predictions
 
@@ -21,9 +21,9 @@ def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], o
     job = Job(**job)
     classes = len(job.classes)
     entries = read_log(log, classes)
-    of_clip = {(row.dataset, row.subject, row.clip): row for row in entries.itertuples()}
+    of_clip = {official_key(row.dataset, row.subject, row.clip): row for row in entries.itertuples()}
     table = read_protocol(protocol)
-    keys = list(zip(table["dataset"], table["subject"], table["clip"], strict=True))
+    keys = list(map(official_key, table["dataset"], table["subject"], table["clip"]))
     done, missing = [], []
     left_out = splits(table)
     for fold in folds:

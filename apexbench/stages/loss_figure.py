@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from apexbench.evaluation.conventions import score_columns
+from apexbench.evaluation.predictions import read_predictions
 from apexbench.figures.losses import losses_figure
 from apexbench.methods import Deep, find
-from apexbench.store import check_seal
 from apexbench.training.record import Job
 
 
@@ -44,9 +44,7 @@ def losses_of(job: Job, paths: Sequence[str]) -> pd.DataFrame:
     if not issubclass(kind, Deep) or job.multilabel:
         raise ValueError(f"run {job.run!r} has no loss of single classes by epoch")
     method = kind(len(job.classes), kind.parse(dict(job.params), where=f"run {job.run!r}"))
-    for path in paths:
-        check_seal(path)
-    frame = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    frame, _ = read_predictions(paths, losses=True)
     rows = []
     for (seed, epoch), part in frame.groupby(["seed", "epoch"]):
         scores = torch.tensor(part[score_columns(part)].to_numpy(np.float32))

@@ -18,7 +18,7 @@ from apexbench.methods.base import Fold
 from apexbench.methods.deep import epochs
 from apexbench.methods.pretraining import find_task
 from apexbench.protocols import read_protocol, splits
-from apexbench.store import file_hash
+from apexbench.store import file_hash, pack_hash
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import with_less_memory
 from apexbench.training.run import file_of, initial_weights, taken_up
@@ -83,7 +83,7 @@ def pretrain(
     labels, classes = _labels(job, rows.table) if kind.labelled else (None, 1)
     make = partial(kind, classes, kind.parse(job.params, where))
     data = {"clips": [file_hash(path) for path in ([protocol] if protocol else indexes)]}
-    data |= {role: [file_hash(path) for path in packs[role]] for role in sorted(kind.reads)}
+    data |= {role: [pack_hash(path) for path in packs[role]] for role in sorted(kind.reads)}
     data |= {"weights": {name: file_hash(path) for name, path in weights.items()}}
     key, kept = digest({**asdict(job), "data": data}), Path(f"{output}.folds")
     parts = _parts(job, rows.table, folds)

@@ -14,7 +14,7 @@ from apexbench.store import atomic
 from apexbench.tables.build import build_table
 from apexbench.tables.render import write_table
 from apexbench.tables.short import short_form
-from apexbench.tables.table import TableInputs
+from apexbench.tables.table import StudyFacts, TableInputs
 
 
 def make_table(
@@ -32,6 +32,7 @@ def make_table(
     data: Mapping[str, Mapping[str, str]],
     comparisons: Mapping[str, str],
     partial: bool,
+    study: Mapping,
     outputs: Sequence[str],
     short: str,
 ) -> None:
@@ -47,6 +48,7 @@ def make_table(
     benchmarks : (protocol, run, TSV files of its training jobs) each.
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
+    study : its name, budget, seeds and real data sets, as `StudyFacts` has them.
     """
     there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
     inputs = TableInputs(
@@ -60,6 +62,7 @@ def make_table(
         benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
         comparisons=comparisons,
         partial=partial,
+        study=StudyFacts(study["name"], study["budget"], tuple(study["seeds"]), frozenset(study["real"])),
         **data,
     )
     table = build_table(Table(**card), name, inputs)

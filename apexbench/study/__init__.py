@@ -2,7 +2,7 @@
 
 Snakemake is not known here. A rule's function has the name of a method of `Study`, whose arguments are the wildcards
 that it needs (see `ask` in rules/common.smk). Paths are relative to the working directory. Each layer stands on the one
-below: the checked configuration, inputs, runs, results.
+below: the checked configuration, inputs, pre-trainings, runs, results.
 """
 
 from collections.abc import Sequence
@@ -122,6 +122,12 @@ class Study(Runs):
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
+            "study": {
+                "name": self.name,
+                "budget": self.settings.budget,
+                "seeds": list(self.settings.seeds),
+                "real": [dataset for dataset in self.datasets if self.licensed[dataset]],
+            },
         }
 
     def table_sources(self, table: str) -> dict[str, Any]:
@@ -289,17 +295,13 @@ class Study(Runs):
         return self.training_run(protocol, run, self.key(protocol, run)) | {"seed": self.settings.seeds[0]}
 
     def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
-        """Return a run's packs by role, and as `pictures` the shards that its drawing shows beside them."""
-        inputs = self.training_inputs(protocol, run)
+        """Return what a run's training on the first folds reads, and as `pictures` the shards shown beside it."""
+        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol, run)[0])
         role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
         if role is None:
             return inputs
         recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
         return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
-
-    def inside_weights(self, protocol: str, run: str) -> list[str]:
-        """Return the files of weights for the first fold."""
-        return self.training_weights(protocol, run, self.fold_ranges(protocol)[0])
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"

@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from apexbench.code_hash import code_hash
+from apexbench.code_hash import Code
 from apexbench.config.datasets import LOADERS
 from apexbench.config.methods import MethodCard
+from apexbench.config.model import digest
 from apexbench.errors import InputError
+from apexbench.manifest import tree_state
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
 from apexbench.recipes import check_recipes
@@ -21,13 +23,16 @@ SHARED = {
     "protocols", "runs", "synthetic", "weights",
 }  # fmt: skip
 
+_CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
+MAPS_STUDY = "config/studies/maps.yaml"
+
 
 class Checked:
     """The configuration of a study, and what rules ask before any frame is read."""
 
     def __init__(self, settings: Mapping, root: str | os.PathLike):
         """Read and check everything under `root`/config; InputError for whatever cannot work."""
-        self.root = Path(root)
+        self.root, self._code = Path(root), Code(root)
         self.project: Project = load_project(settings, root)
         self.settings, self.recipes = self.project.settings, self.project.recipes
         self.name = self.settings.study
@@ -50,11 +55,21 @@ class Checked:
     @cache
     def code(self, rule: str, *modules: str) -> str:
         """Return the hash of the code that a rule's script and further modules depend on."""
-        return code_hash(self.root, f"workflow/scripts/{rule}.py", *modules)
+        return self._code.hash(f"workflow/scripts/{rule}.py", *modules)
 
     def sources(self) -> list[str]:
         """Return a line for each data set that the study reads: licensed or synthetic clips, and why."""
         return [self.project.why_source(dataset) for dataset in self.licensed]
+
+    def unused_maps(self) -> list[str]:
+        """Return a line for each folder of given flow maps that is there, but that no protocol of the study reads."""
+        there = {self.project.folder_of(dataset) for dataset in self.given_maps if self.project.has_copy(dataset)}
+        read = {self.project.folder_of(dataset) for dataset in self.datasets}
+        return [
+            f"{folder}: given flow maps, which no protocol of this study reads; to run on them: "
+            f"snakemake --cores 8 --configfile {MAPS_STUDY}"
+            for folder in sorted(there - read)
+        ]
 
     def real(self, datasets: Iterable[str]) -> bool:
         """Tell whether all clips of some data sets are licensed copies."""
@@ -82,6 +97,20 @@ class Checked:
         if self.licensed[dataset]:
             return str(self.project.folder_of(dataset))
         return f"results/synthetic/{dataset}/clips"
+
+    def copy_state(self, dataset: str) -> str:
+        """Return what of a licensed copy decides on its index: all names, sizes and times of what is no picture.
+
+        Of pictures, too, where they say what the index says. Empty of synthetic clips, which a rule makes.
+        """
+        if not self.licensed[dataset]:
+            return ""
+        looked_at = self.project.datasets[dataset].apex == "spotted" or self.holds_maps(dataset)
+        return self._tree_state(self.clips_root(dataset), looked_at)
+
+    @cache
+    def _tree_state(self, root: str, pictures: bool) -> str:
+        return tree_state(root, pictures)
 
     def release(self, dataset: str) -> str:
         return self.project.loader(dataset)
@@ -111,6 +140,14 @@ class Checked:
             "expected": {k: getattr(card, k) for k in expected} if self.counts_are_official([dataset]) else None,
         }
 
+    @cache
+    def _data(self, dataset: str) -> str:
+        """The hash of what a data set is, as far as the configuration says it."""
+        facts = [self.annotation(dataset), self.project.datasets[dataset].cropped, self.subjects(dataset)]
+        if not self.licensed[dataset]:
+            facts += [self.render_plan(dataset), self.settings.scale, self.settings.study_seed]
+        return digest(facts)
+
     def protocol_indexes(self, protocol: str) -> list[str]:
         return [f"results/index/{dataset}.csv" for dataset in self.project.protocols[protocol].datasets]
 
@@ -122,6 +159,15 @@ class Checked:
         if not self.counts_are_official(card.datasets):
             card = planned(card, {dataset: self.project.plan_of(dataset) for dataset in card.datasets})
         return dumped(card)
+
+    def _clips_and_folds(self, protocol: str) -> dict[str, Any]:
+        """What of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye."""
+        card = self.protocol_card(protocol)
+        return {field: card[field] for field in _CLIPS_AND_FOLDS}
+
+    def training_folds(self, protocol: str, folds: str) -> list[str]:
+        first, last = map(int, folds.split("-"))
+        return self.folds[protocol][first : last + 1]
 
     def protocol_path(self, protocol: str) -> str:
         return f"results/protocols/{protocol}.csv"

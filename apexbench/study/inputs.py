@@ -2,11 +2,14 @@
 
 import os
 from functools import cache
+from pathlib import Path
 
+from apexbench.clips import read_index
 from apexbench.config.recipes import Axes
 from apexbench.errors import InputError
 from apexbench.features import find as find_extractor
 from apexbench.frames.magnifying import find as find_arm
+from apexbench.manifest import folder_state, joined
 from apexbench.recipes import arm_module, axes_of, extractor_module
 from apexbench.study.checked import Checked, dumped
 from apexbench.weights import Weights, tag_path
@@ -30,6 +33,36 @@ class Inputs(Checked):
         if part not in parts:
             raise InputError(f"{dataset}: no part {part!r} of its subjects; there are {', '.join(parts)}")
         return parts[part]
+
+    def clips_state(self, dataset: str, part: str) -> str:
+        """Return what the frames of a part's clips look like in a licensed copy: names, sizes and times.
+
+        Where the index does not say which folders are theirs, all of the copy counts. Empty of synthetic clips.
+        """
+        if not self.licensed[dataset]:
+            return ""
+        index = Path(f"results/index/{dataset}.csv")
+        folders = self._clip_folders(dataset, index.stat().st_mtime_ns) if index.is_file() else None
+        if folders is None:
+            return self._tree_state(self.clips_root(dataset), True)
+        wanted = [folder for subject in self.part_subjects(dataset, part) for folder in folders.get(subject, ())]
+        return joined(map(self._folder_state, wanted))
+
+    @cache
+    def _clip_folders(self, dataset: str, written: int) -> dict[int, list[str]] | None:
+        """{subject: folders of its clips' frames} by the index that was written at that time; None if it is damaged."""
+        try:
+            frame = read_index(f"results/index/{dataset}.csv")
+        except InputError:
+            return None  # of which those tell that read it for their work
+        folders: dict[int, list[str]] = {}
+        for subject, folder in sorted(set(zip(frame["subject"], frame["frames_dir"], strict=True))):
+            folders.setdefault(subject, []).append(f"{self.clips_root(dataset)}/{folder}")
+        return folders
+
+    @cache
+    def _folder_state(self, folder: str) -> tuple[int, bytes]:
+        return folder_state(folder)
 
     def shards(self, dataset: str, recipe: str) -> list[str]:
         """Return the files of a recipe, one for each part of a data set's subjects."""

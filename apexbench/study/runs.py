@@ -1,7 +1,7 @@
 """Runs: which method is trained where, on what, with which weights, and under which key."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -10,23 +10,21 @@ from apexbench.config.model import digest
 from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
-from apexbench.study.inputs import Inputs, weight_files
+from apexbench.study.inputs import weight_files
+from apexbench.study.pretraining import Pretraining
 from apexbench.tables.places import places_of
-from apexbench.training.pretraining import Pretrainings
 from apexbench.weights import state_of, tag_path
 
-# what of a protocol's card decides on clips, labels and folds; the rest is for scores and for the eye
-_CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
+AUTO_JOBS = 8  # into which folds_per_job: auto cuts the folds of a network
 
 
-class Runs(Inputs):
-    """What rules ask of trainings and pre-trainings."""
+class Runs(Pretraining):
+    """What rules ask of trainings."""
 
     def __init__(self, settings: Mapping, root: str | os.PathLike):
         super().__init__(settings, root)
         self._check_cards()
         self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
-        self.pretrainings = Pretrainings(self.recipes.pretraining, self.settings.budget)
         self._check_pretrainings()
         for name in self.pretrained_in_use():
             for dataset in self.recipes.pretraining[name].clips.datasets:
@@ -118,12 +116,6 @@ class Runs(Inputs):
         """Return {hyper-parameter: file} of what a run does not initialise at random."""
         return self._files_of(self.params(protocol, run), protocol, folds) if run in self.methods else {}
 
-    def _files_of(self, params: Params, protocol: str, folds: str) -> dict[str, str]:
-        return {
-            name: self.pretrained(w.pretraining, protocol, folds) if w.pretraining else weight_files(w)[0]
-            for name, w in params.weights_named().items()
-        }
-
     def wanting_weights(self, tag: str) -> str:
         """Return the cards that name a tag, for messages."""
         path = tag_path(tag)
@@ -138,99 +130,10 @@ class Runs(Inputs):
         """Return {data set: the release whose people it shows} of a protocol."""
         return {dataset: self.project.people(dataset) for dataset in self.project.protocols[protocol].datasets}
 
-    # pre-training; `clips` is "all", or "<protocol>/folds<first>-<last>"
-
     def pretrained_in_use(self) -> list[str]:
         """Return the pre-trainings that a run names, and those that they start from."""
         pairs = [(protocol, run) for run in self.methods for protocol in self.trained_on(run)]
         return self.pretrainings.chain(w for p, run in pairs for w in self.params(p, run).weights_named().values())
-
-    def pretrained(self, recipe: str, protocol: str, folds: str) -> str:
-        """Return the file of a pre-training; with scope fold one for each protocol and range of folds."""
-        if self.pretrainings.scope(recipe) == "all":
-            return f"results/pretrained/{recipe}/{self.pretraining_key(recipe, '')}/all.safetensors"
-        return (
-            f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}/{protocol}/folds{folds}.safetensors"
-        )
-
-    def _pretraining_datasets(self, recipe: str, protocol: str) -> Sequence[str]:
-        return (
-            self.project.protocols[protocol].datasets if protocol else self.recipes.pretraining[recipe].clips.datasets
-        )
-
-    @cache
-    def _pretraining_job(self, recipe: str, protocol: str) -> dict[str, Any]:
-        facts = {}
-        if protocol:
-            card = self.project.protocols[protocol]
-            facts = {"protocol": protocol, "classes": list(card.classes), "multilabel": card.multilabel}
-        return facts | {
-            "name": recipe,
-            "task": self.recipes.pretraining[recipe].task,
-            "params": self.pretrainings.values(recipe).params,
-            "scope": self.pretrainings.scope(recipe),
-            "study_seed": self.settings.study_seed,
-            "budget": self.settings.budget,
-            "code": self.code("pretrain", self.pretrainings.task(recipe).__module__),
-        }
-
-    @cache
-    def pretraining_key(self, recipe: str, protocol: str) -> str:
-        """Return the hash of all that a pre-training's weights depend on, what it starts from included."""
-        if self.pretrainings.scope(recipe) == "all":
-            protocol = ""
-        card = self.protocol_card(protocol) if protocol else {}
-        starts = self.pretrainings.params(recipe).weights_named()
-        return digest(
-            {
-                **self._pretraining_job(recipe, protocol),
-                "instructions": self.settings.instructions,
-                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS if card},
-                "inputs": {r: self.recipes.chain(n) for r, n in self.pretrainings.values(recipe).inputs.items()},
-                "data": {dataset: self._data(dataset) for dataset in self._pretraining_datasets(recipe, protocol)},
-                "starts": [self.pretraining_key(w.pretraining, protocol) for w in starts.values() if w.pretraining],
-            }
-        )
-
-    def pretraining_job(self, recipe: str, key: str, clips: str) -> dict[str, Any]:
-        """Return what `apexbench.stages.pretrain.PretrainingJob` holds; InputError if the key names another."""
-        protocol, _ = _split(clips)
-        if key != self.pretraining_key(recipe, protocol):
-            raise InputError(
-                f"results/pretrained/{recipe}/{key}: not what the configuration now asks of {recipe!r}; that is "
-                f"results/pretrained/{recipe}/{self.pretraining_key(recipe, protocol)}"
-            )
-        return self._pretraining_job(recipe, protocol)
-
-    def pretraining_inputs(self, recipe: str, clips: str) -> dict[str, Any]:
-        """Return {role: packs}, and the protocol's table or the indexes of the data sets."""
-        protocol, _ = _split(clips)
-        datasets, inputs = self._pretraining_datasets(recipe, protocol), self.pretrainings.values(recipe).inputs
-        packs = {role: [self.pack(dataset, name) for dataset in datasets] for role, name in inputs.items()}
-        if protocol:
-            return packs | {"protocol": self.protocol_path(protocol)}
-        return packs | {"indexes": [f"results/index/{dataset}.csv" for dataset in datasets]}
-
-    def pretraining_roles(self, recipe: str) -> list[str]:
-        return list(self.pretrainings.values(recipe).inputs)
-
-    def pretraining_folds(self, clips: str) -> list[str]:
-        protocol, folds = _split(clips)
-        return self.training_folds(protocol, folds) if protocol else []
-
-    def pretraining_weights_by_name(self, recipe: str, clips: str) -> dict[str, str]:
-        """Return {hyper-parameter: file} of what a pre-training starts from."""
-        return self._files_of(self.pretrainings.params(recipe), *_split(clips))
-
-    def pretraining_weights(self, recipe: str, clips: str) -> list[str]:
-        return list(self.pretraining_weights_by_name(recipe, clips).values())
-
-    def pretraining_people(self, recipe: str, clips: str) -> dict[str, str]:
-        """Return {data set: the release whose people it shows}."""
-        return {d: self.project.people(d) for d in self._pretraining_datasets(recipe, _split(clips)[0])}
-
-    def pretraining_memory(self) -> int:
-        return 12000 if self.settings.budget == "paper" else 3000
 
     # training
 
@@ -306,10 +209,16 @@ class Runs(Inputs):
         return read
 
     @cache
-    def fold_ranges(self, protocol: str) -> list[str]:
-        """Return the names of a protocol's training jobs, 'first-last', by the number of folds that a job takes."""
-        count = len(self.folds[protocol])
-        step = count if self.settings.folds_per_job == "all" else self.settings.folds_per_job
+    def fold_ranges(self, protocol: str, run: str) -> list[str]:
+        """Return the names of a run's training jobs, 'first-last', by the number of folds that a job takes.
+
+        `auto` looks at neither the machine nor the rest of the study: what was trained once is found again.
+        """
+        count, step = len(self.folds[protocol]), self.settings.folds_per_job
+        if step == "auto":
+            network = run in self.methods and self.methods[run].uses_gpu
+            step = -(-count // AUTO_JOBS) if network else count
+        step = count if step == "all" else step
         return [f"{first}-{min(first + step, count) - 1}" for first in range(0, count, step)]
 
     @cache
@@ -330,23 +239,14 @@ class Runs(Inputs):
         }
 
     @cache
-    def _data(self, dataset: str) -> str:
-        """The hash of what a data set is, as far as the configuration says it."""
-        facts = [self.annotation(dataset), self.project.datasets[dataset].cropped, self.subjects(dataset)]
-        if not self.licensed[dataset]:
-            facts += [self.render_plan(dataset), self.settings.scale, self.settings.study_seed]
-        return digest(facts)
-
-    @cache
     def key(self, protocol: str, run: str) -> str:
         """Return the hash by which a run is found: all that its predictions depend on. Studies share what is equal."""
-        card = self.protocol_card(protocol)
         datasets = self.project.protocols[protocol].datasets
         return digest(
             {
                 **self.job(protocol, run),
                 "instructions": self.settings.instructions,
-                "protocol_card": {field: card[field] for field in _CLIPS_AND_FOLDS},
+                "protocol_card": self._clips_and_folds(protocol),
                 "inputs": {role: self.recipes.chain(name) for role, name in self.card(protocol, run).inputs.items()},
                 "data": {dataset: self._data(dataset) for dataset in datasets},
                 "log": self.runs[run].log,
@@ -366,25 +266,33 @@ class Runs(Inputs):
         `job` is what `apexbench.training.record.Job` holds, but the seed; `folds` are all of the protocol; `roles` and
         `weights` name what its inputs are. InputError if the run is not the one that the key names.
         """
+        self._check_key(protocol, run, key)
+        return {
+            "job": self.job(protocol, run),
+            "folds": list(self.folds[protocol]),
+            "roles": list(self.card(protocol, run).inputs),
+            "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol, run)[0])),
+            "people_of": self.people_of(protocol),
+        }
+
+    def _check_key(self, protocol: str, run: str, key: str) -> None:
         if key != self.key(protocol, run):
             raise InputError(
                 f"results/runs/{protocol}/{run}/{key}: not what the configuration now asks of {run!r}; "
                 f"that is results/runs/{protocol}/{run}/{self.key(protocol, run)}"
             )
-        return {
-            "job": self.job(protocol, run),
-            "folds": list(self.folds[protocol]),
-            "roles": list(self.card(protocol, run).inputs),
-            "weights": list(self.weights_by_name(protocol, run, self.fold_ranges(protocol)[0])),
-            "people_of": self.people_of(protocol),
-        }
 
     def _per_job(self, pattern: str, protocol: str, run: str) -> list[str]:
-        """One path for each training job of a run: every seed and fold range; none if it cannot be trained."""
+        """One path for each training job of a run, every seed and fold range; none if it cannot be trained.
+
+        A method without randomness, or a log of predictions, is the same for all seeds: only the first is taken.
+        """
         if self.why_not(protocol, run):
             return []
         place = f"{protocol}/{run}/{self.key(protocol, run)}"
-        jobs = [(seed, folds) for seed in self.settings.seeds for folds in self.fold_ranges(protocol)]
+        random = run in self.methods and not self.methods[run].deterministic
+        seeds = self.settings.seeds if random else self.settings.seeds[:1]
+        jobs = [(seed, folds) for seed in seeds for folds in self.fold_ranges(protocol, run)]
         return [pattern.format(run=place, seed=seed, folds=folds) for seed, folds in jobs]
 
     @cache
@@ -406,18 +314,21 @@ class Runs(Inputs):
         pattern = f"results/runs/{{run}}/seed{{seed}}/inner{self.settings.inner_folds}-folds{{folds}}.parquet"
         return self._per_job(pattern, protocol, run)
 
-    def training_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
-        """Return {role: packs of the protocol's data sets} by the method card's inputs."""
+    @cache
+    def _packs(self, protocol: str, run: str) -> dict[str, list[str]]:
         datasets = self.project.protocols[protocol].datasets
         inputs = self.card(protocol, run).inputs
         return {role: [self.pack(dataset, recipe) for dataset in datasets] for role, recipe in inputs.items()}
 
-    def training_weights(self, protocol: str, run: str, folds: str) -> list[str]:
-        return list(self.weights_by_name(protocol, run, folds).values())
+    def training_inputs(self, protocol: str, run: str, key: str, folds: str) -> dict[str, list[str]]:
+        """Return {role: packs of the protocol's data sets} by the method card's inputs, and as `weights` the files of
+        what a run does not initialise at random, if there are any.
 
-    def training_folds(self, protocol: str, folds: str) -> list[str]:
-        first, last = map(int, folds.split("-"))
-        return self.folds[protocol][first : last + 1]
+        InputError if the run is not the one that the key names.
+        """
+        self._check_key(protocol, run, key)
+        weights = list(self.weights_by_name(protocol, run, folds).values())
+        return self._packs(protocol, run) | ({"weights": weights} if weights else {})
 
     @cache
     def training_code(self, protocol: str, run: str) -> str:
@@ -440,9 +351,3 @@ class Runs(Inputs):
 
     def log_file(self, run: str) -> str:
         return self.runs[run].log
-
-
-def _split(clips: str) -> tuple[str, str]:
-    """The protocol and the range of folds of a pre-training's clips; both empty for whole data sets."""
-    protocol, _, folds = clips.partition("/folds")
-    return (protocol, folds) if folds else ("", "")

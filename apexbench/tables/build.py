@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -27,8 +28,8 @@ from apexbench.tables.table import (
 from apexbench.tables.words import MULTILABEL, SHORT
 
 RUNTIME_COLUMNS = [
-    "row", "column", "seeds", "folds", "epochs", "train_seconds", "seconds_per_fold", "device", "peak_mb",
-    "status", "note",
+    "row", "column", "seeds", "folds", "epochs", "train_seconds", "cpu_seconds", "seconds_per_fold", "device",
+    "peak_mb", "status", "note",
 ]  # fmt: skip
 CELL = "Each cell: score after the last epoch, its 95 % interval (bootstrap over subjects), and the leaky score."
 LEAKY = (
@@ -76,20 +77,22 @@ def _leaderboard(card: Table, name: str, inputs: TableInputs) -> TableData:
             cells.append({"row": title, "column": head.key, **cell, "note": cell["ours_note"]})
     frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
     facts, warning = scores.facts(study)
-    first = join(scores.progress(runs), inputs.not_shown(card.rows), card.caption, facts)
+    absent = scores.nowhere([run for run in inputs.methods if run not in rows], study) if not card.rows else ""
+    first = join(scores.progress(runs), inputs.not_shown(card.rows), absent, card.caption, facts)
     caption = join(first, join(CELL, LEAKY, scores.null_sentence(study)), by="\n")
     apart = frozenset({title for run, title in rows.items() if run == NULL_RUN or inputs.methods[run].control})
     return TableData(name, card, caption, warning, frame, [head for *_, head in places], apart=apart)
 
 
-def _peak(paths: Iterable[str | os.PathLike]) -> float:
-    peaks = []
+def _measured(paths: Iterable[str | os.PathLike], column: str) -> list[float]:
+    """Return a column of the benchmark files of jobs, one value each; nan where a job was too short to be measured."""
+    values = []
     for path in paths:
         try:
-            peaks += pd.read_csv(path, sep="\t", na_values=["-"])["max_rss"].astype(float).dropna().tolist()
+            values += pd.read_csv(path, sep="\t", na_values=["-"])[column].astype(float).tolist()
         except (FileNotFoundError, KeyError, ValueError) as error:
-            raise InputError(f"{path}: expected a benchmark file with a column 'max_rss' ({error!r})") from None
-    return max(peaks, default=math.nan)
+            raise InputError(f"{path}: expected a benchmark file with a column {column!r} ({error!r})") from None
+    return values
 
 
 def _runtime(card: Table, name: str, inputs: TableInputs) -> TableData:
@@ -105,11 +108,21 @@ def _runtime(card: Table, name: str, inputs: TableInputs) -> TableData:
                 cell |= {key: honest[key] for key in ("seeds", "folds", "epochs", "device")}
                 cell["train_seconds"] = honest["seconds"]
                 cell["seconds_per_fold"] = honest["seconds"] / (honest["folds"] * honest["seeds"])
-                cell["peak_mb"] = _peak(inputs.benchmarks.get((protocol, run), ()))
+                files = list(inputs.benchmarks.get((protocol, run), ()))
+                cell["peak_mb"] = pd.Series(_measured(files, "max_rss"), dtype=float).max()
+                cell["cpu_seconds"] = sum(_measured(files, "cpu_time")) if files else math.nan
             cells.append(cell)
-    frame = tidy(cells, RUNTIME_COLUMNS, ("seeds", "folds", "epochs"), ("train_seconds", "seconds_per_fold", "peak_mb"))
+    frame = tidy(
+        cells,
+        RUNTIME_COLUMNS,
+        ("seeds", "folds", "epochs"),
+        ("train_seconds", "cpu_seconds", "seconds_per_fold", "peak_mb"),
+    )
     facts, warning = scores.facts(study)
-    form = "Training time summed over folds and seeds; peak memory of the largest job."
+    form = (
+        "Training time summed over folds and seeds, by the clock; CPU: processor time of the same jobs, start-up "
+        "included, which other work on the machine hardly changes; peak memory of the largest job."
+    )
     progress = scores.progress((protocol, run) for run in rows_of for protocol in study)
     caption = join(progress, inputs.not_shown(card.rows), card.caption, facts, form)
     return TableData(name, card, caption, warning, frame, [Column(name, scores.title(name)) for name in study])
@@ -125,5 +138,6 @@ KINDS = {
 
 
 def build_table(card: Table, name: str, inputs: TableInputs) -> TableData:
-    """Build one table from its card; `name` is the card's file name without .yaml."""
-    return KINDS[card.kind](card, name, inputs)
+    """Build one table from its card; `name` is the card's file name without .yaml. Its last line names the study."""
+    table = KINDS[card.kind](card, name, inputs)
+    return replace(table, caption=join(table.caption, inputs.study.sentence() if inputs.study else "", by="\n"))

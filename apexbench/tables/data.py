@@ -116,5 +116,5 @@ def data_table(card: Table, name: str, inputs: TableInputs) -> TableData:
         )
     frame = tidy([cell for row in rows for cell in row.cells(_shown(row))], DATA_COLUMNS)
     details = {f"Remarks on {row.title}: {len(row.lines)}": row.lines for row in rows if row.lines}
-    warning = WARNING if any(synthetic for _, synthetic in read) else ""
+    warning = inputs.clips_sentence(datasets) or (WARNING if any(synthetic for _, synthetic in read) else "")
     return TableData(name, card, join(partial, card.caption, CAPTION), warning, frame, details=details)

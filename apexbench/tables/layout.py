@@ -10,7 +10,7 @@ from apexbench.config.published import NULL_ROW, SIZES
 from apexbench.numbers import DASH, chance, digits, fraction, interval, number, signed, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
 from apexbench.tables.table import Column, TableData
-from apexbench.tables.words import SHORT
+from apexbench.tables.words import SHORT, null_words
 
 HERE = "Run here, on synthetic clips"
 PRINTED_PART = "Real clips, as printed"
@@ -91,11 +91,13 @@ def _remarks(text: str) -> list[str]:
 def _runtime(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell(text) for text in ("Method", "Protocol", "Seeds", "Folds", "Epochs")]
     titles = {column.key: column.title for column in table.columns}
-    header += [Cell("Training", "s"), Cell("Per fold", "s"), Cell("Device"), Cell("Peak memory", "MB")]
+    header += [Cell("Training", "s"), Cell("CPU", "s"), Cell("Per fold", "s"), Cell("Device")]
+    header += [Cell("Peak memory", "MB")]
     rows = []
     for cell in table.frame.itertuples():
         counts = [Cell(DASH if pd.isna(value) else str(value)) for value in (cell.seeds, cell.folds, cell.epochs)]
-        times = [Cell(number(cell.train_seconds)), Cell(number(cell.seconds_per_fold)), Cell(cell.device or DASH)]
+        times = [Cell(number(time)) for time in (cell.train_seconds, cell.cpu_seconds, cell.seconds_per_fold)]
+        times.append(Cell(cell.device or DASH))
         status = "" if cell.status == "ok" else cell.status
         first = [Cell(cell.row, status, notes=notes(_remarks(cell.note))), Cell(titles[cell.column])]
         rows.append([*first, *counts, *times, Cell(number(cell.peak_mb))])
@@ -106,7 +108,10 @@ def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in table.columns)]
     rows: dict[str, list[Cell]] = {}
     for cell in table.frame.itertuples():
-        leaky = "" if pd.isna(cell.as_published) else f"leaky {fraction(cell.as_published)}"
+        null = null_words(cell.null, cell.epochs)
+        leaky = (
+            "" if pd.isna(cell.as_published) else f"leaky {fraction(cell.as_published)}{f' ({null})' if null else ''}"
+        )
         small = [spread(cell.honest_sd), interval(cell.ci_low, cell.ci_high), cell.status * (cell.status != "ok")]
         shown = Cell(fraction(cell.honest), " ".join(filter(None, small)), leaky, notes(_remarks(cell.note)))
         rows.setdefault(cell.row, [Cell(cell.row)]).append(shown)
@@ -198,7 +203,11 @@ def _scores(cell: pd.Series, column: Column) -> tuple[Cell, Cell, Cell]:
         return Cell(""), Cell(""), Cell("")
     leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
     return (
-        Cell(leaky, tone="leaks" * (column.leaks and leaky != DASH)),
+        Cell(
+            leaky,
+            null_words(cell["null"], cell["epochs"]) * column.leaks,
+            tone="leaks" * (column.leaks and leaky != DASH),
+        ),
         Cell(honest, _uncertainty(cell), tone="ours" * (honest != DASH)),
         Cell(signed(cell["difference"]), tone="quiet"),
     )
@@ -249,9 +258,9 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
         for row, remarks in zip(frame["row"], frame["remarks"], strict=True)
     ]
     frame["difference"] = (
-        frame["as_published" if table.warning else "honest"] - frame["honest" if table.warning else "published"]
+        frame["as_published" if table.synthetic else "honest"] - frame["honest" if table.synthetic else "published"]
     )
-    lay = _apart if table.warning else _side_by_side
+    lay = _apart if table.synthetic else _side_by_side
     return lay(table, frame, said, notes), every
 
 

@@ -1,6 +1,7 @@
 """Tables of other authors: what is printed, and our runs beside it under the convention of their released code."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from apexbench.config.protocols import ProtocolCard
@@ -94,8 +95,8 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     about = join(counted, facts, scores.null_sentence(study))
     caption = join(progress, _conventions(card.columns), about, by="\n")
     main = frozenset(row for row, run in rows.items() if run in inputs.methods and inputs.methods[run].leaderboard)
-    compare = _compare(name, study, len(named), inputs)
-    return TableData(name, card, caption, warning, frame, heads, compare=compare if warning else (), main=main)
+    table = TableData(name, card, caption, warning, frame, heads, main=main)
+    return replace(table, compare=_compare(name, study, len(named), inputs)) if table.synthetic else table
 
 
 def _compare(name: str, study: Sequence[str], runs: int, inputs: TableInputs) -> list[str]:

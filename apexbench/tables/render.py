@@ -143,6 +143,7 @@ body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: #
   margin: 2rem auto; max-width: 82rem; padding: 0 1.25rem; }
 h1 { font-size: 1.3rem; margin: 0 0 .75rem; }
 .warning { background: #fff4d6; border-left: 4px solid #e69f00; padding: .5rem .8rem; font-weight: 600; }
+.real { background: #e8f3ec; border-left: 4px solid #009e73; padding: .5rem .8rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .9rem; text-align: right; position: relative; vertical-align: top; white-space: nowrap; }
@@ -163,7 +164,7 @@ td.quiet { color: #5b6b7b; font-size: .85em; }
 td.wide { white-space: normal; min-width: 16rem; }
 </style></head><body>
 <h1>{{ table.title }}</h1>
-{% if table.warning %}<p class="warning">{{ table.warning }}</p>{% endif %}
+{% if table.warning %}<p class="{{ "warning" if table.synthetic else "real" }}">{{ table.warning }}</p>{% endif %}
 {% macro show(item, most=0) %}{{ item.text }}{{ pad(item, most) }}{% if item.notes %}
 {{- "" }}<sup>{{ item.notes | join(",") }}</sup>{% endif %}
 {%- if item.small %}<small>{{ item.small }}</small>{% endif %}

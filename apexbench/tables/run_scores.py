@@ -7,7 +7,7 @@ import pandas as pd
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
-from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN
+from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN, null_run
 from apexbench.tables.table import WARNING, TableInputs
 from apexbench.tables.words import split_words
 
@@ -24,6 +24,7 @@ class RunScores:
         self.protocols: Mapping[str, ProtocolCard] = inputs.protocols
         self.methods: Mapping[str, MethodCard] = inputs.methods
         self.marks = {run: ORACLE for run in inputs.oracles} | {run: CIRCULAR for run in inputs.circular}
+        self.inputs = inputs
         self.study = list(inputs.scores)
         self.absent = "has no scores yet" if inputs.partial else "left no scores: see its log"
         self.frames = {
@@ -77,8 +78,32 @@ class RunScores:
             "honest_sd": honest.get(f"{metric}_sd", math.nan) if run != NULL_RUN else math.nan,
             "ci_low": honest.get(f"{metric}_low", math.nan),
             "ci_high": honest.get(f"{metric}_high", math.nan),
-            **{name: honest[name] for name in ("seeds", "n", "k")},
+            **{name: honest[name] for name in ("seeds", "n", "k", "epochs")},
+            "null": self._null(place, run, honest["epochs"], rule, score),
         }
+
+    def _null(self, place: tuple[str, str], run: str, epochs: int, rule: str, score: str) -> float:
+        """Return what the null model scores with as many epochs as a run has, under the same rule."""
+        null = self.rules.get((*place, NULL_RUN))
+        if run == NULL_RUN or null is None or pd.isna(epochs):
+            return math.nan
+        longest = null.loc["last", "epochs"]
+        if epochs == 1:  # nothing to pick
+            return null.loc["last", score]
+        rows = self.rules.get((*place, null_run(epochs, longest)))
+        return rows.loc[rule, score] if rows is not None and rule in rows.index else math.nan
+
+    def _datasets(self, protocol: str) -> tuple[str, ...]:
+        return self.protocols[protocol].datasets if protocol in self.protocols else ()
+
+    def nowhere(self, runs: Iterable[str], protocols: Iterable[str]) -> str:
+        """Name the runs that are trained under none of some protocols, with the reason; "" if all are under one."""
+        reasons = {}
+        for run in runs:
+            found = [self.rules.get((protocol, "", run)) for protocol in protocols]
+            if found and all(rows is not None and rows.loc["last", "status"] == "skipped" for rows in found):
+                reasons[run] = " or ".join(dict.fromkeys(rows.loc["last", "note"] for rows in found))
+        return "".join(f"Not trained here: {run} ({reason}). " for run, reason in reasons.items()).strip()
 
     def null_epochs(self, protocols: Iterable[str]) -> list[int]:
         """Return with how many epochs the null model was drawn."""
@@ -96,15 +121,16 @@ class RunScores:
         drawn = " to ".join(str(number) for number in dict.fromkeys((epochs[0], epochs[-1])))
         return (
             f"The null model learns nothing: labels drawn at random for {drawn} epochs are put through each column's "
-            f"own rule (mean of {NULL_REPEATS} repeats); read every leaking score against it."
+            f"own rule (mean of {NULL_REPEATS} repeats). Read every leaking score against the null beside it, which is "
+            f"drawn for as many epochs as that run has."
         )
 
     def facts(self, protocols: Iterable[str]) -> tuple[str, str]:
         """Return the caption's sentences on clips, folds, budget and seeds, and the warning on synthetic clips."""
         frames = {}
         for name in protocols:
-            frame = self.frames.get(name, pd.DataFrame(columns=["slice", "run", "n"]))
-            frame = frame[(frame["slice"] == "") & (frame["run"] != NULL_RUN)].dropna(subset=["n"])
+            frame = self.frames.get(name, pd.DataFrame(columns=["slice", "method", "n"]))
+            frame = frame[(frame["slice"] == "") & (frame["method"] != NULL_RUN)].dropna(subset=["n"])
             if len(frame):
                 frames[name] = frame
         if not frames:
@@ -120,7 +146,11 @@ class RunScores:
             if seeds == 1
             else f"mean \N{PLUS-MINUS SIGN} standard deviation of {seeds} seeds, intervals of the mean"
         )
-        warning = WARNING if (every["data_source"] != "licensed").any() else ""
+        if seeds > 1 and every["seeds"].min() == 1:
+            plural += ", methods without randomness once"
+        warning = self.inputs.clips_sentence(d for name in frames for d in self._datasets(name))
+        if not warning and (every["data_source"] != "licensed").any():
+            warning = WARNING
         split = split_words(self.protocols[name] for name in frames if name in self.protocols)
         return f"Clips: {'; '.join(clips)}. Budget: {budget}; {plural}. {split}", warning
 

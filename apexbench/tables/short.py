@@ -119,12 +119,12 @@ def _published(table: TableData) -> tuple[Part, str]:
             shown.append(Cell(fraction(cell["honest"]), half(cell["ci_low"], cell["ci_high"]), leaky))
             theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
         rows.append([Cell(row), *shown, *([Cell(""), *theirs] if printed else [])])
-    here, there = ("synthetic clips", "real clips, as printed") if table.warning else ("", "as printed")
+    here, there = ("synthetic clips", "real clips, as printed") if table.synthetic else ("", "as printed")
     metrics = {column.subtitle for column in columns}
     shared = metrics.pop() if len(metrics) == 1 else ""  # the metric of all columns stands once
     header = [Cell("Method", shared), *(_head(column, here, shared) for column in columns)]
     theirs = [Cell(""), *(_head(column, there, shared) for column in columns)]  # an empty column sets these apart
-    return Part([*header, *(theirs if printed else [])], rows), verdict(table.frame, bool(table.warning))
+    return Part([*header, *(theirs if printed else [])], rows), verdict(table.frame, table.synthetic)
 
 
 def _head(column: Column, clips: str, shared: str) -> Cell:

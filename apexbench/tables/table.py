@@ -17,11 +17,28 @@ from apexbench.store import check_seal
 COLUMNS = [
     "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",
     "printed", "protocol", "slice", "metric", "rule", "score", "ours_note", "honest_sd",
+    "epochs", "null",
 ]  # fmt: skip
-COUNTS = ("seeds", "n", "k")
-FRACTIONS = ("published", "as_published", "honest", "honest_sd", "ci_low", "ci_high")
-WARNING = "Synthetic clips: these numbers say nothing about real data."
+COUNTS = ("seeds", "n", "k", "epochs")
+FRACTIONS = ("published", "as_published", "honest", "honest_sd", "ci_low", "ci_high", "null")
+SYNTHETIC = "Synthetic clips"
+WARNING = f"{SYNTHETIC}: these numbers say nothing about real data."
 Files = Mapping[str, str | os.PathLike]
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What a table says of the study that it is of; `real` are the data sets that are no synthetic clips."""
+
+    name: str
+    budget: str
+    seeds: tuple[int, ...]
+    real: frozenset[str]
+
+    def sentence(self) -> str:
+        """Return the line that stands below every table."""
+        seeds = ", ".join(map(str, self.seeds))
+        return f"Study {self.name}: budget {self.budget}, seed{'s' * (len(self.seeds) > 1)} {seeds}."
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,7 @@ class TableInputs:
     indexes, findings : {data set: index CSV}, {data set: CSV of what its loader found}.
     comparisons : {protocol: CSV of the runs against the best one, and against those that tables name}.
     partial : the study may be unfinished.
+    study : its name and what is asked of it; None leaves out the line that says so.
     """
 
     published: str | os.PathLike = "config/published"
@@ -56,6 +74,21 @@ class TableInputs:
     findings: Files = field(default_factory=dict)
     comparisons: Files = field(default_factory=dict)
     partial: bool = False
+    study: StudyFacts | None = None
+
+    def clips_sentence(self, datasets: Iterable[str]) -> str:
+        """Say which of some data sets are real clips and which synthetic; "" where the study is not known."""
+        titles = {name: self.datasets[name].title for name in dict.fromkeys(datasets) if name in self.datasets}
+        if self.study is None or not titles:
+            return ""
+        real = [title for name, title in titles.items() if name in self.study.real]
+        made = [title for name, title in titles.items() if name not in self.study.real]
+        if not real:
+            return WARNING
+        says = f"Real clips: {'; '.join(real)}."
+        if made:
+            says += f" {SYNTHETIC}: {'; '.join(made)}; numbers of protocols with these say nothing about real data."
+        return says
 
     def shown(self, rows: Sequence[str] = ()) -> dict[str, MethodCard]:
         """Return those of `rows` that are runs of the study, in their order; without rows, those of the leaderboard."""
@@ -86,6 +119,7 @@ class TableData:
 
     Parameters
     ----------
+    warning : whether the clips are synthetic or real, or both.
     caption : a line break begins a paragraph.
     details : {heading: lines} of the HTML page alone, for they may name clips.
     compare : what it takes to compare with the printed numbers, a line each.
@@ -103,6 +137,11 @@ class TableData:
     compare: Sequence[str] = ()
     apart: frozenset[str] = frozenset()
     main: frozenset[str] = frozenset()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether some of its clips are synthetic: then no printed number may stand beside a score."""
+        return SYNTHETIC in self.warning
 
     @property
     def kind(self) -> str:

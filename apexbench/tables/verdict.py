@@ -63,7 +63,7 @@ def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
     if leaking.empty:
         said = ["no leak"] if short else ["Nothing is chosen on test clips."]
     else:
-        leak = _leak(frame, leaking)
+        leak = _leak(leaking)
         said = [leak.phrase() if short else leak.sentence()]
     printed = ours[ours["published"].notna()]
     if not synthetic and len(printed):
@@ -72,11 +72,9 @@ def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
     return ("; " if short else " ").join(said)
 
 
-def _leak(frame: pd.DataFrame, leaking: pd.DataFrame) -> Leak:
-    place = ["protocol", "slice", "rule", "score"]
+def _leak(leaking: pd.DataFrame) -> Leak:
     gain = (leaking["as_published"] - leaking["honest"]).mean()
-    null = frame[frame["row"] == NULL_ROW].drop_duplicates(place).set_index(place)["as_published"].dropna()
-    both = leaking.join(null.rename("null"), on=place).dropna(subset="null")
+    both = leaking.dropna(subset="null")  # the null model of as many epochs as each run has
     if both.empty:
         return Leak(gain)
     below = int((both["as_published"] < both["null"]).sum())

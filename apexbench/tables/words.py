@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
+
 from apexbench.config.protocols import ProtocolCard
+from apexbench.numbers import fraction
 
 SCORES = {
     "acc": "accuracy",
@@ -58,3 +61,12 @@ def split_words(protocols: Iterable[ProtocolCard]) -> str:
     if len(titles) == 1:
         return next(iter(titles))
     return " ".join(f"{', '.join(names)}: {words[0].lower()}{words[1:]}" for words, names in titles.items())
+
+
+def null_words(null: float, epochs: int) -> str:
+    """Return what the null model scores with as many epochs as a run has; "" for a run without epochs.
+
+    >>> null_words(0.6123, 10), null_words(0.33, 1)
+    ('null at 10 epochs: .612', '')
+    """
+    return "" if pd.isna(null) or pd.isna(epochs) or epochs < 2 else f"null at {epochs} epochs: {fraction(null)}"

@@ -16,7 +16,7 @@ from apexbench.errors import InputError
 from apexbench.methods import Method, find
 from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
+from apexbench.store import StoreError, Tensors, file_hash, pack_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import peak_mb, with_less_memory
 from apexbench.training.record import Job, Scored, device_facts, record_of, write_predictions
@@ -179,7 +179,7 @@ def run_folds(
     opened, weights = open_run(job, protocol, packs), weights or {}
     tasks = fold_tasks(job, opened.table, folds, inner_folds)
     reads = sorted(opened.make().reads)
-    data = {"protocol": file_hash(protocol), **{role: [file_hash(path) for path in packs[role]] for role in reads}}
+    data = {"protocol": file_hash(protocol), **{role: [pack_hash(path) for path in packs[role]] for role in reads}}
     data["weights"] = {name: file_hash(path) for name, path in weights.items()}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     kept = Path(f"{output}.folds")
