@@ -111,8 +111,8 @@ def find(predictions: Predictions, wanted: str, named: str = "") -> tuple[str, s
     return "", f"not compared: the file names no data set, and {why}"
 
 
-def _differences(card: ProtocolCard, predictions: Predictions) -> list[str]:
-    """Return how counts differ from the expected ones, a line each."""
+def _differences(card: ProtocolCard, predictions: Predictions, by_clip: bool) -> list[str]:
+    """Return how counts differ from the expected ones, a line each; `by_clip`: the clips are listed elsewhere."""
     clips, lines = predictions.clips, []
     if card.expected_clips is not None:
         mark = "as expected" if len(clips) == card.expected_clips else f"{card.expected_clips} expected"
@@ -142,7 +142,9 @@ def _differences(card: ProtocolCard, predictions: Predictions) -> list[str]:
                 for dataset, subject in sorted({*found, *sizes}, key=str)
                 if found.get((dataset, subject), 0) != sizes.get((dataset, subject), 0)
             ]
-            lines.append(f"{len(found)} subjects, {len(sizes)} expected" + (f"; {_listed(off)}" if off else ""))
+            lines.append(
+                f"{len(found)} subjects, {len(sizes)} expected" + (f"; {_listed(off)}" if off and not by_clip else "")
+            )
         else:
             found = clips.groupby("subject").size()
             same = sorted(found) == sorted(sizes.values())
@@ -259,10 +261,11 @@ def check(predictions: Predictions, protocol: str, how: str) -> tuple[Check, lis
                     f"{predictions.name}, line {row.line}, field subject: MEGC2019 has no subject {row.subject} of "
                     f"{row.dataset}; mend its header, or score the file as it is with --protocol none"
                 )
-    lines = [*_differences(card, predictions), *lines]
-    if protocol in (MEGC, f"{MEGC}-flow") and {"dataset", "subject", "clip"} <= predictions.has:
+    found: list[str] = []
+    if protocol in (MEGC, f"{MEGC}-flow") and set(KEY) <= predictions.has:
         found, of_list, labels = _against_list(predictions)
-        lines, facts = [*lines, *found], facts | of_list
+        facts |= of_list
+    lines = [*_differences(card, predictions, bool(facts.get("on_list"))), *lines, *found]
     return Check(protocol, how, tuple(lines), facts), labels
 
 

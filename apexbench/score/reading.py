@@ -89,7 +89,7 @@ def _separated(path: Path, lines: list[str], first: str, classes, transposed, se
     if separator is None:
         rows = [line.split() for _, line in filled[:1000]]
     else:
-        rows = list(csv.reader([line for _, line in filled[:1000]], delimiter=separator))
+        rows = _cells(path, filled[:1000], separator)
     if separator is not None and is_columns([cell.strip() for cell in rows[0]]):
         frame, numbers = _frame(path, filled, separator)
         return read_columns(frame, path.name, str(path), "CSV", numbers, classes=classes, seed=seed)
@@ -103,6 +103,19 @@ def _separated(path: Path, lines: list[str], first: str, classes, transposed, se
     )
 
 
+def _cells(path: Path, filled: list[tuple[int, str]], separator: str) -> list[list[str]]:
+    """Return the fields of numbered lines, a row for each."""
+    cells, rows = csv.reader((line for _, line in filled), delimiter=separator), []
+    try:
+        for (number, _), row in zip(filled, cells, strict=False):
+            if cells.line_num > len(rows) + 1:
+                raise InputError(f"{path}, line {number}: a quoted field goes over several lines; one line a row")
+            rows.append(row)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {filled[min(cells.line_num, len(filled)) - 1][0]}: {error}") from None
+    return rows
+
+
 def _looks_square(rows: list[list[str]]) -> bool:
     """Whether most cells below the first row and right of the first column are numbers: a matrix with a fault in it."""
     cells = [cell for row in rows[1:] for cell in row[1:]]
@@ -112,27 +125,20 @@ def _looks_square(rows: list[list[str]]) -> bool:
 
 def _frame(path: Path, filled: list[tuple[int, str]], separator: str) -> tuple[pd.DataFrame, np.ndarray]:
     """Return a CSV's cells as texts, and the line of each row."""
-    numbers = np.array([number for number, _ in filled])
-    cells = csv.reader((line for _, line in filled), delimiter=separator)
-    try:
-        header = [cell.strip() for cell in next(cells)]
-        rows = []
-        for number, row in zip(numbers[1:].tolist(), cells, strict=False):
-            if len(row) != len(header):
-                found = "a MEGC2019 log or another format" if len(row) == 1 else "a comma too many or too few"
-                raise InputError(
-                    f"{path}, line {number}: {len(row)} fields, but the header has {len(header)} ({found}?); one "
-                    f"format a file, one field a column"
-                )
-            rows.append(row)
-    except csv.Error as error:
-        raise InputError(f"{path}, line {numbers[min(cells.line_num, len(numbers) - 1)]}: {error}") from None
+    names, *rows = _cells(path, filled, separator)
+    header = [name.strip() for name in names]
+    numbers = [number for number, _ in filled]
+    for number, row in zip(numbers[1:], rows, strict=True):
+        if len(row) != len(header):
+            found = "a MEGC2019 log or another format" if len(row) == 1 else "a comma too many or too few"
+            raise InputError(
+                f"{path}, line {number}: {len(row)} fields, but the header has {len(header)} ({found}?); one format a "
+                f"file, one field a column"
+            )
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise InputError(f"{path}, line {numbers[0]}: two columns {twice!r}; leave one")
-    if len(rows) != len(numbers) - 1:
-        raise InputError(f"{path}: a quoted field goes over several lines; one line a row")
-    return pd.DataFrame(rows, columns=header, dtype=str), numbers[1:]
+    return pd.DataFrame(rows, columns=header, dtype=str), np.array(numbers[1:])
 
 
 def _parquet(path: Path, classes: Sequence[str], seed: int | None) -> tuple[Predictions, str]:
