@@ -1,4 +1,4 @@
-# make all | test | test-cluster | lint | benchmark | report | setup | setup-cluster: each sets up what it needs.
+# make all | test | test-cluster | lint | benchmark | report [STUDY=mine] | setup | setup-cluster: each sets up what it needs.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -51,8 +51,9 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
+# make report STUDY=mine: that study's, into results/mine/report.html
 report: setup
-	$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
+	$(BIN)/apexbench report $(STUDY)
 
 benchmark: setup
 	$(BIN)/python benchmarks/run.py

@@ -28,12 +28,16 @@ include: "rules/tables.smk"
 
 
 rule all:
+    """Make everything of the study: tables, figures, README."""
     default_target: True
     input:
         f"results/{STUDY.name}/README.md",
+        local(f"results/{STUDY.name}/study.yaml"),
         STUDY.figures(),
     localrule: True
 
 
 onsuccess:
-    print(f"Tables: results/{STUDY.name}/tables/ (README.md shows the main ones). Report: make report")
+    print(f"Tables: results/{STUDY.name}/tables/")
+    if not SETTINGS.only:
+        print(f"Report: apexbench report {STUDY.name}")

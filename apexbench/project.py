@@ -19,6 +19,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
+from apexbench.config.studies import CONFIG
 from apexbench.config.tables import PUBLISHED_ONLY, Convention, Paper, PrintedColumn, Table, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.persons import persons
@@ -27,10 +28,12 @@ from apexbench.persons import persons
 class Project:
     """Everything under config/, checked against each other. Paths are relative to the working directory."""
 
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
+    def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
+        """Read and check all; `origin` is {key of the settings: its file} where that is not config.yaml."""
         self.root = Path(root)
         self.folder = self.root / "config"
-        self.settings: Settings = validate(Settings, settings, Path("config/config.yaml"))
+        self.origin = dict(origin or {})
+        self.settings: Settings = validate(Settings, settings, Path(CONFIG), self.origin)
         self.datasets: dict[str, DatasetCard] = read_entries(self.folder, "datasets.yaml", DatasetCard)
         self.protocols: dict[str, ProtocolCard] = read_entries(self.folder, "protocols.yaml", ProtocolCard)
         self.repairs = read_repairs(self.root)
@@ -45,9 +48,14 @@ class Project:
         for name in self.settings.methods:
             self._add_runs(name)
         self._check_links()
-        self.tables: dict[str, Table] = {name: self._table(name) for name in self.settings.tables}
+        self.tables: dict[str, Table] = {name: self.table(name) for name in self.settings.tables}
 
-    def _names(self, folder: str) -> list[str]:
+    def set_in(self, key: str) -> str:
+        """Return where a key of the settings has its value from, for messages."""
+        return self.origin.get(key, CONFIG)
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of all cards of `methods` or of `tables`, in the study or not."""
         if folder not in self._stems:
             self._stems[folder] = sorted(path.stem for path in (self.folder / folder).glob("*.yaml"))
         return self._stems[folder]
@@ -64,7 +72,7 @@ class Project:
             file = Path("config/methods") / f"{name}.yaml"
             card = read_yaml(self.root / file)
             if isinstance(card, Mapping) and card.get("like"):
-                self._known(str(file), "like", str(card["like"]), self._names("methods"))
+                self._known(str(file), "like", str(card["like"]), self.names("methods"))
                 other = read_yaml(self.folder / "methods" / f"{card['like']}.yaml")
                 if not isinstance(other, Mapping) or other.get("like"):
                     raise InputError(f"{file}: field 'like': {card['like']!r} is like another card; name that one")
@@ -74,13 +82,13 @@ class Project:
 
     def _made(self, name: str) -> dict[str, tuple[str, MethodCard]]:
         """Return {run: (its card's name, its card)} of each card that `name`, or its start up to a hyphen, names."""
-        cards = [card for card in self._names("methods") if f"{name}-".startswith(f"{card}-")]
+        cards = [card for card in self.names("methods") if f"{name}-".startswith(f"{card}-")]
         budget = self.settings.budget
         return {run: (card, its) for card in cards for run, its in self._method(card).runs(card, budget).items()}
 
-    def _runs(self, file: str, field: str, name: str) -> tuple[str, dict[str, MethodCard]]:
+    def runs_of(self, file: str, field: str, name: str) -> tuple[str, dict[str, MethodCard]]:
         """Return a card's name and {run: its card}: all runs of the card of that name, or one run of a sweep."""
-        cards = self._names("methods")
+        cards = self.names("methods")
         if name in cards:
             return name, self._method(name).runs(name, self.settings.budget)
         made = self._made(name)
@@ -90,7 +98,7 @@ class Project:
 
     def _run(self, file: str, field: str, name: str) -> str:
         """Return the name of one run, or raise an InputError: if it is unknown, or a sweep."""
-        _, runs = self._runs(file, field, name)
+        _, runs = self.runs_of(file, field, name)
         if name not in runs:
             raise InputError(f"{file}: field {field!r}: {name!r} is a sweep; name one of its runs: {', '.join(runs)}")
         return name
@@ -99,13 +107,13 @@ class Project:
         """Return the run of that name, whether or not it is in the study; None if no card makes it."""
         return method if method in self._made(method) else None
 
-    def _table(self, name: str) -> Table:
+    def table(self, name: str) -> Table:
         """Return a table with all that its card names looked up; raise an InputError for what is not there."""
         card, file = self._card("tables", name, TableCard), f"config/tables/{name}.yaml"
         self._known(file, "protocol", card.protocol, self.protocols)
         rows: dict[str, None] = {}
         for number, row in enumerate(card.rows):
-            for run, its in self._runs(file, f"rows.{number}", row)[1].items():
+            for run, its in self.runs_of(file, f"rows.{number}", row)[1].items():
                 if card.kind == "comparisons" and not its.leaderboard and not card.reference:
                     raise InputError(
                         f"{file}: field 'rows.{number}': {run!r} has leaderboard: false: it is not compared with the "
@@ -155,33 +163,33 @@ class Project:
         return real == [True, False]
 
     def _add_runs(self, name: str) -> None:
-        card, runs = self._runs("config/config.yaml", "methods", name)
+        card, runs = self.runs_of(self.set_in("methods"), "methods", name)
         for run, its in runs.items():
             if run in self.methods:
                 files = " and ".join(f"config/methods/{one}.yaml" for one in dict.fromkeys([self.card_of[run], card]))
                 raise InputError(
-                    f"config/config.yaml: field 'methods': two runs have the name {run!r}, by {files}; leave one out, "
-                    f"or rename a card"
+                    f"{self.set_in('methods')}: field 'methods': two runs have the name {run!r}, by {files}; "
+                    f"leave one out, or rename a card"
                 )
             self.methods[run], self.card_of[run] = its, card
 
     def _check_settings(self) -> None:
-        known = {"protocols": self.protocols, "table_protocols": self.protocols, "tables": self._names("tables")}
+        known = {"protocols": self.protocols, "table_protocols": self.protocols, "tables": self.names("tables")}
         for field, names in known.items():
             for name in getattr(self.settings, field):
-                self._known("config/config.yaml", field, name, names)
+                self._known(self.set_in(field), field, name, names)
         for name in set(self.settings.protocols) & set(self.settings.table_protocols):
             raise InputError(
-                f"config/config.yaml: field 'table_protocols': {name!r} is one of 'protocols' too: every run is "
-                f"trained there; leave it out of one of the two"
+                f"{self.set_in('table_protocols')}: field 'table_protocols': {name!r} is one of 'protocols' too: "
+                f"every run is trained there; leave it out of one of the two"
             )
         for protocol, names in self.settings.leave_out.items():
-            self._known("config/config.yaml", "leave_out", protocol, self.protocols)
+            self._known(self.set_in("leave_out"), "leave_out", protocol, self.protocols)
             for name in names:
-                self._runs("config/config.yaml", f"leave_out.{protocol}", name)
+                self.runs_of(self.set_in("leave_out"), f"leave_out.{protocol}", name)
         if isinstance(self.settings.source, dict):
             for name in self.settings.source:
-                self._known("config/config.yaml", "source", name, self.datasets)
+                self._known(self.set_in("source"), "source", name, self.datasets)
 
     @staticmethod
     def _known(file: str, field: str, name: str | None, known) -> None:
@@ -279,7 +287,7 @@ class Project:
         there, state = _copy_at(folder)
         if wish == "licensed" and not there:
             raise InputError(
-                f"{folder}: no such folder, or empty, but config/config.yaml has source: licensed for {dataset!r} "
+                f"{folder}: no such folder, or empty, but {self.set_in('source')} has source: licensed for {dataset!r} "
                 f"({state}). Put the release there as distributed (see README, 'Your own data'), or set "
                 f"source: synthetic"
             )
@@ -294,7 +302,7 @@ class Project:
     def why_source(self, dataset: str) -> str:
         """Return a line that says whether a data set is licensed or synthetic, and why."""
         wish = self._wished_source(dataset)
-        asked = "" if wish == "auto" else f"config/config.yaml has source: {wish}; "
+        asked = "" if wish == "auto" else f"{self.set_in('source')} has source: {wish}; "
         return f"{dataset}: {self.source(dataset)} clips ({asked}{_copy_at(self.folder_of(dataset))[1]})"
 
     @cached_property
@@ -337,8 +345,8 @@ class Project:
             if rows:
                 return rows
         raise InputError(
-            f"{self._plan_file}: no clips of {dataset!r}, which config/config.yaml asks for; add rows, or set scale: "
-            f"full, or put a licensed copy into {self.folder_of(dataset)}"
+            f"{self._plan_file}: no clips of {dataset!r}, which {self.set_in('protocols')} asks for; add rows, or set "
+            f"scale: full, or put a licensed copy into {self.folder_of(dataset)}"
         )
 
     def subjects(self, dataset: str) -> list[int]:
@@ -414,6 +422,6 @@ def _copy_at(folder: Path) -> tuple[bool, str]:
     return False, f"{alike[0]} is not read: rename it to {folder.name}" if alike else f"there is no {folder}"
 
 
-def load_project(settings: Mapping, root: str | os.PathLike) -> Project:
-    """Validate the merged Snakemake config and every file under `root`/config."""
-    return Project(settings, root)
+def load_project(settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None) -> Project:
+    """Validate the merged settings (`config.studies.merged`) and every file under `root`/config."""
+    return Project(settings, root, origin)

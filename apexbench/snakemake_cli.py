@@ -62,6 +62,17 @@ def reorder(arguments: Sequence[str]) -> list[str]:
     return targets + rest
 
 
+def targets(arguments: Sequence[str]) -> list[str]:
+    """Return the targets of a command line, which Snakemake tells a Snakefile only after it has read it.
+
+    >>> targets(["--cores", "2", "--resources", "gpu=2", "tables/data", "-n"])
+    ['tables/data']
+    """
+    from snakemake.cli import get_argument_parser
+
+    return list(get_argument_parser().parse_args(reorder(arguments)).targets)
+
+
 def look_again_once(self, delay: float) -> None:
     """Let a scheduler look for jobs after `delay` seconds, unless it is going to already."""
     if getattr(self, "_will_look", False):

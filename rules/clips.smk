@@ -3,6 +3,7 @@
 
 
 rule render:
+    """Render the synthetic clips of a data set of which there is no licensed copy."""
     output:
         clips=directory("results/synthetic/{dataset}/clips"),
         truth="results/synthetic/{dataset}/truth.safetensors",
@@ -26,6 +27,7 @@ rule render:
 
 
 rule index:
+    """Read a data set's annotation and frames into one row for each clip."""
     input:
         own("clips_root"),
     output:
@@ -49,6 +51,7 @@ rule index:
 
 
 rule protocol:
+    """Choose a protocol's clips, labels and folds, and compare their counts with the official ones."""
     input:
         indexes=ask("protocol_indexes"),
         findings=ask("protocol_findings"),

@@ -6,19 +6,36 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from apexbench.alone import TARGETS, alone, asked_alone
+from apexbench.config.studies import merged
 from apexbench.errors import InputError
 from apexbench.instructions import environment
+from apexbench.snakemake_cli import targets
 from apexbench.study import Study
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])]))
 
+
+def settings_of(given):
+    """What files and command line set, with where each value came from: Snakemake's own merge does not tell."""
+    files = list(map(str, given.configfiles))
+    base = [] if given.replace_workflow_config else [f for f in workflow.configfiles if str(f) not in files]
+    return merged(base, files, given.config)
+
+
 try:
-    STUDY = Study(config, ROOT)
+    SET, ORIGIN = settings_of(workflow.config_settings)
+    # `snakemake tables/<table>`: the study is then that table's. Jobs elsewhere are told by --config.
+    if workflow.is_main_process and any(word.startswith(TARGETS) for word in sys.argv[1:]):
+        if ALONE := asked_alone(targets(sys.argv[1:])):
+            SET["only"] = ALONE
+            workflow.config_settings.config_args = [*(workflow.config_settings.config_args or ()), f"only={ALONE}"]
+    STUDY = Study(alone(SET, SET["only"], ROOT, ORIGIN) if SET.get("only") else SET, ROOT, ORIGIN)
     if workflow.is_main_process:
         STUDY.check_weight_files()
-        print(*STUDY.sources(), *STUDY.unused_maps(), sep="\n", file=sys.stderr)
+        print(*STUDY.sources(), *STUDY.unused_maps(), *STUDY.left_out(), sep="\n", file=sys.stderr)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -3,6 +3,7 @@
 
 
 rule features:
+    """Compute a row of features for each clip."""
     input:
         ask("shard_below"),
         weights=own("feature_weights"),

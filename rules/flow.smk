@@ -2,6 +2,7 @@
 
 
 rule flow:
+    """Compute optical flow and strain."""
     input:
         ask("shard_below"),
     output:
@@ -22,6 +23,7 @@ rule flow:
 
 
 rule flow_picture:
+    """Draw the flow of one clip."""
     input:
         unpack(ask("pictured_shards")),
     output:

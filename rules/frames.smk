@@ -3,6 +3,7 @@
 
 
 rule faces:
+    """Find the face on the onset frame of each clip."""
     input:
         index="results/index/{dataset}.csv",
         clips=own("clips_root"),
@@ -26,6 +27,7 @@ rule faces:
 
 
 rule frames:
+    """Crop the chosen frames of each clip."""
     input:
         unpack(own("frames_inputs")),
     output:
@@ -48,6 +50,7 @@ rule frames:
 
 
 rule magnify:
+    """Magnify the motion in the chosen frames."""
     input:
         ask("shard_below"),
         weights=own("magnify_weights"),
@@ -71,6 +74,7 @@ rule magnify:
 
 
 rule crop_sheet:
+    """Draw the first crops of a data set."""
     input:
         ask("onset_frames"),
     output:

@@ -2,6 +2,7 @@
 
 
 rule pack:
+    """Gather a recipe's files of all subjects into one, as methods read it."""
     input:
         ask("pack_inputs"),
     output:
@@ -23,6 +24,7 @@ rule pack:
 
 
 rule pack_maps:
+    """Gather flow maps that are given as pictures."""
     input:
         unpack(own("map_inputs")),
     output:

@@ -3,6 +3,7 @@
 
 
 rule pretrain:
+    """Train weights that a method's card names as a pre-training."""
     input:
         unpack(ask("pretraining_inputs")),
         weights=own("pretraining_weights"),

@@ -2,6 +2,7 @@
 
 
 rule scores:
+    """Score all runs of a protocol by every selection rule, and compare them."""
     input:
         predictions=ask("all_predictions"),
         inner=ask("all_inner_predictions"),
@@ -29,6 +30,7 @@ rule scores:
 
 
 rule score_figures:
+    """Draw confusion matrices, learning curves and the null model of a protocol."""
     input:
         scores="results/{study}/scores/{protocol}.csv",
         predictions=ask("shown_predictions"),
@@ -68,6 +70,7 @@ rule score_figures:
 
 
 rule rank_figure:
+    """Draw the mean ranks of the runs over all protocols."""
     input:
         STUDY.ranked_files(),
     output:

@@ -2,6 +2,7 @@
 
 
 rule table:
+    """Make a table as md, csv, tex and html."""
     input:
         unpack(ask("table_inputs")),
     output:
@@ -32,6 +33,7 @@ rule table:
 
 
 rule curve_figure:
+    """Draw a table's scores over a hyper-parameter."""
     input:
         "results/{study}/tables/{table}.csv",
     output:
@@ -56,6 +58,7 @@ rule curve_figure:
 
 
 rule loss_figure:
+    """Draw the losses by epoch of a table's runs."""
     input:
         ask("loss_predictions"),
     output:
@@ -82,6 +85,7 @@ rule loss_figure:
 
 
 rule readme:
+    """Put the tables into the README."""
     input:
         **STUDY.readme_inputs(),
         # The project's own: a block that was edited by hand is written again.
@@ -124,6 +128,37 @@ use rule table as table_partial with:
 
 
 rule partial:
+    """Make the tables of what is there of an unfinished study, under results/STUDY/partial."""
     input:
-        expand(f"results/{STUDY.name}/partial/tables/{{table}}.html", table=STUDY.project.tables),
+        expand(f"results/{STUDY.name}/partial/tables/{{table}}.html", table=STUDY.tables),
     localrule: True
+
+
+# `snakemake tables/<table>`, `snakemake papers/<paper>`: a target for each that was asked for.
+for target in STUDY.settings.only:
+
+    rule:
+        name:
+            target
+        input:
+            STUDY.table_files(target),
+        localrule: True
+
+
+rule save_study:
+    """Save the study as it is run, for `apexbench report` and `apexbench run`."""
+    output:
+        local(f"results/{STUDY.name}/study.yaml"),
+    log:
+        f"results/logs/save_study/{STUDY.name}.log",
+    benchmark:
+        f"results/benchmarks/save_study/{STUDY.name}.tsv"
+    priority: 10  # also of a study that fails: `apexbench report` and `apexbench run` read it
+    localrule: True
+    conda:
+        CONDA
+    params:
+        code=STUDY.code("save_study"),
+        settings=STUDY.saved(),
+    script:
+        "../workflow/scripts/save_study.py"

@@ -2,6 +2,7 @@
 
 
 rule train:
+    """Train a run on some folds and predict their test clips after every epoch."""
     input:
         unpack(own("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
@@ -41,6 +42,7 @@ use rule train as train_inner with:
 
 # A run that was trained elsewhere and is given as a log of predictions.
 rule import_log:
+    """Read predictions that were made elsewhere."""
     input:
         predictions=own("log_file"),
         protocol="results/protocols/{protocol}.csv",
@@ -64,6 +66,7 @@ ruleorder: import_log > train
 
 
 rule inside_picture:
+    """Draw a trained model at work."""
     input:
         unpack(own("inside_inputs")),
         protocol="results/protocols/{protocol}.csv",

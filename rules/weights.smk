@@ -2,6 +2,7 @@
 
 
 rule weights:
+    """Fetch pretrained weights by their timm tag."""
     output:
         "results/weights/{tag}.safetensors",
     log:

@@ -44,14 +44,17 @@ MAY = {
     "jobs": FLOOR,
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
-    "study": FLOOR | SIDE | {"code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
+    "alone": FLOOR | {"tables"},
+    "study": FLOOR | SIDE | {"alone", "code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
     "snakemake_cli": {"snakemake_speed", "warm_start", "console", "config", "errors"},
     "snakemake_speed": set(),
     "console": {"time_left"},
     "time_left": set(),
     "warm_start": set(),
     "warm_libraries": {"torchvision_shim"},
-    "cli": FLOOR | SIDE | {"score", "stages", "training", "tables"},
+    "catalogue": FLOOR | {"alone", "methods", "tables"},
+    "commands": FLOOR | SIDE | {"catalogue", "cli", "score"},
+    "cli": FLOOR | {"commands"},
 }
 # The portraits are measured by the detector that measures real faces; an apex is spotted where the sheet has none;
 # one way of magnifying motion is to measure it.

@@ -229,7 +229,7 @@ def test_printed_tables_take_given_maps_where_only_these_are_real(root):
 def test_reasons_for_which_a_run_is_not_trained(root):
     study = Study(_settings(protocols=["megc2019", "samm-3", "megc2019-flow"], tables=[]), root)
     assert study.why_not("samm-3", "ststnet") == ""
-    assert study.why_not("megc2019", "mmnet") == "left out by config/config.yaml (leave_out)"
+    assert study.why_not("megc2019", "mmnet") == "left out of this study (leave_out)"
     assert study.why_not("samm-3", "mixup") == "its card is for casme2-5 only"
     assert "holds flow maps of onset and apex only" in study.why_not("megc2019-flow", "resnet-linear")
     assert study.why_not("megc2019-flow", "ststnet") == ""

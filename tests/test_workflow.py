@@ -310,6 +310,54 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     assert "train" not in planned(study, *words, 'protocols=["samm-3"]', 'methods=["rate-0.01"]')
 
 
+def test_a_method_from_the_template_in_a_study_with_a_file(study):
+    """Both templates train as they stand, pass their own tests, and the study is run and reported by its name."""
+    call(study, "apexbench", "new-method", "my-net")
+    call(study, "apexbench", "new-method", "my-votes", "--classic")
+    (study / "config/studies/mine.yaml").write_text(
+        "protocols: smic-3\nmethods: [my-net, my-votes]\ntables: [leaderboard, memix-k]\n"
+    )
+    text = call(study, "apexbench", "run", "mine", "--cores", "2")
+    assert "snakemake --configfile=config/studies/mine.yaml --resources=gpu=" in text
+    assert "left out: table memix-k (needs memix-k-1" in text
+    assert set(predictions(study, "smic-3", "my-net")["epoch"]) == {1, 2, 3, 4, 5}, "the quick budget of its card"
+    rows = pd.read_csv(study / "results/mine/tables/leaderboard.csv").set_index("row")
+    assert {"My net", "My votes"} < set(rows.index) and set(rows["status"]) == {"ok"}
+    assert sorted(path.name for path in (study / "results/mine/tables").iterdir() if "memix" in path.name) == []
+    (study / "config/studies/mine.yaml").unlink()  # as if it had been typed by --config
+    call(study, "apexbench", "report", "mine")
+    assert "My net" in (study / "results/mine/report.html").read_text()
+    words = ["env", f"PYTHONPATH={study}{os.pathsep}{HERE}", sys.executable, "-m", "pytest", "-q", "-p", "conftest"]
+    assert "2 passed" in call(study, *words, "tests/test_my_net.py", "tests/test_my_votes.py")
+
+
+def test_a_table_by_itself(study):
+    """With a method that the study does not have, in four formats, and the README as it was."""
+    config = study / "config"
+    (config / "tables/own-two.yaml").write_text(
+        "kind: published\ntitle: two\npublished: own.csv\nconvention: memix\ncolumns: {samm-3: [acc]}\n"
+    )
+    head = "table,row,method,dataset,protocol,metric,value,printed,n,k,consistent,caveat"
+    lines = [f"own-two,{name},{name},samm,samm-3,acc,0.7,70,,,," for name in ("ststnet", "flow-svm-linear", "nobody")]
+    (config / "published/own.csv").write_text("\n".join([head, *lines]) + "\n")
+    readme = (study / "README.md").read_bytes()
+    jobs = planned(study, "papers/own")
+    assert (jobs["train"], jobs["scores"], jobs["table"]) == (1, 1, 1) and "readme" not in jobs
+    call(study, "snakemake", "--cores", "2", "--resources", "gpu=0", "tables/own-two")
+    table = pd.read_csv(study / "results/small-own-two/tables/own-two.csv").set_index("row")
+    assert table["status"].to_dict() == {
+        "ststnet": "ok", "flow-svm-linear": "ok", "nobody": "published-only", "null model (learns nothing)": "ok"
+    }  # fmt: skip
+    kinds = sorted(
+        path.suffix for path in (study / "results/small-own-two/tables").iterdir() if "seal" not in path.name
+    )
+    assert kinds == [".csv", ".html", ".md", ".tex"] and (study / "README.md").read_bytes() == readme
+    told = ["--config", "only=['tables/own-two']"]  # what a job on another machine is told
+    assert planned(study, "results/small-own-two/tables/own-two.md", *told) == {}
+    text = call(study, "snakemake", "--cores", "2", "tables/own-two", "all", code=1)
+    assert "tables/own-two: makes a study of its own, so all cannot be made with it" in text
+
+
 def test_a_way_of_mixing_of_one_s_own_trains_its_own_run_only(study):
     page = (ROOT / "docs/add-a-method.md").read_text().split("## A way of mixing")[1]
     code, card = (textwrap.dedent(block) for block in re.findall(r"```(?:python|yaml)\n(.*?)```", page, re.DOTALL)[:2])
@@ -392,12 +440,12 @@ def test_weights_that_are_trained_here_have_seen_no_test_subject(study):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (['methods=["stsnet"]'], ["config/config.yaml", "methods", "did you mean 'ststnet'"]),
-        (['protocols=["sam-3"]'], ["config/config.yaml", "protocols", "did you mean 'samm-3'"]),
-        (['tables=["leaderbord"]'], ["config/config.yaml", "tables", "did you mean 'leaderboard'"]),
-        (["budgett=paper"], ["config/config.yaml", "budgett", "did you mean 'budget'"]),
-        (["inner_folds=1"], ["config/config.yaml", "inner_folds", "0 (off), or 2"]),
-        (["folds_per_job=0"], ["config/config.yaml", "folds_per_job", "from 1 up"]),
+        (["methods=stsnet"], ["--config: field 'methods'", "did you mean 'ststnet'"]),
+        (['protocols=["sam-3"]'], ["--config: field 'protocols'", "did you mean 'samm-3'"]),
+        (['tables=["leaderbord"]'], ["--config", "tables", "did you mean 'leaderboard'"]),
+        (["budgett=paper"], ["--config", "budgett", "did you mean 'budget'"]),
+        (["inner_folds=1"], ["--config", "inner_folds", "0 (off), or 2"]),
+        (["folds_per_job=0"], ["--config", "folds_per_job", "from 1 up"]),
         (["source=licensed"], ["data/samm", "source: licensed"]),
     ],
 )

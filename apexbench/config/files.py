@@ -61,6 +61,8 @@ def schemas() -> dict[str, str]:
     several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention, "papers": Paper}
     kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
     texts = {name: _schema(model) for name, model in kinds.items()}
+    # a study's own file says only what differs
+    texts["study"] = {key: value for key, value in texts["settings"].items() if key != "required"}
     for name, model in several.items():
         schema = _schema(model)
         definitions = schema.pop("$defs", {})

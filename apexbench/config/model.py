@@ -66,12 +66,15 @@ def _keys(model: Any, path: list) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _complaint(error: ValidationError, file: Path, model: type[BaseModel], value: Any) -> InputError:
+def _complaint(
+    error: ValidationError, file: Path, model: type[BaseModel], value: Any, origin: Mapping[str, str]
+) -> InputError:
     lines: dict[str, list[str]] = {}  # alternatives of one field make one line
     found = {}
     for item in error.errors():
         path = _path(value, item["loc"], item["type"] == "missing")
-        field = f"field {'.'.join(map(str, path))!r}: " if path else ""
+        field = f"{origin.get(path[0], file) if path else file}: "
+        field += f"field {'.'.join(map(str, path))!r}: " if path else ""
         if item["type"] == "extra_forbidden":
             text = f"unknown key; {nearest(str(path[-1]), _keys(model, path[:-1]))}"
         elif item["type"] == "missing":
@@ -82,18 +85,21 @@ def _complaint(error: ValidationError, file: Path, model: type[BaseModel], value
                 found[field] = f"; found {item['input']!r}"
         lines.setdefault(field, []).append(text)
     return InputError(
-        "\n".join(f"{file}: {field}{', or: '.join(texts)}{found.get(field, '')}" for field, texts in lines.items())
+        "\n".join(f"{field}{', or: '.join(texts)}{found.get(field, '')}" for field, texts in lines.items())
     )
 
 
-def validate(model: type[Model], value: Any, file: Path) -> Any:
-    """Return `value` as `model`, or raise an InputError with a line for each wrong field of `file`."""
+def validate(model: type[Model], value: Any, file: Path, origin: Mapping[str, str] | None = None) -> Any:
+    """Return `value` as `model`, or raise an InputError with a line for each wrong field of `file`.
+
+    origin : {key: its file} of keys that came from elsewhere.
+    """
     if not isinstance(value, Mapping):
         raise InputError(f"{file}: expected keys and values, found {type(value).__name__}")
     try:
         return model.model_validate(dict(value))
     except ValidationError as error:
-        raise _complaint(error, file, model, value) from None
+        raise _complaint(error, file, model, value, origin or {}) from None
 
 
 # libyaml's parser, a tenth of the time, where PyYAML was built with it

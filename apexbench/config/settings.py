@@ -1,6 +1,6 @@
 """config.yaml: what a study runs."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -46,11 +46,13 @@ class Settings(Model):
     """`avx2`: the same numbers on every x86-64 processor that has AVX2; `native`: what is fastest."""
     leave_out: dict[str, tuple[str, ...]] = {}
     """{protocol: runs, or cards for all of their runs} that are not trained there."""
-    protocols: tuple[str, ...] = Field(min_length=1)
+    only: tuple[str, ...] = ()
+    """`tables/<table>`, `papers/<paper>`: what these need, and nothing else; set by `snakemake tables/<table>`."""
+    protocols: tuple[str, ...]
     """Entries of protocols.yaml: every run is trained under each of them."""
     table_protocols: tuple[str, ...] = ()
     """More entries, under which only those runs are trained that a printed table has there; on no leaderboard."""
-    methods: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...]
     """Cards of config/methods, or single runs of a sweep."""
     tables: tuple[str, ...]
     """Cards of config/tables."""
@@ -77,7 +79,26 @@ class Settings(Model):
             raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables")
+    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables", "only", mode="before")
+    @classmethod
+    def _one_word(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | int) else value
+
+    @field_validator("leave_out", mode="before")
+    @classmethod
+    def _one_run(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {protocol: (runs,) if isinstance(runs, str) else runs for protocol, runs in value.items()}
+
+    @field_validator("protocols", "methods")
+    @classmethod
+    def _one_at_least(cls, values, info):
+        if not values and not info.data.get("only"):  # a table alone may have no run of ours
+            raise ValueError("one at least")
+        return values
+
+    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables", "only")
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]

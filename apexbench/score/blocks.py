@@ -124,7 +124,7 @@ def _subjects(part: dict) -> Iterator[Block]:
 
 
 def blocks(system: dict) -> Iterator[Block]:
-    """Yield what there is to tell of one system, as `command.score_file` gives it."""
+    """Yield what there is to tell of one system, as `apexbench score` makes it."""
     found, checked = system["numbers"], system["check"]
     whole = found["parts"][WHOLE]
     yield Heading(system["name"], 2)

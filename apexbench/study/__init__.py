@@ -6,17 +6,21 @@ below: the checked configuration, inputs, pre-trainings, runs, results.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from apexbench.alone import tables_of
+from apexbench.config.tables import Table
 from apexbench.methods import Deep
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
-from apexbench.tables.places import needed, place
+from apexbench.tables.places import needed, place, places_of
 
 __all__ = ["SHARED", "Study"]
 
 OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
+FORMATS = ("md", "csv", "tex", "html")  # of a table
 _PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
 
 
@@ -78,6 +82,46 @@ class Study(Runs):
         return [name for name in self.protocols if self.project.protocols[name].multilabel]
 
     # tables
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """The study's tables that can be filled: with none of its runs in it, a table says nothing of the study."""
+        return {name: card for name, card in self.project.tables.items() if name not in self.unfilled}
+
+    @cached_property
+    def unfilled(self) -> dict[str, list[tuple[str, str]]]:
+        """{table that is not made: (run, protocol) of all that it could show, of which the study trains nothing}."""
+        wanted = {name: self._could_show(card) for name, card in self.project.tables.items()}
+        return {name: pairs for name, pairs in wanted.items() if pairs and not any(map(self._trains, pairs))}
+
+    def _could_show(self, card: Table) -> list[tuple[str, str]]:
+        """(run, protocol) that a table names; none if it takes whatever there is, or is printed only."""
+        if card.kind == "published":
+            return list(dict.fromkeys(places_of(card, self.project.protocols)))
+        protocols = [card.protocol] if card.protocol else self.settings.protocols
+        return [(run, protocol) for run in card.rows for protocol in protocols]
+
+    def _trains(self, pair: tuple[str, str]) -> bool:
+        run, protocol = pair
+        return run in self.runs and protocol in self.protocols and not self.why_not(protocol, run)
+
+    def left_out(self) -> list[str]:
+        """Return a line for each table that the study names, but cannot fill."""
+        lines = []
+        for name, pairs in self.unfilled.items():
+            runs, protocols = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
+            which = f"{runs[0]}{' or others' if len(runs) > 1 else ''} under {' or '.join(protocols)}"
+            lines.append(f"left out: table {name} (needs {which}, which this study does not train)")
+        return lines
+
+    def table_files(self, target: str) -> list[str]:
+        """Return the files of `tables/<table>` or `papers/<paper>`."""
+        names = [name for name in tables_of(target, self.project.names("tables")) if name in self.project.tables]
+        return [f"results/{self.name}/tables/{name}.{kind}" for name in names for kind in FORMATS]
+
+    def saved(self) -> dict[str, Any]:
+        """Return the settings as they are saved beside the results."""
+        return self.settings.model_dump(mode="json", exclude={"only"})
 
     def table_card(self, table: str) -> dict:
         return dumped(self.project.tables[table])
@@ -178,7 +222,7 @@ class Study(Runs):
 
     def readme_sources(self) -> dict[str, Any]:
         """Return what the stage `readme` is told."""
-        folder, tables = f"results/{self.name}/tables", self.project.tables
+        folder, tables = f"results/{self.name}/tables", self.tables
         about = f"Study `{self.name}`, budget {self.settings.budget}"
         seeds = f"{len(self.settings.seeds)} seed{'s' * (len(self.settings.seeds) > 1)}"
         return {
@@ -243,14 +287,14 @@ class Study(Runs):
     def figures(self) -> list[str]:
         """Return every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
         results = f"results/{self.name}"
-        paths = [f"{results}/tables/{name}.html" for name in self.project.tables]
+        paths = [f"{results}/tables/{name}.html" for name in self.tables]
         for protocol in self.settings.protocols:
             if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
                 paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
         if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
             paths.append(f"{results}/figures/critical-difference.svg")
-        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.project.tables.items() if card.curve]
-        paths += [f"{results}/figures/losses-{name}.svg" for name in self.project.tables if self.losses_by_run(name)]
+        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.tables.items() if card.curve]
+        paths += [f"{results}/figures/losses-{name}.svg" for name in self.tables if self.losses_by_run(name)]
         for dataset in self.datasets:
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])

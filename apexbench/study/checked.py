@@ -30,16 +30,19 @@ MAPS_STUDY = "config/studies/maps.yaml"
 class Checked:
     """The configuration of a study, and what rules ask before any frame is read."""
 
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
-        """Read and check everything under `root`/config; InputError for whatever cannot work."""
+    def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
+        """Read and check everything under `root`/config; InputError for whatever cannot work.
+
+        origin : {key of the settings: its file}, for messages, where that is not config/config.yaml.
+        """
         self.root, self._code = Path(root), Code(root)
-        self.project: Project = load_project(settings, root)
+        self.project: Project = load_project(settings, root, origin)
         self.settings, self.recipes = self.project.settings, self.project.recipes
         self.name = self.settings.study
         if self.name in SHARED:
             raise InputError(
-                f"config/config.yaml: field 'study': {self.name!r} is a folder that all studies share; choose another "
-                f"name than {', '.join(sorted(SHARED))}"
+                f"{self.project.set_in('study')}: field 'study': {self.name!r} is a folder that all studies share; "
+                f"choose another name than {', '.join(sorted(SHARED))}"
             )
         check_recipes(self.recipes)
         check_scoring(self.project.conventions, self.project.tables)

@@ -18,8 +18,8 @@ from apexbench.training.pretraining import Pretrainings
 class Pretraining(Inputs):
     """What rules ask of pre-trainings."""
 
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
-        super().__init__(settings, root)
+    def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
+        super().__init__(settings, root, origin)
         self.pretrainings = Pretrainings(self.recipes.pretraining, self.settings.budget)
 
     def pretrained(self, recipe: str, protocol: str, folds: str) -> str:

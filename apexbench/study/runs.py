@@ -21,8 +21,8 @@ AUTO_JOBS = 8  # into which folds_per_job: auto cuts the folds of a network
 class Runs(Pretraining):
     """What rules ask of trainings."""
 
-    def __init__(self, settings: Mapping, root: str | os.PathLike):
-        super().__init__(settings, root)
+    def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
+        super().__init__(settings, root, origin)
         self._check_cards()
         self.methods: dict[str, type[Method]] = {r: find(card.method) for r, card in self.runs.items() if card.method}
         self._check_pretrainings()
@@ -165,9 +165,9 @@ class Runs(Pretraining):
     def why_not(self, protocol: str, run: str) -> str:
         """Return the reason for which a run is not trained under a protocol; empty if it is."""
         if self.project.left_out(protocol, run):
-            return "left out by config/config.yaml (leave_out)"
+            return "left out of this study (leave_out)"
         if protocol in self.settings.table_protocols and run not in self._printed_there.get(protocol, ()):
-            return "no printed table of this study has it there (table_protocols in config/config.yaml)"
+            return "no printed table of this study has it there (table_protocols)"
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"

@@ -118,5 +118,5 @@ def _compare(name: str, study: Sequence[str], runs: int, inputs: TableInputs) ->
         f"Licensed copies, as distributed: {'; '.join(titles)} (docs/datasets.md).",
         f"The paper budget of {runs} run{'s' * (runs > 1)} under {'; '.join(trainings)}. Its hours on a GPU have not "
         f"been measured: none was at hand.",
-        f"The command: `snakemake --cores 8 --resources gpu=1 --config budget=paper study=paper tables/{name}`.",
+        f"The command: `apexbench run paper tables/{name}`.",
     ]

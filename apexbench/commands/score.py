@@ -1,4 +1,4 @@
-"""The command `apexbench score`. Whatever is heavy is imported inside of `run`."""
+"""Score anyone's predictions, without a study."""
 
 import argparse
 from pathlib import Path

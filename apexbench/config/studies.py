@@ -1,0 +1,106 @@
+"""config/studies/<study>.yaml: what a study sets otherwise than config/config.yaml, and where each value came from.
+
+A value of a later file, or of the command line, replaces the earlier one whole.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from apexbench.config.model import check_name, read_yaml
+from apexbench.errors import InputError, nearest
+
+CONFIG = "config/config.yaml"
+FOLDER = Path("config/studies")
+TYPED = "--config"  # where a value came from that stands in no file
+
+
+def study_names(root: str | os.PathLike = ".") -> list[str]:
+    """Return the names of the studies that have a file."""
+    return sorted(path.stem for path in (Path(root) / FOLDER).glob("*.yaml"))
+
+
+def saved_names(root: str | os.PathLike = ".") -> list[str]:
+    """Return the names of the studies that were run, and so saved."""
+    return sorted(path.parent.name for path in Path(root).glob("results/*/study.yaml"))
+
+
+def saved_file(name: str) -> Path:
+    """Return where a study is saved as it was last run."""
+    return Path("results") / name / "study.yaml"
+
+
+def default_name(root: str | os.PathLike = ".") -> str:
+    """Return the name of the study of config/config.yaml."""
+    return str(_keys(Path(root) / CONFIG, CONFIG).get("study", ""))
+
+
+def study_file(name: str, saved_first: bool = False) -> Path | None:
+    """Return the file of a study: its own in config/studies, or as it was run; None for the study of config.yaml.
+
+    With `saved_first` the study as it was run goes before its file. Raises InputError for a study that has neither.
+    """
+    check_name(name, f"study {name!r}")
+    own, saved, default = FOLDER / f"{name}.yaml", saved_file(name), name == default_name()
+    if saved_first and saved.is_file():
+        return saved
+    if default and not own.is_file():
+        return None
+    for file in (own, saved):
+        if file.is_file():
+            return file
+    known = {*study_names(), *saved_names(), default_name()}
+    raise InputError(
+        f"{own}: no such file, and no {saved} of an earlier run; {nearest(name, known)}. A new study is a file there, "
+        f"with those keys of {CONFIG} that differ"
+    )
+
+
+def _keys(path: Path, shown: str) -> dict[str, Any]:
+    values = read_yaml(path)
+    values = {} if values is None else values
+    if not isinstance(values, Mapping):
+        raise InputError(f"{shown}: expected keys and values, as in {CONFIG}; found {type(values).__name__}")
+    return dict(values)
+
+
+def merged(
+    base: Iterable[str | os.PathLike], files: Iterable[str | os.PathLike], typed: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the settings of a study, and {key: file, or `--config`} of where each came from.
+
+    Raises InputError for a study's file that is named like another study, or names another one.
+
+    Parameters
+    ----------
+    base : config/config.yaml.
+    files : further ones, the later outdoes the earlier.
+    typed : what the command line sets, which outdoes all.
+    """
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for place, file in [*((CONFIG, file) for file in base), *(("", file) for file in files)]:
+        shown = place or _shown(file)
+        its = _keys(Path(file), shown)
+        if not place and Path(shown).parent == FOLDER:
+            its = _named(its, shown, values.get("study"))
+        values |= its
+        origin |= dict.fromkeys(its, shown)
+    return {**values, **typed}, {**origin, **dict.fromkeys(typed, TYPED)}
+
+
+def _named(values: dict[str, Any], shown: str, default: str | None) -> dict[str, Any]:
+    """A study's values with its file's name as its own."""
+    name = Path(shown).stem
+    if values.get("study", name) != name:
+        raise InputError(f"{shown}: field 'study': {values['study']!r}, but a study is named as its file; leave it out")
+    if name == default:
+        raise InputError(f"{shown}: {name!r} is the study of {CONFIG}, whose results it would replace; rename the file")
+    return values | {"study": name}
+
+
+def _shown(file: str | os.PathLike) -> str:
+    """A file as messages name it: from the working directory, if it lies there."""
+    path = Path(file).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
