@@ -77,6 +77,12 @@ def test_unnamed_lists_say_what_was_assumed(tmp_path):
     assert any("predictions, the second for the truth" in remark for remark in found.remarks)
 
 
+def test_named_classes_need_not_occur(tmp_path):
+    for text in ("[0, 1]\n[0, 0]\n", "truth,pred\n0,0\nn,p\n"):
+        rows, found = _rows(_file(tmp_path, text), classes=("n", "p", "s"))
+        assert [row[2:] for row in rows] == [(0, 0), (0, 1)] and found.classes == ("n", "p", "s")
+
+
 def test_ranked_lists_count_by_their_first_class(tmp_path):
     text = "name,truth,prediction\na.jpg,disgust,\"['others', 'disgust']\"\nb.jpg,others,\"others, disgust\"\n"
     rows, found = _rows(_file(tmp_path, text))
@@ -310,7 +316,9 @@ def test_bad_files_are_named_with_line_and_field(tmp_path, capsys, content, says
         (["--protocol", "casme2-5"], "its classes are others"),
         (["--rule", "fold-oracle"], "holds one epoch"),
         (["--epochs", "1"], "2 or more"),
+        (["--transposed"], "is no confusion matrix"),
         (["--classes", "a,a"], "two names or more, all different"),
+        (["--classes", "positive,negative,surprise"], "are negative, positive, surprise; leave --classes out"),
     ],
 )
 def test_bad_options_are_named(tmp_path, capsys, options, says):

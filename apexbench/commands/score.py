@@ -68,6 +68,13 @@ def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
         )
     systems = []
     for predictions, named in read(path, classes, wanted.seed, wanted.transposed):
+        if classes and [name.lower() for name in classes] != [name.lower() for name in predictions.classes]:
+            raise InputError(
+                f"--classes {wanted.classes!r}: those of {path}, {predictions.taken_for}, are "
+                f"{', '.join(predictions.classes)}; leave --classes out"
+            )
+        if wanted.transposed and not predictions.taken_for.startswith("confusion matrix"):
+            raise InputError(f"--transposed: {path} is no confusion matrix, but {predictions.taken_for}")
         if len(predictions.classes) < 2:
             raise InputError(
                 f"{path}: one class only, {predictions.classes[0]!r}; name all that there are with --classes A,B,C"

@@ -204,6 +204,8 @@ def read_columns(
     columns |= {role: table.whole(taken[role]) for role in ("onset", "epoch") if role in taken}
     if "epoch" in taken and len(set(columns["epoch"].tolist())) > 1:
         _check_epochs(table, columns, taken)
+        if not {"subject", "fold"} & {*taken}:
+            remarks.append("no subject and no fold: all clips are taken for one fold, which has one best epoch")
     said = ", ".join(f"{role} = {column}" for role, column in taken.items())
     said += f", scores = {', '.join(scored.values())}" if scored and "prediction" not in taken else ""
     return gather(name, f"{kind} of truth and prediction ({said})", columns, scores, names, [*noted, *remarks])

@@ -64,8 +64,8 @@ def _statements(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, str, st
         yield start, "list", _kind(found["word"] or "", place), inside.replace(",", " ").split()
 
 
-def read_lists(path: Path, lines: Sequence[str]) -> Predictions:
-    """Read lists by subject; InputError names line and field."""
+def read_lists(path: Path, lines: Sequence[str], names: Sequence[str] = ()) -> Predictions:
+    """Read lists by subject; `names` are those of the classes 0, 1, ...; InputError names line and field."""
     check_length(path, len(lines), "lists by subject")
     rows, pair, subject, count, worded, named = [], {}, None, 0, 0, 0
     begun = 0
@@ -80,7 +80,9 @@ def read_lists(path: Path, lines: Sequence[str]) -> Predictions:
         kind = kind or _ORDER[len(pair)]
         if kind in pair:
             raise InputError(f"{place}: a second list of {kind}s for the subject of line {begun}")
-        pair[kind] = [whole_number(text, _CLASSES, place, f"{n} of the list") for n, text in enumerate(fields, 1)]
+        pair[kind] = [
+            whole_number(text, len(names) or _CLASSES, place, f"{n} of the list") for n, text in enumerate(fields, 1)
+        ]
         begun = begun if len(pair) == 2 else number
         if len(pair) < 2:
             continue
@@ -100,9 +102,9 @@ def read_lists(path: Path, lines: Sequence[str]) -> Predictions:
     if not rows:
         raise InputError(f"{path}: no clips; expected two lines for each subject, as '[0, 1, 2]'")
     dataset, subjects, labels, guesses, line = zip(*rows, strict=True)
-    classes = sorted({*labels, *guesses})
+    classes = range(len(names)) if names else sorted({*labels, *guesses})
     code = {value: place for place, value in enumerate(classes)}
-    remarks = [f"classes are those that occur: {', '.join(map(str, classes))}"]
+    remarks = [] if names else [f"classes are those that occur: {', '.join(map(str, classes))}"]
     if not worded:
         remarks.append("the first list of each pair was taken for the predictions, the second for the truth")
     if not named:
@@ -111,4 +113,4 @@ def read_lists(path: Path, lines: Sequence[str]) -> Predictions:
     if any(dataset):
         columns["dataset"] = dataset
     scores = one_hot([code[guess] for guess in guesses], len(classes))
-    return gather(path.name, f"lists by subject, {count} pairs", columns, scores, classes, remarks)
+    return gather(path.name, f"lists by subject, {count} pairs", columns, scores, names or classes, remarks)

@@ -66,10 +66,10 @@ def _text(path: Path, lines: list[str], **options) -> Predictions:
     filled = [line for line in lines[:50] if line.strip()]
     fields = first.split()
     if lists.START.match(first) or lists.NAMED.fullmatch(first):
-        return read_lists(path, lines)
+        return read_lists(path, lines, options["classes"])
     if len(fields) == 2 and dataset_name(fields[0]) in _LOG_SETS and not re.search(r"[,;]", first):
         if len(filled) > 1 and lists.START.match(filled[1]):
-            return read_lists(path, lines)
+            return read_lists(path, lines, options["classes"])
         return read_megc_log(path, lines)
     clip = len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit() and not fields[0].isdigit()
     if clip or (len(fields) == 2 and len(filled) > 1 and _is_clip(filled[1])):
