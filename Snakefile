@@ -37,6 +37,11 @@ rule all:
     localrule: True
 
 
+onstart:
+    for path in [*clear_unfinished("results"), *clear_unfinished(ROOT, deep=False)]:
+        print(f"Cleared what a killed job had left half-written: {path}", file=sys.stderr)
+
+
 onsuccess:
     print(f"Tables: results/{STUDY.name}/tables/")
     if not SETTINGS.only:

@@ -1,7 +1,14 @@
 """The one error that a user may see: says what is wrong, where, and how to mend it."""
 
 import difflib
+import errno
+import os
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_FULL, _RIGHTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}, {errno.EACCES, errno.EPERM}
 
 
 class InputError(Exception):
@@ -18,3 +25,33 @@ def nearest(name: str, known: Iterable[str]) -> str:
     match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {match[0]!r}? " if match else ""
     return f"{hint}Known: {', '.join(known)}"
+
+
+def of_disk(error: BaseException) -> str:
+    """Return what a user is told of an error of the disk: full, too large, read-only, no rights; "" of any other."""
+    if not isinstance(error, OSError) or error.errno not in (*_FULL, *_RIGHTS):
+        return ""
+    if error.errno in _RIGHTS:  # of reading, perhaps
+        if error.filename is None:
+            return ""
+        return f"{error.filename}: {error.strerror}; mend its rights or its folder's, then rerun"
+    return unwritable(error.filename, error)
+
+
+def unwritable(path: str | os.PathLike | None, error: Exception, size: int | None = None) -> str:
+    """Return what a user is told where a file could not be written; `size`: the bytes that it was to have, if known."""
+    if path is None:
+        return f"a file could not be written ({error}). {_MEND}"
+    path = Path(path)
+    folder = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+    sizes = [f"{size} bytes were to be written"] if size is not None else []
+    with suppress(OSError):
+        sizes.append(f"{shutil.disk_usage(folder).free} bytes are free there")
+    why = getattr(error, "strerror", None) or error
+    return f"{path}: could not be written ({why}) in {folder}/{'; ' * bool(sizes)}{', '.join(sizes)}. {_MEND}"
+
+
+_MEND = (
+    "Nothing was left half-written. Free space, or mend the folder's rights, then rerun: the same command goes on from "
+    "what is finished"
+)

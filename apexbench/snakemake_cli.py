@@ -1,4 +1,4 @@
-"""The `snakemake` command of this environment: Snakemake's own, but for five things.
+"""The `snakemake` command of this environment: Snakemake's own, but for what stands here.
 
 `snakemake --cores 8 --resources gpu=2 all` is refused by Snakemake, because --resources takes every word that follows.
 Words without '=' after an option that takes name=value pairs can only be targets: they are moved to the front.
@@ -17,6 +17,12 @@ Scripts of one machine start warm (`warm_start`), unless the environment says AP
 
 While jobs run, the console has a line for each stage and the time left (`console`) in place of some lines for each job.
 
+Two runs that would make the same files never run together, and a killed run leaves no lock behind (`run_lock`).
+
+A full disk, or a folder that may not be written, is told without a traceback.
+
+A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
+
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
 
@@ -30,7 +36,10 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from apexbench.errors import of_disk
+from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
+from apexbench.tries import Tries
 from apexbench.warm_start import WarmStart
 
 # Snakemake's options that take one or more name=value pairs
@@ -128,11 +137,21 @@ def checking(args_to_api: Callable) -> Callable:
     return handed
 
 
+def telling_of_disks(format_exception: Callable) -> Callable:
+    """Return what Snakemake says of an exception: of a full disk, where itself writes, as our jobs say it."""
+
+    def told(ex, *arguments, **options) -> str:
+        return of_disk(ex) or format_exception(ex, *arguments, **options)
+
+    return told
+
+
 def main() -> None:
     """Run Snakemake with the reordered arguments."""
     gc.set_threshold(200_000, 50, 100)
     atexit.register(gc.freeze)
-    from snakemake import cli
+    from snakemake import cli, exceptions
+    from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
 
@@ -140,10 +159,19 @@ def main() -> None:
 
     console.install()
     # private parts of Snakemake 9: where another version has none of them it goes its own way
+    if hasattr(exceptions, "format_exception_to_string"):
+        exceptions.format_exception_to_string = telling_of_disks(exceptions.format_exception_to_string)
+    if hasattr(FilePersistence, "_delete_locks") and hasattr(FilePersistence, "_read_locks"):
+        hold_runs(FilePersistence)
     if hasattr(JobScheduler, "_schedule_reevalutation"):
         JobScheduler._schedule_reevalutation = look_again_once
     spare()
-    if hasattr(PythonScript, "execute_script") and os.environ.get("APEXBENCH_START") != "cold":
-        PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+    if hasattr(PythonScript, "execute_script"):
+        if os.environ.get("APEXBENCH_START") != "cold":
+            PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+        if hasattr(JobScheduler, "_handle_error"):
+            tries = Tries()
+            PythonScript.execute_script = tries.noting(PythonScript.execute_script)
+            JobScheduler._handle_error = tries.handling(JobScheduler._handle_error)
     cli.args_to_api = checking(cli.args_to_api)
     cli.main(reorder(sys.argv[1:]))

@@ -1,39 +1,50 @@
 """Files between stages: atomic, self-describing, and refused when they are not whole or not as they were written.
 
 Arrays lie in safetensors files: a header names every tensor and carries the record `meta` as JSON, so that a file
-tells what it is without its path. Every write goes to a neighbour and is renamed when it is complete and on disk:
-a killed job or a full disk leaves the old file, or none, never half of one.
+tells what it is without its path. Every write goes to a folder beside and is renamed when it is complete and on disk:
+a killed job or a full disk leaves the old file, or none, never half of one. The folders of killed jobs go when the
+next run starts (`clear_unfinished`).
 
 Checksums (CRC-32) of the record and of each array, of a pack of each row, are in the header and checked of what is
 read; that of a CSV or of predictions lies beside it (`sealed`). They find what a disk or a copy does to a file, not
 what a forger does.
 """
 
+import fcntl
 import hashlib
 import json
 import mmap
 import os
+import shutil
+import signal
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from apexbench.errors import InputError
+from apexbench.errors import InputError, unwritable
 
 
 class StoreError(InputError):
     """A file between stages is missing, damaged or of another kind than expected."""
 
 
+POINTS = ("before-write", "before-fsync", "before-rename", "after-rename")  # of a write, where a test may kill it
+_PART = ".part-"  # begins the name of a folder in which something is not finished
+
+
 @contextmanager
-def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary neighbour of `path`; rename it over `path` when the block ends without an error.
+def atomic(path: str | os.PathLike, size: int | None = None) -> Iterator[Path]:
+    """Yield a temporary file, in a folder beside `path`; rename it over `path` when the block ends without an error.
+
+    `size`: how many bytes it will have, where that is known: a full disk's message says so.
 
     >>> import pathlib, tempfile
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
@@ -43,23 +54,112 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    part = Path(name)
-    try:
+    with _writing(path, size), _neighbour(path) as part:
+        part.touch()
+        _at("before-write", path)
         yield part
+        _at("before-fsync", path)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
+        _at("before-rename", path)
         part.replace(path)
+    _at("after-rename", path)
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `path` when the block ends without an error.
+
+    Raises FileExistsError if there is anything at `path` but an empty folder.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path} exists and is not empty: nothing is written over it")
+    with _writing(path), _neighbour(path) as part:
+        part.mkdir()
+        _at("before-write", path)
+        yield part
+        _at("before-fsync", path)
+        _at("before-rename", path)
+        part.rename(path)
+    _at("after-rename", path)
+
+
+@contextmanager
+def _writing(path: Path, size: int | None = None) -> Iterator[None]:
+    """Raise a StoreError that says what was to be written, and where, if the disk or the folder does not let us."""
+    try:
+        yield
     except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"{path}: could not be written ({error}); nothing was left half-written. Free space or mend the folder's "
-            f"rights, then rerun"
-        ) from error
+        raise StoreError(unwritable(path, error, size)) from error
+
+
+@contextmanager
+def _neighbour(path: Path) -> Iterator[Path]:
+    """Yield a path in a new folder beside `path`, held by a lock until the end, when the folder goes.
+
+    In a folder, as libraries put files of their own beside what they write. The kernel drops the lock with the process,
+    however that ends: so `clear_unfinished` knows what nobody writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_PART))
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        _hold(handle)
+        if folder.exists():
+            break
+        os.close(handle)  # cleared by another run in the moment before it was held
+    try:
+        yield folder / path.name
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _hold(handle: int) -> bool:
+    """Lock what is open, and tell whether it was free; where nothing can be locked it counts as held."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def clear_unfinished(folder: str | os.PathLike, deep: bool = True) -> list[str]:
+    """Delete what killed jobs left half-written in a folder, and return what it was to be; what is being written stays.
+
+    The folders of clips are passed over: whole or not, they are of one piece.
+    """
+    cleared = []
+    for place, folders, _ in os.walk(folder):
+        for path in [Path(place, name) for name in folders if name.startswith(_PART)]:
+            try:
+                handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue  # gone already, or another's
+            if _hold(handle):
+                cleared += [str(path.parent / inside.name) for inside in path.iterdir()]
+                shutil.rmtree(path, ignore_errors=True)
+            os.close(handle)
+        folders[:] = [name for name in folders if deep and name != "clips" and not name.startswith(_PART)]
+    return cleared
+
+
+def _at(point: str, path: Path) -> None:
+    """End at a point of a write, as by a power cut, where a test asks for it: this process and all of its group.
+
+    APEXBENCH_KILL has a folder and then `<point>:<pattern of paths>`s; each kills once, and leaves its mark there.
+    """
+    folder, *wishes = os.environ.get("APEXBENCH_KILL", "").split() or [""]
+    for number, wish in enumerate(wishes):
+        wanted, _, pattern = wish.partition(":")
+        if wanted == point and fnmatch(str(path), pattern):
+            try:
+                Path(folder, str(number)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.killpg(0, signal.SIGKILL)
 
 
 def file_hash(path: str | os.PathLike) -> str:
@@ -119,7 +219,7 @@ def write_tensors(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], me
     if "kind" not in meta:
         raise ValueError("meta needs a 'kind' that says what the file is")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    with atomic(path) as part:
+    with atomic(path, sum(x.nbytes for x in arrays.values())) as part:
         save_file(arrays, part, metadata=_metadata(meta, {name: _checksum(x) for name, x in arrays.items()}))
 
 
@@ -282,11 +382,12 @@ def pack_rows(
     header["__metadata__"] = _metadata(record, known)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with atomic(path) as part:
+    with atomic(path, 8 + len(text) + end + len(tail)) as part:
         with part.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             start = file.tell()
-            file.truncate(start + end)
+            file.flush()
+            _reserve(file.fileno(), start + end)
             file.seek(start + end)
             file.write(tail)
         rows = np.memmap(part, dtype, "r+", start, shape) if size else np.empty(shape, dtype)
@@ -298,6 +399,14 @@ def pack_rows(
         with part.open("rb+") as file:
             file.seek(start + size)
             file.write(checksums.tobytes())
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Give an open file its size on the disk: where it is full that is an error here, not a killed process later."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+    else:
+        os.truncate(handle, size)
 
 
 def _unlike_a_pack(header: Mapping, meta: Mapping) -> str:

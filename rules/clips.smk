@@ -16,6 +16,7 @@ rule render:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("render"),
     params:
         code=STUDY.code("render"),
         release=ask("release"),
@@ -40,6 +41,8 @@ rule index:
     priority: 10
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("index"),
     params:
         code=ask("loader_code"),
         subjects=ask("subjects"),
@@ -65,6 +68,8 @@ rule protocol:
     priority: 10
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("protocol"),
     params:
         code=STUDY.code("protocol"),
         card=ask("protocol_card"),

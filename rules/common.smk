@@ -10,8 +10,10 @@ from apexbench.alone import TARGETS, alone, asked_alone
 from apexbench.config.studies import merged
 from apexbench.errors import InputError
 from apexbench.instructions import environment
+from apexbench.jobs import Quiet
 from apexbench.snakemake_cli import targets
-from apexbench.study import Study
+from apexbench.store import clear_unfinished
+from apexbench.study import CHAPTERS, Study
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).
@@ -74,6 +76,20 @@ def ask(name):
     return signed(answer)
 
 
+def labelled(name, what=""):
+    """Ask the study for a title, and say what is shown of it: a row of the report's lists, with one label.
+
+    Of two labels the page makes a switch where half of the rows have one value and half another, and fails where a title
+    has only one of them.
+    """
+    answer = ask(name)
+
+    def labels(wildcards):
+        return {"result": ": ".join(filter(None, [answer(wildcards), what]))}
+
+    return signed(labels)
+
+
 def signed(function):
     """Find a function's signature once: Snakemake asks for it at every call, a tenth of the time of a large DAG."""
     function.__signature__ = inspect.signature(function)
@@ -107,7 +123,8 @@ def here(name):
     def located(wildcards, input):
         folder, asked = f"results{os.sep}", answer(wildcards)
         copies = {path[path.rindex(folder) :]: path for path in input if folder in path and not path.startswith(folder)}
-        return renamed(asked, lambda path: copies.get(path, path)) if copies else asked
+        found = renamed(asked, lambda path: copies.get(path, path)) if copies else asked
+        return Quiet(found) if isinstance(found, dict) else found
 
     return signed(located)
 

@@ -19,6 +19,7 @@ rule features:
         gpu=ask("feature_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=3000,
+        runtime=SETTINGS.minutes("features"),
     params:
         code=ask("features_code"),
         recipe=here("feature_card"),

@@ -15,6 +15,7 @@ rule flow:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("flow"),
     params:
         code=STUDY.code("flow"),
         recipe=ask("recipe"),
@@ -28,28 +29,28 @@ rule flow_picture:
         unpack(ask("pictured_shards")),
     output:
         report(
-            "results/{study}/figures/flow-{dataset}-{recipe}.png",
+            "results/{study}/figures/flow-{dataset}-{recipe}.jpg",
             caption="../workflow/report/flow_picture.rst",
-            category="Motion",
-            labels={
-                "data set": "{dataset}",
-                "recipe": "{recipe}",
-                "figure": "flow of one clip",
-            },
+            category=CHAPTERS["data"],
+            labels=labelled("flow_title"),
         ),
+        pdf="results/{study}/figures/flow-{dataset}-{recipe}.pdf",
     log:
         "results/logs/flow_picture/{study}/{dataset}/{recipe}.log",
     benchmark:
         "results/benchmarks/flow_picture/{study}/{dataset}/{recipe}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("flow_picture"),
     params:
         code=STUDY.code("flow_picture"),
-        title=ask("dataset_title"),
+        title=ask("flow_head"),
     script:
         "../workflow/scripts/flow_picture.py"
 
 
 use rule flow_picture as flow_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.png",
+        "results/{study}/figures-licensed/flow-{dataset}-{recipe}.jpg",
+        pdf="results/{study}/figures-licensed/flow-{dataset}-{recipe}.pdf",

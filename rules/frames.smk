@@ -17,6 +17,7 @@ rule faces:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("faces"),
     params:
         code=STUDY.code("faces"),
         subjects=ask("part_subjects"),
@@ -40,6 +41,7 @@ rule frames:
         CONDA
     resources:
         mem_mb=2000,
+        runtime=SETTINGS.minutes("frames"),
     params:
         code=STUDY.code("frames"),
         subjects=ask("part_subjects"),
@@ -66,6 +68,7 @@ rule magnify:
         gpu=ask("magnify_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=2000,
+        runtime=SETTINGS.minutes("magnify"),
     params:
         code=ask("magnify_code"),
         recipe=here("magnify_card"),
@@ -79,20 +82,23 @@ rule crop_sheet:
         ask("onset_frames"),
     output:
         report(
-            "results/{study}/figures/crops-{dataset}.png",
+            "results/{study}/figures/crops-{dataset}.jpg",
             caption="../workflow/report/crop_sheet.rst",
-            category="Faces",
-            labels={"data set": "{dataset}", "figure": "first crops"},
+            category=CHAPTERS["data"],
+            labels=labelled("dataset_title", "first crops"),
         ),
+        pdf="results/{study}/figures/crops-{dataset}.pdf",
     log:
         "results/logs/crop_sheet/{study}/{dataset}.log",
     benchmark:
         "results/benchmarks/crop_sheet/{study}/{dataset}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("crop_sheet"),
     params:
         code=STUDY.code("crop_sheet"),
-        title=ask("dataset_title"),
+        title=ask("dataset_head"),
     script:
         "../workflow/scripts/crop_sheet.py"
 
@@ -100,4 +106,5 @@ rule crop_sheet:
 # A report may be handed on; pictures of licensed faces may not.
 use rule crop_sheet as crop_sheet_licensed with:
     output:
-        "results/{study}/figures-licensed/crops-{dataset}.png",
+        "results/{study}/figures-licensed/crops-{dataset}.jpg",
+        pdf="results/{study}/figures-licensed/crops-{dataset}.pdf",

@@ -15,6 +15,7 @@ rule pack:
         CONDA
     resources:
         mem_mb=1000,
+        runtime=SETTINGS.minutes("pack"),
     params:
         code=ask("pack_code"),
         recipe=ask("pack_recipe"),
@@ -39,6 +40,7 @@ rule pack_maps:
         CONDA
     resources:
         mem_mb=1000,
+        runtime=SETTINGS.minutes("pack_maps"),
     params:
         code=STUDY.code("pack_maps"),
         recipe=ask("recipe"),

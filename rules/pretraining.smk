@@ -23,7 +23,7 @@ rule pretrain:
         gpu=1,
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("pretraining_memory"),
-        runtime=SETTINGS.minutes_per_job,
+        runtime=SETTINGS.minutes("pretrain"),
     params:
         job=ask("pretraining_job"),
         folds=ask("pretraining_folds"),

@@ -16,6 +16,8 @@ rule scores:
         "results/benchmarks/scores/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("scores"),
     params:
         code=STUDY.code("scores"),
         runs=here("predictions_by_run"),
@@ -39,20 +41,24 @@ rule score_figures:
         confusion=report(
             "results/{study}/figures/confusion-{protocol}.svg",
             caption="../workflow/report/confusion.rst",
-            category="Scores",
-            labels={"protocol": "{protocol}", "figure": "confusion matrices"},
+            category=CHAPTERS["protocol"],
+            labels=labelled("protocol_title", "confusion matrices"),
         ),
         curves=report(
             "results/{study}/figures/curves-{protocol}.svg",
             caption="../workflow/report/curves.rst",
-            category="Scores",
-            labels={"protocol": "{protocol}", "figure": "learning curves"},
+            category=CHAPTERS["protocol"],
+            labels=labelled("protocol_title", "learning curves"),
         ),
         null=report(
             "results/{study}/figures/null-{protocol}.svg",
             caption="../workflow/report/null.rst",
-            category="Scores",
-            labels={"protocol": "{protocol}", "figure": "null model"},
+            category=CHAPTERS["protocol"],
+            labels=labelled("protocol_title", "null model"),
+        ),
+        pdf=expand(
+            "results/{{study}}/figures/{kind}-{{protocol}}.pdf",
+            kind=["confusion", "curves", "null"],
         ),
     log:
         "results/logs/score_figures/{study}/{protocol}.log",
@@ -60,10 +66,14 @@ rule score_figures:
         "results/benchmarks/score_figures/{study}/{protocol}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("score_figures"),
     params:
         code=STUDY.code("score_figures"),
         runs=here("shown_by_run"),
-        title=ask("protocol_title"),
+        titles=STUDY.shown_titles(),
+        by_epoch=STUDY.shown_by_epoch(),
+        title=ask("protocol_head"),
         classes=ask("protocol_classes"),
     script:
         "../workflow/scripts/score_figures.py"
@@ -77,21 +87,24 @@ rule rank_figure:
         report(
             "results/{study}/figures/critical-difference.svg",
             caption="../workflow/report/ranks.rst",
-            category="Scores",
-            labels={"protocol": "all", "figure": "mean ranks"},
+            category=CHAPTERS["leaderboard"],
+            labels={"result": "Mean ranks over protocols"},
         ),
+        pdf="results/{study}/figures/critical-difference.pdf",
     log:
         "results/logs/rank_figure/{study}.log",
     benchmark:
         "results/benchmarks/rank_figure/{study}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("rank_figure"),
     params:
         code=STUDY.code("rank_figure"),
         scores=here("ranked_scores"),
-        runs=STUDY.shown,
+        titles=STUDY.shown_titles(),
         multilabel=STUDY.multilabel_protocols(),
-        title=STUDY.ranks_title(),
+        title=STUDY.ranks_head(),
     script:
         "../workflow/scripts/rank_figure.py"
 
@@ -106,8 +119,8 @@ rule official_null:
         svg=report(
             "results/{study}/figures/official-null.svg",
             caption="../workflow/report/official_null.rst",
-            category="Scores",
-            labels={"protocol": "MEGC2019, official counts", "figure": "null model and published scores"},
+            category=CHAPTERS["leaderboard"],
+            labels={"result": "Null model on MEGC2019's official counts, and published scores"},
         ),
         pdf="results/{study}/figures/official-null.pdf",
         csv="results/{study}/figures/official-null.csv",
@@ -118,6 +131,8 @@ rule official_null:
         "results/benchmarks/official_null/{study}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("official_null"),
     params:
         code=STUDY.code("official_null"),
         card=STUDY.official_card(),

@@ -12,8 +12,8 @@ rule table:
         html=report(
             "results/{study}/tables/{table}.html",
             caption="../workflow/report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
+            category=ask("table_category"),
+            labels=labelled("table_title"),
         ),
         short="results/{study}/tables/short/{table}.md",
     log:
@@ -23,6 +23,8 @@ rule table:
     localrule: True  # a second's work: no queue
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("table"),
     params:
         code=STUDY.code("table"),
         card=ask("table_card"),
@@ -40,19 +42,23 @@ rule curve_figure:
         report(
             "results/{study}/figures/curve-{table}.svg",
             caption="../workflow/report/curve.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "scores by hyper-parameter"},
+            category=CHAPTERS["published"],
+            labels=labelled("table_title", "figure"),
         ),
+        pdf="results/{study}/figures/curve-{table}.pdf",
     log:
         "results/logs/curve_figure/{study}/{table}.log",
     benchmark:
         "results/benchmarks/curve_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("curve_figure"),
     params:
         code=STUDY.code("curve_figure"),
         card=ask("table_card"),
-        title=ask("curve_title"),
+        title=ask("curve_head"),
+        printed=ask("curve_beside_printed"),
     script:
         "../workflow/scripts/curve_figure.py"
 
@@ -65,21 +71,24 @@ rule loss_figure:
         report(
             "results/{study}/figures/losses-{table}.svg",
             caption="../workflow/report/losses.rst",
-            category="Scores",
-            labels={"protocol": "{table}", "figure": "losses by epoch"},
+            category=CHAPTERS["published"],
+            labels=labelled("table_title", "losses by epoch"),
         ),
+        pdf="results/{study}/figures/losses-{table}.pdf",
     log:
         "results/logs/loss_figure/{study}/{table}.log",
     benchmark:
         "results/benchmarks/loss_figure/{study}/{table}.tsv"
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("loss_figure"),
     params:
         code=STUDY.code("loss_figure"),
         runs=here("losses_by_run"),
         jobs=ask("loss_jobs"),
         titles=ask("loss_titles"),
-        title=ask("curve_title"),
+        title=ask("loss_head"),
     script:
         "../workflow/scripts/loss_figure.py"
 
@@ -99,6 +108,8 @@ rule readme:
     localrule: True  # it rewrites the README of whoever submits
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("readme"),
     params:
         code=STUDY.code("readme"),
         sources=here("readme_sources"),
@@ -157,6 +168,8 @@ rule save_study:
     localrule: True
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("save_study"),
     params:
         code=STUDY.code("save_study"),
         settings=STUDY.saved(),

@@ -19,7 +19,7 @@ rule train:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
-        runtime=SETTINGS.minutes_per_job,
+        runtime=SETTINGS.minutes("train"),
     params:
         run=ask("training_run"),
         inner_folds=0,
@@ -56,6 +56,8 @@ rule import_log:
         run=any_of(STUDY.given_logs),
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("import_log"),
     params:
         run=ask("training_run"),
     script:
@@ -72,11 +74,12 @@ rule inside_picture:
         protocol="results/protocols/{protocol}.csv",
     output:
         report(
-            "results/{study}/figures/inside-{protocol}-{run}.png",
+            "results/{study}/figures/inside-{protocol}-{run}.jpg",
             caption="../workflow/report/inside.rst",
-            category="Motion",
-            labels={"protocol": "{protocol}", "run": "{run}", "figure": "the model at work"},
+            category=CHAPTERS["inside"],
+            labels=labelled("inside_title"),
         ),
+        pdf="results/{study}/figures/inside-{protocol}-{run}.pdf",
     log:
         "results/logs/inside_picture/{study}/{protocol}/{run}.log",
     benchmark:
@@ -87,15 +90,16 @@ rule inside_picture:
         gpu=ask("training_gpus"),
         jobs_per_gpu=SETTINGS.jobs_per_gpu,
         mem_mb=ask("training_memory"),
-        runtime=SETTINGS.minutes_per_job,
+        runtime=SETTINGS.minutes("inside_picture"),
     params:
         code=STUDY.code("inside_picture"),
         run=ask("inside_run"),
-        title=ask("inside_title"),
+        title=ask("inside_head"),
     script:
         "../workflow/scripts/inside_picture.py"
 
 
 use rule inside_picture as inside_picture_licensed with:
     output:
-        "results/{study}/figures-licensed/inside-{protocol}-{run}.png",
+        "results/{study}/figures-licensed/inside-{protocol}-{run}.jpg",
+        pdf="results/{study}/figures-licensed/inside-{protocol}-{run}.pdf",

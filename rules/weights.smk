@@ -13,6 +13,8 @@ rule weights:
     localrule: True
     conda:
         CONDA
+    resources:
+        runtime=SETTINGS.minutes("weights"),
     params:
         code=STUDY.code("weights"),
         wanted_by=ask("wanting_weights"),

@@ -156,12 +156,35 @@ def test_a_fault_of_ours_keeps_its_traceback_in_the_log(tmp_path):
     assert "ZeroDivisionError" in (tmp_path / "log").read_text() and "Traceback" in (tmp_path / "log").read_text()
 
 
-def test_a_training_that_hangs_in_compiled_code_is_ended(tmp_path):
-    body = "from apexbench.jobs import time_limit\nimport threading\nlock = threading.Lock()\nlock.acquire()\n"
-    body += "with job(sys.argv[1]):\n with time_limit(1):\n  pass\n with time_limit(0.01):\n  lock.acquire()"
-    done = _job(tmp_path, body)
-    assert done.returncode == -signal.SIGALRM
-    assert "INFO this job is ended after 0.01 minutes (minutes_per_job)" in (tmp_path / "log").read_text()
+_STUCK = """import time, threading
+from types import SimpleNamespace as Has
+from apexbench import jobs
+from apexbench.jobs import time_limit
+jobs._GRACE = {grace}
+def asked(minutes, **wildcards):
+ return Has(resources=Has(runtime=minutes), rule="train", wildcards=wildcards)
+with job(sys.argv[1]):
+ with time_limit(asked(1)):
+  pass
+ with time_limit(asked(0.01, run="mine", folds="0-2")):
+  logging.info("fold samm:6")
+  {stuck}
+"""
+
+
+@pytest.mark.parametrize("stuck", ["time.sleep(60)", "x = threading.Lock(); x.acquire(); x.acquire()"])
+def test_a_job_that_hangs_is_ended_and_says_where(tmp_path, stuck):
+    done = _job(tmp_path, _STUCK.format(stuck=stuck, grace=30))
+    text = (tmp_path / "log").read_text()
+    assert done.returncode == 1 and text.startswith("INFO this job is ended after 1 minutes (minutes_per_job)\n")
+    assert "ERROR rule train (run=mine, folds=0-2), at work on: fold samm:6: not done after its limit of 0.01" in text
+    assert "minutes_per_job in config/config.yaml" in text and 'File "<string>", line 16' in text
+
+
+def test_a_job_that_lets_no_other_thread_run_is_ended_too(tmp_path):
+    # a call by PyDLL keeps Python's lock, as compiled code does that hangs within its module
+    done = _job(tmp_path, _STUCK.format(stuck="import ctypes; ctypes.PyDLL(None).sleep(60)", grace=0.5))
+    assert done.returncode == -signal.SIGALRM and "INFO fold samm:6" in (tmp_path / "log").read_text()
 
 
 def test_a_job_holds_its_threads_and_logs(tmp_path):

@@ -182,6 +182,9 @@ def test_unknown_names_in_lists(root, field, name, near):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"minutes_per_job": {"flwo": 3}}, "field 'minutes_per_job': no rule 'flwo'; did you mean 'flow'? Known: "),
+        ({"minutes_per_job": {"flow": 0}}, "field 'minutes_per_job': 0 minutes of flow; expected a whole number from"),
+        ({"minutes_per_job": 0}, "field 'minutes_per_job': 0 minutes of training; expected a whole number from 1 up"),
         ({"budgett": "quick"}, "field 'budgett': unknown key; did you mean 'budget'? Known: budget, data,"),
         ({"study": "absent"}, "field 'study': missing"),
         ({"study": "a/b"}, "field 'study': String should match pattern"),

@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +8,11 @@ from scored import scored
 from apexbench.errors import InputError
 from apexbench.evaluation.scores import NULL_RUN, write_scores
 from apexbench.figures.crops import sheet_figure
-from apexbench.figures.flow import flow_figure
+from apexbench.figures.flow import flow_figure, inner
 from apexbench.figures.memory import principal
 from apexbench.figures.ranks import critical_difference_figure, rank_diagram, rank_groups
-from apexbench.figures.scores import confusion_figure, curves_figure, null_figure
+from apexbench.figures.scores import confusion_figure, confusion_panels, curves_diagram, curves_figure, null_figure
+from apexbench.figures.style import STYLE, seat_head
 from apexbench.figures.sweep import sweep_figure
 from apexbench.stages import score_figures
 from apexbench.stages.crop_sheet import crop_sheet
@@ -35,9 +37,9 @@ def artists(figure, gid):
 @pytest.mark.parametrize("title", ["$\\frac{$", "a $x$ $", r"\\notacommand_{", "<b>&amp;</b>"])
 def test_titles_and_names_are_no_formulas(tmp_path, title):
     image = np.zeros((32, 32), np.uint8)
-    confusion_figure(scored("samm-3", ["ststnet"]), [title, "b", "c"], tmp_path / "a.svg", title)
-    sheet_figure([(title, image)], tmp_path / "b.png", title)
-    flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / "c.png", title)
+    confusion_figure(scored("samm-3", ["ststnet"]), [title, "b", "c"], {"ststnet": title}, tmp_path / "a.svg", title)
+    sheet_figure([(title, image)], tmp_path / "b.jpg", title)
+    flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / "c.jpg", title)
     critical_difference_figure({title: 1.0, "b": 2.0}, 0.5, tmp_path / "d.svg", title)
 
 
@@ -49,24 +51,58 @@ def test_figures_are_the_same_every_time(tmp_path):
     null["leaking"] = null["rule"] != "last"
     for number in (1, 2):
         scores = scored("samm-3", ["ststnet", "majority"])
-        confusion_figure(scores, CLASSES, tmp_path / f"confusion{number}.svg", "t")
-        curves_figure(curves, tmp_path / f"curves{number}.svg", "t")
-        flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.png", "t")
-        sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.png", "t")
+        confusion_figure(scores, CLASSES, {}, tmp_path / f"confusion{number}.svg", "t")
+        curves_figure(curves, {"a": "A", "b": "B"}, tmp_path / f"curves{number}.svg", "t")
+        flow_figure(image, image, np.zeros((32, 32, 3), np.float32), tmp_path / f"flow{number}.jpg", "t")
+        sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.jpg", "t")
         critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
         null_figure(null, tmp_path / f"null{number}.svg", "t")
         sweep_figure(POINTS, 0.5, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
-    for name in (
-        "sweep{}.svg",
-        "confusion{}.svg",
-        "curves{}.svg",
-        "flow{}.png",
-        "sheet{}.png",
-        "ranks{}.svg",
-        "null{}.svg",
-    ):
-        first, second = ((tmp_path / name.format(number)).read_bytes() for number in (1, 2))
-        assert first == second and len(first) > 1000
+    files = sorted(tmp_path.glob("*1.*"))
+    assert len(files) == 7 * 2, "each as PDF too"
+    for file in files:
+        other = file.with_name(file.name.replace("1.", "2."))
+        assert file.read_bytes() == other.read_bytes() and file.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_heads_and_titles_of_panels_do_not_overlap(count):
+    """Also where titles are long, there is one row or the last is not full, and a run was skipped."""
+    runs = [f"run{number}" for number in range(count)]
+    scores = scored("samm-3", [*runs, "skipped"], status={"skipped": "skipped"})
+    titles = {run: f"a rather long title of the method that is number {run}" for run in [*runs, "skipped"]}
+    with matplotlib.rc_context(STYLE):
+        figure = confusion_panels(scores[scores["rule"] == "last"], CLASSES, titles, "A title\nStudy s, budget quick")
+        seat_head(figure)
+        figure.canvas.draw()
+    panels = [panel for panel in figure.axes if panel.get_title()]
+    shown = [*(panel.title for panel in panels), *(panel.xaxis.label for panel in panels), *figure.texts]
+    boxes = [text.get_window_extent() for text in shown if text.get_text()]
+    assert len(boxes) > count + 3
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    words = " ".join(panel.get_title().replace("\n", " ") for panel in panels)
+    assert all(title in words for title in titles.values())
+
+
+def test_learning_curves_tell_their_runs_apart():
+    """No two lines look alike; each is as long as its own epochs; of one epoch there is no curve."""
+    runs = [f"run{number}" for number in range(20)]
+    parts = [{"run": run, "epoch": range(1, 5 + number), "uf1": 0.5} for number, run in enumerate(runs)]
+    curves = pd.concat([*map(pd.DataFrame, parts), pd.DataFrame({"run": "once", "epoch": [1], "uf1": [0.4]})])
+    figure = curves_diagram(curves, {run: run.upper() for run in [*runs, "once"]}, "t")
+    lines = figure.axes[0].get_lines()
+    assert [line.get_gid() for line in lines] == runs
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(runs)
+    assert {line.get_xdata()[-1] for line in lines} == {100}
+    assert lines[0].get_label() == "RUN0, 4 epochs"
+    later = curves_diagram(curves[curves["run"] != "run0"], {run: run for run in runs}, "t").axes[0].get_lines()
+    assert later[0].get_color() == lines[1].get_color(), "a run has its colour under every protocol"
+
+
+def test_the_border_of_strain_is_left_blank():
+    strain = inner(np.ones((56, 28)))
+    assert strain.mask[:2].all() and strain.mask[-2:].all() and strain.mask[:, 0].all() and strain.mask[:, -1].all()
+    assert not strain.mask[2:-2, 1:-1].any()
 
 
 def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
@@ -102,9 +138,7 @@ def test_losses_are_the_run_s_own_on_all_test_clips(tmp_path, monkeypatch):
         wanted = -(weights[labels] * logs[np.arange(6), labels]).mean()
         np.testing.assert_allclose(found.loc[(seed, epoch)], [epoch + 0.5, wanted], rtol=1e-5)
     bare = write(tmp_path / "bare.parquet", parts[0].drop(columns="training_loss"))
-    with pytest.raises(
-        InputError, match=r"bare\.parquet: misses training_loss; delete the file and rerun"
-    ):
+    with pytest.raises(InputError, match=r"bare\.parquet: misses training_loss; delete the file and rerun"):
         losses_of(Job(**job, seed=0), [bare])
     drawn = []
     monkeypatch.setattr("apexbench.figures.losses.save", lambda figure, path: drawn.append(figure))
@@ -134,10 +168,11 @@ def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
     table.to_csv(tmp_path / "table.csv", index=False)
     files = {"scores": "s.csv", "protocol": "table.csv", "confusion": "c.svg", "curves": "l.svg", "null": "n.svg"}
     paths = {key: tmp_path / name for key, name in files.items()}
-    score_figures.protocol_figures(runs=runs, classes=CLASSES, title="t", **paths)
+    titles = {"ststnet": "STSTNet", "skipped": "Skipped"}
+    score_figures.protocol_figures(runs=runs, titles=titles, by_epoch=list(runs), classes=CLASSES, title="t", **paths)
     (scores,) = drawn
     assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "skipped"]
-    assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold-oracle (leaks)" in (tmp_path / "n.svg").read_text()
+    assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold (leaks)" in (tmp_path / "n.svg").read_text()
 
 
 @pytest.mark.parametrize(
@@ -203,11 +238,13 @@ def test_a_subject_without_clips_is_passed_over(tmp_path):
         )
         write_tensors(tmp_path / f"flow{number}", maps, {"kind": "shard", "axes": ["y", "x", "motion"], **meta})
     crops, flow = ([str(tmp_path / f"{kind}{number}") for number in (1, 2)] for kind in ("crops", "flow"))
-    flow_picture(crops=crops, flow=flow, output=tmp_path / "flow.png", title="t")
-    crop_sheet(shards=crops, output=tmp_path / "sheet.png", title="t")
-    assert min((tmp_path / name).stat().st_size for name in ("flow.png", "sheet.png")) > 1000
+    flow_picture(crops=crops, flow=flow, output=tmp_path / "flow.svg", title="SAMM\nStudy s")
+    crop_sheet(shards=crops, output=tmp_path / "sheet.jpg", title="t")
+    assert min((tmp_path / name).stat().st_size for name in ("flow.svg", "flow.pdf", "sheet.jpg")) > 1000
+    head = [">SAMM</text>", ">Subject 7, clip 007_3_1, onset to apex: ", ">Study s</text>"]
+    assert all(line in (tmp_path / "flow.svg").read_text() for line in head)
     with pytest.raises(InputError, match="no clip is left to draw"):
-        flow_picture(crops=crops[:1], flow=flow[:1], output=tmp_path / "none.png", title="t")
+        flow_picture(crops=crops[:1], flow=flow[:1], output=tmp_path / "none.svg", title="t")
 
 
 def test_a_sheet_shows_every_subject_in_turn(tmp_path, monkeypatch):
@@ -242,11 +279,11 @@ def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
             frame.loc[honest & (frame["run"] == run), "uf1"] = value
         paths[protocol] = tmp_path / f"{protocol}.csv"
         write_scores(frame, paths[protocol])
-    shown = ["best", "middle", "worst"]
-    rank_figure(scores=paths, runs=shown, multilabel=[], title="t", output=tmp_path / "ranks.svg")
+    titles = {"best": "The best", "middle": "Middle", "worst": "Worst"}
+    rank_figure(scores=paths, titles=titles, multilabel=[], title="t", output=tmp_path / "ranks.svg")
     text = (tmp_path / "ranks.svg").read_text()
-    assert "p &lt;.001. Behind best after Holm" in text and "worst (.001)" in text
-    assert "middle (" not in text and NULL_RUN not in text and "hidden" not in text
+    assert "p &lt;.001. Behind The best after Holm" in text and "Worst (.001)" in text
+    assert "Middle (" not in text and NULL_RUN not in text and "hidden" not in text
 
 
 def test_a_curve_over_a_hyper_parameter(tmp_path):
@@ -254,7 +291,7 @@ def test_a_curve_over_a_hyper_parameter(tmp_path):
     sweep_figure(POINTS, 0.5, path, "t", "alpha_k", "ACC", True)
     text = path.read_text()
     for label in ("alpha_k", "ACC", "published", "as-published (leaks)", "honest, 95 % interval", "null model (leaks)"):
-        assert f"<!-- {label} -->" in text
+        assert f">{label}</text>" in text
     sweep_figure(POINTS[["x", "published"]].reindex(columns=POINTS.columns), np.nan, path, "t", "K", "ACC", False)
     assert "honest" not in path.read_text() and "null model" not in path.read_text()
 
@@ -270,6 +307,10 @@ def test_the_curve_of_a_table(tmp_path):
         "columns": [{"protocol": "p", "metric": "acc", "honest": "acc", "rule": "fold-oracle", "as_published": "acc"}],
     }
     files = {"table": tmp_path / "t.csv", "output": tmp_path / "c.svg"}
-    curve_figure(name="t", card=card, title="by K (synthetic clips)", **files)
+    curve_figure(name="t", card=card, title="by K\nsynthetic clips", printed=False, **files)
     text = (tmp_path / "c.svg").read_text()
-    assert "<!-- by K (synthetic clips) -->" in text and "<!-- ACC -->" in text and "null model (leaks)" in text
+    assert ">by K</text>" in text and ">synthetic clips</text>" in text
+    assert ">ACC</text>" in text and "null model (leaks)" in text
+    assert ">published</text>" not in text, "no printed number beside those of synthetic clips"
+    curve_figure(name="t", card=card, title="by K", printed=True, **files)
+    assert ">published</text>" in (tmp_path / "c.svg").read_text()

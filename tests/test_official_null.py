@@ -103,7 +103,7 @@ def test_figure_and_numbers(tmp_path, monkeypatch, curves, printed):
         stage.official_null(card=CARD, **FILES, **names, words=str(tmp_path / "words.md"))
     for kind in ("svg", "pdf", "csv"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes(), "equal bytes"
-    drawn = set(re.findall("<!-- (.*?) -->", (tmp_path / "1.svg").read_text()))
+    drawn = set(re.findall("<text[^>]*>(.*?)</text>", (tmp_path / "1.svg").read_text()))
     assert {"what most code keeps", "last epoch", "best test epoch, one for all", "the same run .726"} <= drawn
     for line in printed[printed["part"] == science.WHOLE].itertuples():
         assert any(text.startswith(line.title) and f"{line.uf1:.4f}"[1:] in text for text in drawn), line.title

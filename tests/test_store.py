@@ -15,7 +15,16 @@ from safetensors.numpy import save_file
 
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
-from apexbench.store import StoreError, atomic, pack_hash, read_pack, read_tensors, write_tensors
+from apexbench.store import (
+    StoreError,
+    atomic,
+    clear_unfinished,
+    new_folder,
+    pack_hash,
+    read_pack,
+    read_tensors,
+    write_tensors,
+)
 
 ARRAYS = {"x": np.arange(2000, dtype=np.float32).reshape(40, 50)}
 
@@ -37,7 +46,7 @@ def test_the_target_is_old_until_the_block_ends(tmp_path):
     target = tmp_path / "deep" / "a.txt"
     with atomic(target) as part:
         part.write_text("new")
-        assert not target.exists() and part.parent == target.parent and part.suffix == ".txt"
+        assert not target.exists() and part.parent.parent == target.parent and part.name == "a.txt"
     assert target.read_text() == "new" and list(target.parent.iterdir()) == [target]
 
 
@@ -94,6 +103,26 @@ with atomic(sys.argv[1]) as part:
         read_tensors(target)
     write_tensors(target, ARRAYS, {"kind": "test"})  # and what is left does not stand in the way
     np.testing.assert_array_equal(read_tensors(target)["x"], ARRAYS["x"])
+
+
+def test_what_killed_writers_left_is_cleared_and_what_is_being_written_stays(tmp_path):
+    code = """
+import os, signal, sys
+from apexbench.store import atomic, new_folder
+with new_folder(sys.argv[1] + "/deep/clips") as folder, atomic(sys.argv[1] + "/a.csv") as part:
+    (folder / "1.jpg").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert _run(code, tmp_path).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob(".part-*"))) == 2
+    with atomic(tmp_path / "b") as part:
+        save_file(ARRAYS, part)  # the library puts another file in its place
+        (part.parent / "beside").touch()
+        assert sorted(clear_unfinished(tmp_path)) == [f"{tmp_path}/a.csv", f"{tmp_path}/deep/clips"]
+        assert part.exists() and list(tmp_path.rglob(".part-*")) == [part.parent]
+    with new_folder(tmp_path / "c") as part:
+        assert clear_unfinished(tmp_path) == [] and part.is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "deep"]
 
 
 def _cut(path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from apexbench.config.settings import RULES, Settings
 from apexbench.errors import InputError
 from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
@@ -167,6 +168,32 @@ def test_another_card_recipe_protocol_or_reading_makes_another_run(root, file, c
     assert _key(root, run="majority", protocol="smic-3") == majority, "which has nothing to do with it"
 
 
+@pytest.mark.parametrize(
+    ("given", "train", "flow"),
+    [
+        (30, 30, 120),
+        ({"default": 5}, 720, 5),
+        ({"training": 9, "train": 3, "flow": 2}, 3, 2),
+        ({"training": 9, "default": 5}, 9, 5),
+    ],
+)
+def test_minutes_of_a_job_are_its_rules_or_those_of_its_kind(given, train, flow):
+    settings = Settings(**_settings(minutes_per_job=given))
+    assert (settings.minutes("train"), settings.minutes("flow")) == (train, flow)
+
+
+def test_every_rule_asks_for_its_minutes_and_every_job_ends_itself_after_them():
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^(?:use )?rule |\Z)", text, re.MULTILINE | re.DOTALL))
+    with_jobs = {name: body for name, body in rules.items() if "script:" in body}
+    assert set(with_jobs) == set(RULES) and len(rules) > len(with_jobs) > 20
+    for name, body in with_jobs.items():
+        assert f'runtime=SETTINGS.minutes("{name}")' in body, name
+        script = (ROOT / f"workflow/scripts/{name}.py").read_text()
+        limit, lease = script.index("time_limit(snakemake)"), script.find("lease(r")
+        assert limit > lease, f"{name}: the time begins when the GPU is there"
+
+
 def test_words_of_a_card_do_not_make_another_run(root):
     before = _key(root)
     _edit(root, "methods/ststnet.yaml", lambda card: card.update(title="another title", note="another note"))
@@ -250,6 +277,24 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
     assert not [path for path in study.figures() if "samm-5" in path or "casme2-3-megc" in path]
     with pytest.raises(InputError, match="field 'table_protocols': 'samm-3' is one of 'protocols' too"):
         Study(_settings(table_protocols=["samm-3"]), root)
+
+
+def test_figures_have_titles_and_say_which_study_and_that_clips_are_synthetic(root):
+    study = Study(_settings(), root)
+    said = "Study default, budget quick; synthetic clips: these numbers say nothing about real data"
+    assert study.protocol_head("samm-3").split("\n") == ["SAMM, 3 classes", said]
+    assert study.flow_head("samm", "tvl1-28").split("\n") == ["SAMM: TV-L1 flow (recipe tvl1-28)", said]
+    assert study.ranks_head().split("\n")[1].startswith("CASME II, 5 classes; SAMM, 3 classes; ")
+    assert study.shown_titles()["ststnet"] == "STSTNet"
+    assert "ststnet" in study.shown_by_epoch() and not {"majority", "flow-svm", "memix-k-1"} & set(
+        study.shown_by_epoch()
+    )
+    chapters = {table: study.table_category(table) for table in ("leaderboard", "srmcl-ablation", "memix-k", "data")}
+    assert list(chapters.values()) == ["1 Leaderboard", "2 Papers", "2 Papers", "5 Clips and motion"]
+    assert not study.curve_beside_printed("memix-k"), "what is printed is of real clips"
+    (root / "data" / "casme2" / "sub01").mkdir(parents=True)
+    licensed = Study(_settings(source={"casme2": "licensed"}), root)
+    assert licensed.curve_beside_printed("memix-k") and "synthetic" not in licensed.curve_head("memix-k")
 
 
 def test_the_null_model_on_official_counts_is_drawn_where_a_study_is_about_them(root):

@@ -65,6 +65,20 @@ def test_a_script_that_fails_says_so(warm, tmp_path, text, code):
 
 
 @linux
+def test_the_time_limit_ends_a_script_that_started_warm(warm, tmp_path):
+    text = f"""
+from types import SimpleNamespace as Has
+from apexbench.jobs import job, time_limit
+import time
+with job({str(tmp_path / "log")!r}), time_limit(Has(rule="flow", wildcards={{}}, resources=Has(runtime=0.005))):
+    time.sleep(100)
+"""
+    assert _run(warm, tmp_path, text) == 1
+    assert "ERROR rule flow: not done after its limit of 0.005 minutes" in (tmp_path / "log").read_text()
+    assert _run(warm, tmp_path, "pass") == 0
+
+
+@linux
 def test_many_threads_start_scripts_at_once(warm, tmp_path):
     (tmp_path / "script.py").write_text("import sys, os; sys.exit(int(os.environ['STATUS']))")
 

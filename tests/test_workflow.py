@@ -127,6 +127,30 @@ def test_second_run_has_nothing_to_do(study):
     assert planned(study) == {}
 
 
+def test_runs_that_are_killed_go_on_to_the_same_tables(study, tmp_path):
+    """Three cells of the product that test_kills.py goes through: Snakemake and its jobs die, as by a power cut."""
+    from test_kills import killed, tables, unfinished
+
+    def timeless():
+        return {name: content for name, content in tables(study).items() if "runtime" not in name}
+
+    before, results = timeless(), study / "results"
+    gone = [path for place in ("flow", "packs") for recipe in (results / "flow").glob("smic-hs/*")
+            for path in (results / place / "smic-hs").glob(f"{recipe.name}*")]  # fmt: skip
+    for path in [*gone, results / "runs/smic-3", results / "small"]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    cells = [
+        "before-rename:results/flow/*",
+        "before-fsync:results/runs/*.folds/*",
+        "after-rename:*/tables/leaderboard.tex",
+    ]
+    left = []
+    while killed(study, tmp_path / "marks", *cells, words=[]):
+        left += unfinished(study)
+    assert len(list((tmp_path / "marks").iterdir())) == 3 and len(left) >= 2
+    assert timeless() == before and unfinished(study) == [] and planned(study) == {}
+
+
 def test_touching_sources_reruns_nothing(study):
     for file in [
         *(study / "apexbench").rglob("*.py"),
@@ -189,6 +213,31 @@ def test_report_is_one_offline_page(study):
     page = (study / "results" / "report.html").read_text()
     assert "confusion-samm-3" in page and "crops-smic-hs" in page and "leaderboard" in page
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?://', page)
+    assert len(page) < 5_000_000
+
+
+def test_a_report_opens_on_the_leaderboard_and_lists_titles_by_chapters(study):
+    call(study, "snakemake", "--cores", "1", "--report", "results/titles.html")
+    page = (study / "results" / "titles.html").read_text()
+    said = dict(re.findall(r"^ *var (\w+) = (.+);$", page, re.MULTILINE))
+    parts = {name: json.loads(said[name]) for name in ("metadata", "workflow_desc", "categories", "results")}
+    assert parts["metadata"], "without any the page opens on the graph of the rules"
+    first = parts["workflow_desc"]
+    assert "Synthetic clips: these numbers" in first and "app.showCategory" in first and "system-message" not in first
+    short = (study / "results/small/tables/short/leaderboard.md").read_text()
+    (row,) = [line for line in short.splitlines() if line.startswith("| STSTNet")]
+    for number in re.findall(r"\.\d{3}", row):
+        assert number in first
+    assert sorted(parts["categories"]) == [
+        "1 Leaderboard", "2 Papers", "3 Protocols", "5 Clips and motion", "6 Runtime",
+    ]  # fmt: skip
+    names = {result["labels"]["result"] for result in parts["results"].values()}
+    assert {"Leaderboard", "SAMM, 3 classes: confusion matrices", "SMIC-HS: first crops"} <= names
+    assert not [name for name in names if re.search("samm-3|smic-", name)]
+    assert not [path for path in parts["results"] if path.endswith(".pdf")]
+    for figure in parts["results"]:
+        if "/figures/" in figure:
+            assert (study / figure).with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_records_tell_how_they_were_made(study):
@@ -306,7 +355,7 @@ def test_a_sweep_is_trained_and_stands_in_tables_that_name_it(study):
     assert "rate 0.01" not in (folder / "tables/leaderboard.md").read_text()
     assert {"rate-0.001", "rate-0.01", "ststnet"} < set(pd.read_csv(folder / "scores/samm-3.csv")["run"])
     assert "rate-0" not in (folder / "figures/curves-samm-3.svg").read_text()
-    assert "(synthetic clips)" in (folder / "figures/curve-rates.svg").read_text()
+    assert "synthetic clips: these numbers" in (folder / "figures/curve-rates.svg").read_text()
     assert "train" not in planned(study, *words, 'protocols=["samm-3"]', 'methods=["rate-0.01"]')
 
 
@@ -387,7 +436,7 @@ def test_pretrained_weights_a_file_and_a_tag_and_the_picture_of_what_is_mixed(st
     assert jobs["train"] == 2 and jobs["weights"] == 1 and jobs["inside_picture"] == 2
     call(study, "snakemake", "--cores", "2", *words, 'methods=["own"]')
     assert predictions(study, "samm-3", "own")["epoch"].max() == 2
-    assert (study / "results/weighty/figures/inside-samm-3-own.png").stat().st_size > 10_000
+    assert (study / "results/weighty/figures/inside-samm-3-own.jpg").stat().st_size > 10_000
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     call(study, "snakemake", "--cores", "2", *words, 'methods=["tagged"]', code=1)
     (log,) = (study / "results/logs/weights").glob("*.log")

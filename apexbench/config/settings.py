@@ -6,9 +6,21 @@ from pydantic import Field, field_validator
 
 from apexbench.config.methods import Budget
 from apexbench.config.model import Model
+from apexbench.errors import nearest
 
 Instructions = Literal["avx2", "native"]
 Source = Literal["auto", "licensed", "synthetic"]
+
+TRAINING = ("train", "pretrain", "inside_picture")
+"""Rules whose jobs train."""
+RULES = (
+    *TRAINING, "render", "index", "protocol", "faces", "frames", "magnify", "flow", "features", "pack", "pack_maps",
+    "weights", "import_log", "scores", "score_figures", "rank_figure", "crop_sheet", "flow_picture", "curve_figure",
+    "loss_figure", "official_null", "table", "readme", "save_study",
+)  # fmt: skip
+"""Rules whose jobs have a time limit; those that are made of another by `use rule` have its."""
+MINUTES = {"training": 720, "default": 120}
+"""Minutes after which a job is ended, where nothing is said: of what trains, and of all else."""
 
 
 class Settings(Model):
@@ -38,8 +50,8 @@ class Settings(Model):
     """How many folds one training job runs one after another; `auto`: all, but those of a network in eight jobs."""
     jobs_per_gpu: int = Field(default=1, ge=1)
     """How many jobs share a GPU; then --resources gpu= counts shares: two GPUs of four jobs each are gpu=8."""
-    minutes_per_job: int = Field(default=720, ge=1)
-    """After how many minutes a training job is ended, on a cluster and at home: one that hangs keeps no GPU."""
+    minutes_per_job: int | dict[str, int] = 720
+    """After how many minutes a job is ended, on a cluster and at home: a number for what trains, or {rule: minutes}."""
     subjects_per_job: int = Field(default=8, ge=1)
     """Of how many subjects a job of the stages before the methods takes the clips."""
     instructions: Instructions = "avx2"
@@ -64,6 +76,23 @@ class Settings(Model):
     def writes_readme(self) -> bool:
         """Whether the study writes the project's README.md and docs/results."""
         return self.readme is True or self.readme == self.study
+
+    def minutes(self, rule: str) -> int:
+        """Return after how many minutes a rule's jobs are ended: its own, else those of its kind."""
+        given = self.minutes_per_job
+        asked = given if isinstance(given, dict) else {"training": given}
+        kinds = [rule, "training", "default"] if rule in TRAINING else [rule, "default"]
+        return next(minutes[kind] for kind in kinds for minutes in (asked, MINUTES) if kind in minutes)
+
+    @field_validator("minutes_per_job")
+    @classmethod
+    def _known(cls, value):
+        for rule, minutes in value.items() if isinstance(value, dict) else [("training", value)]:
+            if rule not in (*RULES, *MINUTES):
+                raise ValueError(f"no rule {rule!r}; {nearest(rule, (*RULES, *MINUTES))}")
+            if minutes < 1:
+                raise ValueError(f"{minutes} minutes of {rule}; expected a whole number from 1 up")
+        return value
 
     @field_validator("folds_per_job")
     @classmethod

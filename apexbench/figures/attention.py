@@ -7,9 +7,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import OKABE_ITO, QUIET, STYLE, save
+from apexbench.figures.style import OKABE_ITO, QUIET, STYLE, WIDTH, head, save, wrapped
 
-_LONGEST = 11  # pictures of the longer strip, which sets the figure's width
+_LARGEST, _LEAST = 1.0, 0.72  # inch, of a picture: a weight of three digits has room below the least
 
 
 def attention_figure(clips: Sequence[Mapping], output: str | os.PathLike, title: str) -> None:
@@ -21,11 +21,11 @@ def attention_figure(clips: Sequence[Mapping], output: str | os.PathLike, title:
         factor_weights (M,); frames (T, H, W, 1 or 3) uint8, frame_names (T) and frame_weights (T,).
     """
     counts = [len(clips[0][kind]) for kind in ("factors", "frames")]
-    side = 1.0 if sum(counts) <= _LONGEST else 0.72  # inch of a picture
+    side = min(_LARGEST, max((WIDTH - 0.6) / sum(counts), _LEAST))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(side * sum(counts) + 0.6, (side + 0.95) * len(clips) + 0.5))
+        figure = Figure(figsize=(side * sum(counts) + 0.6, (side + 0.95) * len(clips)))
         figure.set_layout_engine("constrained", h_pad=0.03, w_pad=0.06, hspace=0)
-        figure.suptitle(title, fontsize=11, fontweight="bold")
+        head(figure, title)
         panels = figure.subplots(
             2 * len(clips), 2, squeeze=False, width_ratios=counts, height_ratios=[side, 0.45] * len(clips)
         )
@@ -33,7 +33,7 @@ def attention_figure(clips: Sequence[Mapping], output: str | os.PathLike, title:
             for column, kind in enumerate(("factor", "frame")):
                 strip, bars = panels[2 * row : 2 * row + 2, column]
                 _draw(strip, bars, clip[f"{kind}s"], clip[f"{kind}_weights"], clip[f"{kind}_names"])
-            panels[2 * row, 0].set_ylabel(clip["name"], fontsize=7)
+            panels[2 * row, 0].set_ylabel(wrapped(clip["name"], side, 8), fontsize=8)
         for panel, words in zip(panels[0], ("magnification attention", "frame attention"), strict=True):
             panel.set_title(words)
         save(figure, output)
@@ -49,6 +49,6 @@ def _draw(strip, bars, pictures: np.ndarray, weights: np.ndarray, names: Sequenc
     bars.axhline(1 / count, color=QUIET, lw=0.8, ls="--")
     bars.set(xlim=(0, count), ylim=(0, 1.1 * max(max(weights), 1 / count)), yticks=[])
     words = [f"{name}\n{weight:.3f}" for name, weight in zip(names, weights, strict=True)]
-    bars.set_xticks(np.arange(count) + 0.5, words, fontsize=7)
+    bars.set_xticks(np.arange(count) + 0.5, words)
     bars.spines["left"].set_visible(False)
     bars.tick_params(length=0)

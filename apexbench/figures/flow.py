@@ -5,16 +5,18 @@ import os
 import matplotlib
 import numpy as np
 
-from apexbench.figures.style import STYLE, panel_figure, save
+from apexbench.figures.style import INK, STYLE, WIDTH, panel_figure, save
+
+_BORDER = 1 / 28  # of a side: differences across the border of the crop are none of the face's
 
 
 def flow_figure(onset: np.ndarray, apex: np.ndarray, flow: np.ndarray, path: str | os.PathLike, title: str) -> None:
-    """Draw onset, apex, the flow as arrows over its magnitude, and the strain.
+    """Draw onset, apex, the flow as arrows over its magnitude, and the strain, its border left blank.
 
     onset, apex: (H, W) gray or (H, W, 3) RGB, uint8. flow: (H, W, 3) u, v in px, and strain.
     """
     with matplotlib.rc_context(STYLE):
-        figure, panels = panel_figure(4, 4, (2.7, 2.7), title)
+        figure, panels = panel_figure(4, 4, (WIDTH / 4, WIDTH / 4 + 0.3), title)
         for panel, image, name in zip(panels, (onset, apex), ("onset", "apex"), strict=False):
             panel.imshow(image, cmap="gray", vmin=0, vmax=255)
             panel.set_title(name)
@@ -22,12 +24,14 @@ def flow_figure(onset: np.ndarray, apex: np.ndarray, flow: np.ndarray, path: str
         size = np.hypot(flow[..., 0], flow[..., 1])
         for panel, values, cmap, name in (
             (panels[2], size, "viridis", "flow (px)"),
-            (panels[3], flow[..., 2], "magma", "optical strain"),
+            (panels[3], inner(flow[..., 2]), "magma", "optical strain"),
         ):
             # One wild pixel must not darken the rest.
-            top = max(float(np.quantile(values, 0.995)), 1e-6)
-            bar = figure.colorbar(panel.imshow(values, cmap=cmap, vmin=0, vmax=top), ax=panel, shrink=0.75, pad=0.03)
+            top = max(float(np.quantile(np.ma.compressed(values), 0.995)), 1e-6)
+            image = panel.imshow(values, cmap=cmap, vmin=0, vmax=top, interpolation="none")
+            bar = figure.colorbar(image, ax=panel, location="bottom", shrink=0.85, pad=0.03, aspect=16)
             bar.outline.set_visible(False)
+            bar.locator.set_params(nbins=4)
             panel.set_title(name)
         step = max(height, width) / 14
         y, x = np.meshgrid(
@@ -35,10 +39,16 @@ def flow_figure(onset: np.ndarray, apex: np.ndarray, flow: np.ndarray, path: str
         )
         longest = max(float(np.quantile(size, 0.995)), 1e-6)
         y, x = (part[size[y, x] > longest / 8] for part in (y, x))
-        arrows = {"angles": "xy", "scale_units": "xy", "scale": longest / (1.4 * step), "width": 0.009}
-        panels[2].quiver(
-            x, y, flow[y, x, 0], flow[y, x, 1], color="white", edgecolor="#1c2733", linewidth=0.4, **arrows
-        )
+        arrows = {"angles": "xy", "scale_units": "xy", "scale": longest / (1.4 * step), "width": 0.011}
+        panels[2].quiver(x, y, flow[y, x, 0], flow[y, x, 1], color="white", edgecolor=INK, linewidth=0.4, **arrows)
         for panel in panels:
             panel.axis("off")
         save(figure, path)
+
+
+def inner(strain: np.ndarray) -> np.ma.MaskedArray:
+    """Return strain (H, W) with its border masked, one row of 28."""
+    mask = np.ones(strain.shape, bool)
+    down, across = (max(1, round(length * _BORDER)) for length in strain.shape)
+    mask[down:-down, across:-across] = False
+    return np.ma.masked_where(mask, strain)

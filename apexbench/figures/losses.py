@@ -4,9 +4,8 @@ import os
 
 import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
 
-from apexbench.figures.style import OKABE_ITO, STYLE, save
+from apexbench.figures.style import OKABE_ITO, STYLE, WIDTH, panel_figure, save, wrapped
 
 
 def losses_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str) -> None:
@@ -16,8 +15,8 @@ def losses_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str) -> 
     """
     with matplotlib.rc_context(STYLE):
         runs = list(dict.fromkeys(curves["run"]))
-        figure = Figure(figsize=(3.6 * len(runs) + 0.6, 3.4), layout="constrained")
-        panels = figure.subplots(1, len(runs), squeeze=False)[0]
+        per_row = min(len(runs), 3)
+        figure, panels = panel_figure(len(runs), per_row, (WIDTH / max(per_row, 2), 2.9), title, layout="constrained")
         for panel, run in zip(panels, runs, strict=True):
             by_epoch = curves[curves["run"] == run].groupby("epoch")
             for colour, style, side in zip(OKABE_ITO, ("-", "--"), ("training", "test"), strict=False):
@@ -25,10 +24,9 @@ def losses_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str) -> 
                 panel.plot(mean.index, mean, color=colour, ls=style, lw=1.6, label=side, gid=f"{run} {side}")
                 if spread.notna().any():
                     panel.fill_between(mean.index, mean - spread, mean + spread, color=colour, alpha=0.18, lw=0)
-            panel.set(title=run, xlabel="epoch", ylim=(0, None))
+            panel.set(title=wrapped(run, 0.8 * WIDTH / per_row), xlabel="epoch", ylim=(0, None))
             panel.xaxis.get_major_locator().set_params(integer=True)
-            panel.grid(axis="y", color="#e3e8ee", lw=0.8)
+            panel.grid(axis="y")
         panels[0].set_ylabel("loss, each run's own")
-        panels[-1].legend(frameon=False)
-        figure.suptitle(title, fontsize=11, fontweight="bold")
+        panels[-1].legend()
         save(figure, path)

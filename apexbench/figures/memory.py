@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import INK, OKABE_ITO, QUIET, STYLE, save
+from apexbench.figures.style import INK, OKABE_ITO, QUIET, STYLE, WIDTH, head, save, wrapped
 
 
 def memory_figure(
@@ -19,7 +19,7 @@ def memory_figure(
     output: str | os.PathLike,
     title: str,
 ) -> None:
-    """Draw reconstructions, one row for each clip, and beside them the memory's way in two principal components.
+    """Draw reconstructions, one row for each clip, and below them the memory's way in two principal components.
 
     Parameters
     ----------
@@ -29,22 +29,25 @@ def memory_figure(
     """
     with matplotlib.rc_context(STYLE):
         rounds = len(clips[0]["made"])
-        figure = Figure(figsize=(1.5 * (1 + 2 * rounds) + 5.2, max(1.6 * len(clips) + 0.6, 4.4)), layout="compressed")
-        figure.suptitle(title, fontsize=11, fontweight="bold")
-        left, right = figure.subfigures(1, 2, width_ratios=(1.5 * (1 + 2 * rounds), 5.2))
-        panels = left.subplots(len(clips), 1 + 2 * rounds, squeeze=False)
+        columns = 1 + 2 * rounds
+        side = (WIDTH - 0.2) / columns
+        upper = (side + 0.05) * len(clips) + 0.3
+        figure = Figure(figsize=(WIDTH, upper + 3.6), layout="compressed")
+        head(figure, title)
+        above, below = figure.subfigures(2, 1, height_ratios=(upper, 3.6))
+        panels = above.subplots(len(clips), columns, squeeze=False)
         for row, clip in zip(panels, clips, strict=True):
             shown = [("input", clip["picture"])]
             masked = np.maximum.accumulate(clip["removed"], axis=0)
             for number in range(rounds):
                 left_over = np.where(masked[number][..., None], 0.82, clip["picture"])
-                shown += [(f"round {number + 1}: kept", left_over), ("reconstruction", clip["made"][number])]
-            for panel, (head, picture) in zip(row, shown, strict=True):
-                panel.imshow(picture)
-                panel.set(xticks=[], yticks=[], title=head if clip is clips[0] else "")
+                shown += [(f"round {number + 1}: kept", left_over), ("reconstructed", clip["made"][number])]
+            for panel, (words, picture) in zip(row, shown, strict=True):
+                panel.imshow(picture, interpolation="none")
+                panel.set(xticks=[], yticks=[], title=words if clip is clips[0] else "")
                 panel.spines[:].set_visible(False)
-            row[0].set_ylabel(clip["name"], fontsize=7)
-        _draw_path(right.subplots(), path, points, labels, classes)
+            row[0].set_ylabel(wrapped(clip["name"], side, 8), fontsize=8)
+        _draw_path(below.subplots(), path, points, labels, classes)
         save(figure, output)
 
 
@@ -61,10 +64,10 @@ def _draw_path(panel, path, points, labels, classes) -> None:
             panel.scatter(*here.T, color=colour, s=size, marker=marker, alpha=0.6 if side == 0 else 1, linewidths=1.2)
     panel.set_xlabel(f"first component, {share[0]:.0%} of the variance")
     panel.set_ylabel(f"second, {share[1]:.0%}")
-    panel.set_title(f"Prototypes over {len(path)} epochs", fontsize=9)
-    panel.legend(frameon=False, loc="best", fontsize=8)
-    words = "ring: after the first epoch, star: after the last; dots: training clips, crosses: the clips at the left"
-    panel.annotate(words, (0, -0.2), xycoords="axes fraction", color=QUIET, fontsize=7)
+    panel.set_title(f"Prototypes over {len(path)} epochs")
+    panel.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+    words = "ring: after the first epoch\nstar: after the last\ndots: training clips\ncrosses: the clips above"
+    panel.text(1.03, 0, words, transform=panel.transAxes, color=QUIET, va="bottom")
 
 
 def principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

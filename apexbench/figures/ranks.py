@@ -2,12 +2,13 @@
 
 import math
 import os
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import INK, OKABE_ITO, QUIET, STYLE, save
+from apexbench.figures.style import INK, OKABE_ITO, QUIET, STYLE, WIDTH, head, save
 
 
 def rank_groups(ranks: Iterable[float], cd: float) -> list[tuple[float, float]]:
@@ -34,8 +35,8 @@ def rank_diagram(ranks: Mapping[str, float], cd: float, title: str, note: str = 
     groups = rank_groups(ranks.values(), cd)
     step, base = 0.34, 0.26 * len(groups) + 0.42  # of the names, and of the first name below the line
     height = base + step * half
-    figure = Figure(figsize=(8, 1.5 + 0.8 * height), layout="constrained")
-    figure.suptitle(title, fontsize=11, fontweight="bold")
+    figure = Figure(figsize=(WIDTH, 1.1 + 0.8 * height), layout="constrained")
+    head(figure, title)
     axes = figure.subplots()
     span = max(count - 1, 1)
     edge = 0.04 * span
@@ -66,7 +67,7 @@ def rank_diagram(ranks: Mapping[str, float], cd: float, title: str, note: str = 
         axes.text(x + (-0.02 if left else 0.02) * span, y, text, ha=side, va="center", color=INK)
     axes.text(count + edge, 0, "mean rank, 1 is best", ha="left", va="center", color=QUIET)
     if note:
-        figure.supxlabel(note, fontsize=8.5, color=QUIET)
+        figure.supxlabel(textwrap.fill(note, int(13.5 * WIDTH)), fontsize=8, color=QUIET)
     return figure
 
 

@@ -2,68 +2,117 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import DASHES, INK, OKABE_ITO, STYLE, panel_figure, save
+from apexbench.figures.style import (
+    BESIDE,
+    DASHES,
+    INK,
+    OKABE_ITO,
+    QUIET,
+    STYLE,
+    WIDTH,
+    head,
+    line_style,
+    panel_figure,
+    save,
+    wrapped,
+)
 from apexbench.numbers import fraction
 
+_PER_ROW, _SIDE = 4, 1.3  # confusion matrices, and inches of one: the rest is names of classes
+_RULES = {
+    "last": "last epoch: the honest rule",
+    "global-oracle": "best epoch of all folds together (leaks)",
+    "fold-oracle": "best epoch of each test fold (leaks)",
+}
+LEAKS = "Diagnostic only: looks at the test subjects at every epoch"
 
-def confusion_figure(scores: pd.DataFrame, classes: Sequence[str], path: str | os.PathLike, title: str) -> None:
-    """Draw the confusion matrix of every run of one protocol under the rule `last`: row fractions, with counts."""
+
+def confusion_figure(
+    scores: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str], path: str | os.PathLike, title: str
+) -> None:
+    """Draw the confusion matrix of every run of one protocol under the rule `last`: row fractions, with counts.
+
+    scores : as `evaluation.scores` has them. titles : {run: what the figure calls it}.
+    """
     with matplotlib.rc_context(STYLE):
-        honest = scores[scores["rule"] == "last"]
-        side = 1.1 + 0.42 * len(classes)
-        figure, panels = panel_figure(len(honest), 4, (side, side), title)
-        image = None
-        for number, (panel, row) in enumerate(zip(panels, honest.itertuples(), strict=True)):
-            if pd.isna(row.confusion):
-                panel.text(0.5, 0.5, row.status, ha="center", va="center", transform=panel.transAxes)
-                panel.set(title=row.run, xticks=[], yticks=[])
-                continue
+        save(confusion_panels(scores[scores["rule"] == "last"], classes, titles, title), path)
+
+
+def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str], title: str) -> Figure:
+    """Return the figure of a matrix for each row of scores."""
+    heads = [wrapped(titles.get(row.run, row.run), _SIDE) for row in rows.itertuples()]
+    tallest = max((text.count("\n") for text in heads), default=0)
+    last_row = max(len(rows) - 1, 0) // _PER_ROW
+    # so high that the width decides how large a panel is: heads above each, the names of the classes below the last
+    height = _SIDE + 0.16 * (tallest + 2) + 0.15 + 1.2 / (last_row + 1)
+    figure, panels = panel_figure(len(rows), _PER_ROW, (WIDTH / min(_PER_ROW, len(rows) or 1), height), title)
+    image, ticks = None, range(len(classes))
+    for number, (panel, row, text) in enumerate(zip(panels, rows.itertuples(), heads, strict=True)):
+        if pd.isna(row.confusion):
+            panel.text(0.5, 0.5, row.status, ha="center", va="center", transform=panel.transAxes, color=QUIET)
+            panel.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect=1)
+            panel.set_title(text)
+        else:
             counts = np.array(json.loads(row.confusion))
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
             for (y, x), count in np.ndenumerate(counts):
-                panel.text(x, y, count, ha="center", va="center", color="white" if shares[y, x] > 0.55 else "#1c2733")
-            panel.set_title(f"{row.run}\nUF1 {fraction(row.uf1)}")
-            ticks = range(len(classes))
+                panel.text(x, y, count, ha="center", va="center", color="white" if shares[y, x] > 0.55 else INK)
+            panel.set_title(f"{text}\nUF1 {fraction(row.uf1)}")
+        panel.set_xticks(ticks, [""] * len(classes))
+        panel.set_yticks(ticks, classes if number % _PER_ROW == 0 else [""] * len(classes))
+        panel.set_ylabel("true class" if number % _PER_ROW == 0 else "")
+        panel.tick_params(length=0)
+        panel.spines[:].set_visible(False)
+    for number, panel in list(enumerate(panels))[-_PER_ROW:]:
+        if number // _PER_ROW == last_row:
             panel.set_xticks(ticks, classes, rotation=90)
-            panel.set_yticks(ticks, classes if number % 4 == 0 else [""] * len(classes))
-            panel.set_ylabel("true class" if number % 4 == 0 else "")
-            panel.set_xlabel("predicted class" if number + 4 >= len(honest) else "")
-            panel.tick_params(length=0)
-            panel.spines[:].set_visible(False)
-        if image is not None:
-            bar = figure.colorbar(image, ax=panels.tolist(), shrink=0.6, aspect=25, pad=0.02)
-            bar.set_label("share of the true class")
-            bar.outline.set_visible(False)
-        save(figure, path)
+            panel.set_xlabel("predicted class")
+            continue
+        for tick, name in zip(ticks, classes, strict=True):  # no panel is below: the names hang into what is left blank
+            panel.text(tick, len(classes) - 0.4, name, rotation=90, ha="center", va="top").set_in_layout(False)
+    if image is not None:
+        bar = figure.colorbar(image, ax=panels.tolist(), fraction=0.03, shrink=1 / (1 + 0.4 * last_row), pad=0.02)
+        bar.set_label("share of the true class")
+        bar.outline.set_visible(False)
+    return figure
 
 
-def curves_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str) -> None:
-    """Draw pooled UF1 by epoch, one line per run; a method without epochs is a level line."""
+def curves_figure(curves: pd.DataFrame, titles: Mapping[str, str], path: str | os.PathLike, title: str) -> None:
+    """Draw pooled UF1 over the share of a run's own epochs, a line for each run that has epochs.
+
+    curves : columns run, epoch, uf1. titles : {run: what the figure calls it}, of all runs of the study that may be
+    drawn, so that a run has the same colour under every protocol.
+    """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4), layout="constrained")
-        axes = figure.subplots()
-        for number, (run, part) in enumerate(curves.groupby("run", sort=False)):
-            colour = OKABE_ITO[number % len(OKABE_ITO)]
-            if len(part) == 1:
-                axes.axhline(part["uf1"].iloc[0], color=colour, lw=1.2, ls=":", label=f"{run} (one shot)")
-            else:
-                axes.plot(part["epoch"], part["uf1"], color=colour, lw=1.6, ls=DASHES[number % 3], label=run)
-        epochs = max(int(curves["epoch"].max()), 2)
-        axes.set(xlabel="epoch", ylabel="pooled UF1", ylim=(0, 1), xlim=(1, epochs))
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(axis="y", color="#e3e8ee", lw=0.8)
-        figure.suptitle(title, fontsize=11, fontweight="bold")
-        axes.set_title("Diagnostic only: looks at the test subjects at every epoch", color="#a8480a", fontsize=9)
-        figure.legend(loc="outside right center", frameon=False)
-        save(figure, path)
+        save(curves_diagram(curves, titles, title), path)
+
+
+def curves_diagram(curves: pd.DataFrame, titles: Mapping[str, str], title: str) -> Figure:
+    """Return the figure of learning curves."""
+    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+    head(figure, title, LEAKS)
+    axes = figure.subplots()
+    drawn = {run: part for run, part in curves.groupby("run", sort=False) if run in titles and len(part) > 1}
+    for number, run in enumerate(titles):
+        if run in drawn:
+            part, last = drawn[run], int(drawn[run]["epoch"].max())
+            label = wrapped(f"{titles[run]}, {last} epochs", 2.1, 8)
+            axes.plot(100 * part["epoch"] / last, part["uf1"], lw=1.5, label=label, gid=run, **line_style(number))
+    axes.set(xlabel="share of each run's own epochs (%)", ylabel="pooled UF1", ylim=(0, 1), xlim=(0, 100))
+    axes.grid(axis="y")
+    if drawn:
+        axes.legend(**BESIDE)
+    else:
+        axes.text(50, 0.5, "no run of this protocol has epochs", ha="center", va="center", color=QUIET)
+    return figure
 
 
 def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metric: str = "uf1") -> None:
@@ -72,13 +121,14 @@ def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metri
     curves : columns rule, leaking, epochs, `metric`; with `metric`_low and `metric`_high a band is drawn between them.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        head(figure, title, "No learning at all: random labels, the epoch chosen as the rule says")
         axes = figure.subplots()
         for number, (rule, part) in enumerate(curves.groupby("rule", sort=False)):
             part = part.sort_values("epochs")
             leaks = part["leaking"].iloc[0]
-            colour, label = (OKABE_ITO[number % (len(OKABE_ITO) - 1)], f"{rule} (leaks)") if leaks else (INK, rule)
-            style = DASHES[number % len(DASHES)]
+            colour, style = OKABE_ITO[number % (len(OKABE_ITO) - 1)] if leaks else INK, DASHES[number % len(DASHES)]
+            label = wrapped(_RULES.get(rule, f"{rule} (leaks)" if leaks else rule), 1.6, 8)
             axes.plot(part["epochs"], part[metric], color=colour, lw=1.8, ls=style, marker="o", ms=3.5, label=label)
             if {f"{metric}_low", f"{metric}_high"} <= set(part.columns):
                 axes.fill_between(
@@ -89,10 +139,6 @@ def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metri
         axes.set_xticks(ticks, ticks)
         axes.minorticks_off()
         axes.set(xlabel="epochs to choose from", ylabel=f"pooled {metric.upper()}", ylim=(0, 1))
-        axes.grid(axis="y", color="#e3e8ee", lw=0.8)
-        figure.suptitle(title, fontsize=11, fontweight="bold")
-        axes.set_title(
-            "No learning at all: random labels, the epoch chosen as the rule says", color="#a8480a", fontsize=9
-        )
-        figure.legend(loc="outside right center", frameon=False)
+        axes.grid(axis="y")
+        axes.legend(**BESIDE)
         save(figure, path)

@@ -7,7 +7,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import INK, OKABE_ITO, STYLE, save
+from apexbench.figures.style import BESIDE, INK, OKABE_ITO, STYLE, WIDTH, head, save
 
 
 def sweep_figure(
@@ -21,7 +21,8 @@ def sweep_figure(
     leaks : whether the scores as published do.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        head(figure, title)
         axes = figure.subplots()
         mark = " (leaks)" if leaks else ""
         lines = {
@@ -45,7 +46,6 @@ def sweep_figure(
         axes.set(xlabel=axis, ylabel=score, ylim=(0, 1))
         axes.set_xticks(sorted(set(points["x"])))
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.grid(axis="y", color="#e3e8ee", lw=0.8)
-        figure.suptitle(title, fontsize=11, fontweight="bold")
-        figure.legend(loc="outside right center", frameon=False)
+        axes.grid(axis="y")
+        axes.legend(**BESIDE)
         save(figure, path)

@@ -7,6 +7,7 @@ import numpy as np
 from apexbench.clips import ClipId
 from apexbench.errors import InputError
 from apexbench.figures.flow import flow_figure
+from apexbench.figures.style import below
 from apexbench.stages.shards import onset_and_apex
 from apexbench.store import read_tensors
 
@@ -26,5 +27,5 @@ def flow_picture(*, crops: Sequence[str], flow: Sequence[str], output: str, titl
     name = max(sorted(peak), key=peak.get)
     onset, apex = onset_and_apex(frames, name)
     clip = ClipId.parse(name)
-    title = f"{title}, {clip.clip}: onset to apex, 99th percentile {peak[name]:.2f} px"
-    flow_figure(onset, apex, maps[name].astype(np.float32), output, title)
+    about = f"Subject {clip.subject}, clip {clip.clip}, onset to apex: 99th percentile of the flow {peak[name]:.2f} px"
+    flow_figure(onset, apex, maps[name].astype(np.float32), output, below(title, about))

@@ -1,8 +1,9 @@
 """A trained model at work: what it mixes and where it looks, what it reconstructs and remembers, or what it weighs."""
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from apexbench.clips import ClipId
 from apexbench.figures.attention import attention_figure
 from apexbench.figures.memory import memory_figure
 from apexbench.figures.mixing import mixing_figure
+from apexbench.figures.style import below
 from apexbench.methods import Deep
 from apexbench.methods.base import Fold, Inputs
 from apexbench.methods.deep import Clips, epochs
@@ -22,6 +24,7 @@ from apexbench.training.seeds import stream
 
 DRAWS = 8  # of the mixing; the one that changes most is drawn
 SHOWN = 4  # clips of the test subject
+PATCHES = 12  # on a side: of fewer a picture of what is mixed shows nothing
 
 
 class Still(Clips):
@@ -35,7 +38,8 @@ class Still(Clips):
 class FirstFold:
     """The first fold of a run: `models` trains, and gives the model after each epoch, always the same object.
 
-    `pictures` are shards of what the features of a run were taken from, where its drawing asks for them.
+    `pictures` are shards of what the features of a run were taken from, where its drawing asks for them; `times` is by
+    how much its inputs are enlarged.
     """
 
     method: Deep
@@ -47,9 +51,10 @@ class FirstFold:
     seed: int
     device: str
     pictures: Sequence[Tensors] = ()
+    times: int = 1
 
     def inputs(self, rows: Sequence[int]) -> Inputs:
-        return self.opened.rows.inputs(rows)
+        return enlarged(self.opened.rows.inputs(rows), self.times)
 
     def names(self, rows: Sequence[int]) -> list[str]:
         return [ClipId.parse(name).label for name in self.opened.table["id"].iloc[list(rows)]]
@@ -69,17 +74,39 @@ def inside_picture(
 ) -> None:
     """Train a run's first fold, and draw what its method names as its `inside`, for clips of its test subject.
 
-    The model learns from the other subjects, as in the run.
+    The model learns from the other subjects, as in the run. `title` is a head.
     """
     opened = open_run(job, protocol, packs)
-    method, table = opened.make(), opened.table
+    method, times = opened.make(), how_much_larger(opened.make())
+    if times > 1:
+        few, side = method.grid, times * method.params.image_size
+        opened = open_run(replace(job, params={**job.params, "image_size": side}), protocol, packs)
+        method = opened.make()
+        patches = f"{method.grid} x {method.grid} patches, not {few} x {few}"
+        title = below(title, f"Clips enlarged {times} times for this picture: {patches}")
+    table = opened.table
     fold, (train, test) = next(iter(splits(table).items()))
     seed = stream(job.study_seed, job.protocol, job.run, job.seed, fold)
     states = initial_weights(method, weights or {}, fold, opened.rows.people(test, people_of), f"run {job.run!r}")
-    models = epochs(method, opened.rows.inputs(train), opened.labels[train], Fold(seed, device, states))
+    clips = enlarged(opened.rows.inputs(train), times)
+    models = epochs(method, clips, opened.labels[train], Fold(seed, device, states))
     drawing = DRAWINGS[method.inside(method.params)]
     shards = [read_tensors(path, kind="shard") for path in pictures]
-    drawing(FirstFold(method, models, job.classes, opened, train, test[:SHOWN], seed, device, shards), output, title)
+    shown = FirstFold(method, models, job.classes, opened, train, test[:SHOWN], seed, device, shards, times)
+    drawing(shown, output, title)
+
+
+def how_much_larger(method: Deep) -> int:
+    """Return how many times as large clips are given to a method that mixes; 1 where weights fix their size."""
+    fixed = method.params.weights_named() or not hasattr(method.params, "image_size")
+    return 1 if fixed or method.inside(method.params) != "mixing" else math.ceil(PATCHES / method.grid)
+
+
+def enlarged(inputs: Inputs, times: int) -> Inputs:
+    """Return inputs whose pictures (..., H, W) have so many times as long sides; what else there is as it is."""
+    if times == 1:
+        return inputs
+    return {name: x.repeat(times, -2).repeat(times, -1) if x.ndim > 2 else x for name, x in inputs.items()}
 
 
 def draw_mixing(fold: FirstFold, output: str, title: str) -> None:
@@ -161,7 +188,7 @@ def draw_attention(fold: FirstFold, output: str, title: str) -> None:
                 "factor_names": labels,
                 "frames": pictures[left_out:, 0],
                 "frame_weights": frames,
-                "frame_names": [f"{number:g}" for number in numbers[left_out:]],
+                "frame_names": [f"{round(number, 1):.10g}" for number in numbers[left_out:]],
             }
         )
     attention_figure(rows, output, title)

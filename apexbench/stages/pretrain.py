@@ -1,5 +1,6 @@
 """Packs -> weights: a task trained on whole data sets, or on the training side of each fold."""
 
+import logging
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -91,6 +92,7 @@ def pretrain(
         file = kept / file_of(part.name)
         if taken_up(file, key, "pretrained") is not None:
             continue
+        logging.info("pre-training %s: %s", job.name, part.name)
         task = make()
         tested = rows.people(part.test, people_of)
         start = initial_weights(task, weights, part.name, tested, where)

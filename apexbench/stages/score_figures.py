@@ -13,6 +13,8 @@ from apexbench.protocols import read_protocol
 def protocol_figures(
     *,
     runs: Mapping[str, Sequence[str]],
+    titles: Mapping[str, str],
+    by_epoch: Sequence[str],
     scores: str,
     protocol: str,
     classes: Sequence[str],
@@ -21,10 +23,18 @@ def protocol_figures(
     curves: str,
     null: str,
 ) -> None:
-    """Draw the confusion matrices (rule `last`) of some runs, their learning curves, and what the null model scores."""
+    """Draw the confusion matrices (rule `last`) of some runs, their learning curves, and what the null model scores.
+
+    Parameters
+    ----------
+    runs : {run: predictions files}. titles : {run: what figures call it}.
+    by_epoch : the runs, of all protocols, whose learning curves may be drawn, each in a colour of its own.
+    """
     whole = read_scores(scores)
     whole = whole[(whole["slice"] == "") & whole["run"].isin(runs)]
-    confusion_figure(whole, classes, confusion, title)
-    curves_figure(pd.concat([learning_curves(paths) for paths in runs.values() if paths]), curves, title)
+    confusion_figure(whole, classes, titles, confusion, f"Confusion matrices: {title}")
+    found = [learning_curves(runs[run]) for run in by_epoch if runs[run]] or [pd.DataFrame(columns=["run", "epoch"])]
+    named = {run: titles[run] for run in by_epoch}
+    curves_figure(pd.concat(found), named, curves, f"Learning curves: {title}")
     table = read_protocol(protocol)
-    null_figure(null_curves(table["fold"], table["label"], len(classes)), null, title)
+    null_figure(null_curves(table["fold"], table["label"], len(classes)), null, f"Null model: {title}")

@@ -11,16 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from apexbench.alone import tables_of
+from apexbench.config.methods import row_titles
 from apexbench.config.tables import Table
 from apexbench.methods import Deep
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
 from apexbench.tables.places import needed, place, places_of
 
-__all__ = ["SHARED", "Study"]
+__all__ = ["CHAPTERS", "SHARED", "Study"]
 
 OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 FORMATS = ("md", "csv", "tex", "html")  # of a table
+# of the report, which sorts them by name
+CHAPTERS = {
+    "leaderboard": "1 Leaderboard",
+    "comparisons": "1 Leaderboard",
+    "published": "2 Papers",
+    "protocol": "3 Protocols",
+    "inside": "4 Models at work",
+    "data": "5 Clips and motion",
+    "runtime": "6 Runtime",
+}
+_ALGORITHMS = {"tvl1": "TV-L1", "farneback": "Farnebäck"}
 _PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
 
 
@@ -75,8 +87,22 @@ class Study(Runs):
     def ranked_files(self) -> list[str]:
         return list(self.ranked_scores().values())
 
-    def ranks_title(self) -> str:
-        return f"Mean ranks over {', '.join(self.ranked_protocols())}{self.mark(self.datasets)}"
+    def ranks_head(self) -> str:
+        ranked = self.ranked_protocols()
+        over = "; ".join(map(self.protocol_title, ranked))
+        return self.headed(f"Mean ranks over {len(ranked)} protocols\n{over}", self.datasets)
+
+    def shown_titles(self) -> dict[str, str]:
+        """Return {run: what figures call it} of the runs on the leaderboard."""
+        return row_titles({run: self.runs[run] for run in self.shown})
+
+    def shown_by_epoch(self) -> list[str]:
+        """Return the runs on the leaderboard that have epochs, or may: of given logs only their files tell."""
+        kinds = {run: self.methods.get(run, Deep) for run in self.shown}
+        return [run for run, kind in kinds.items() if issubclass(kind, Deep)]
+
+    def protocol_head(self, protocol: str) -> str:
+        return self.headed(self.protocol_title(protocol), self.project.protocols[protocol].datasets)
 
     def multilabel_protocols(self) -> list[str]:
         return [name for name in self.protocols if self.project.protocols[name].multilabel]
@@ -178,9 +204,25 @@ class Study(Runs):
         """Return what the stage `table` needs beside the card."""
         return self._table_sources(table, f"results/{self.name}")
 
-    def curve_title(self, table: str) -> str:
-        datasets = {d for name in self.table_protocols(table) for d in self.project.protocols[name].datasets}
-        return self.project.tables[table].title + self.mark(datasets)
+    def table_title(self, table: str) -> str:
+        return self.project.tables[table].title
+
+    def table_category(self, table: str) -> str:
+        """Return the chapter of the report in which a table stands."""
+        card = self.project.tables[table]
+        if card.kind == "leaderboard" and (card.rows or card.protocol):
+            return CHAPTERS["published"]
+        return CHAPTERS[card.kind]
+
+    def _table_datasets(self, table: str) -> set[str]:
+        return {d for name in self.table_protocols(table) for d in self.project.protocols[name].datasets}
+
+    def curve_head(self, table: str) -> str:
+        return self.headed(self.table_title(table), self._table_datasets(table))
+
+    def curve_beside_printed(self, table: str) -> bool:
+        """Tell whether a curve shows printed numbers: they are of real clips, and never stand beside synthetic ones."""
+        return self.real(self._table_datasets(table))
 
     # losses
 
@@ -202,6 +244,11 @@ class Study(Runs):
 
     def loss_jobs(self, table: str) -> dict[str, dict]:
         return {run: self.job(self._loss_protocol(table), run) for run in self.losses_by_run(table)}
+
+    def loss_head(self, table: str) -> str:
+        protocol = self._loss_protocol(table)
+        title = f"{self.table_title(table)}: loss by epoch, {self.protocol_title(protocol)}"
+        return self.headed(title, self.project.protocols[protocol].datasets)
 
     def loss_titles(self, table: str) -> dict[str, str]:
         return {run: self.runs[run].title for run in self.losses_by_run(table)}
@@ -298,11 +345,24 @@ class Study(Runs):
         for dataset in self.datasets:
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])
-                paths += [f"{folder}/crops-{dataset}.png"] if self.onset_frames(dataset) else []
-                paths += [f"{folder}/flow-{dataset}-{recipe}.png" for recipe in self.flow_in_use()]
+                paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
+                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
         if self.shows_official_null():
-            paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "pdf", "csv")]
-        return paths + self._inside_pictures()
+            paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
+        paths += self._inside_pictures()
+        # PDFs by name: a figure of an earlier version that has none is not taken for whole
+        return paths + [f"{path.rpartition('.')[0]}.pdf" for path in paths if path.endswith((".svg", ".jpg"))]
+
+    def dataset_head(self, dataset: str) -> str:
+        return self.headed(self.dataset_title(dataset), [dataset])
+
+    def flow_title(self, dataset: str, recipe: str) -> str:
+        """Return data set, algorithm, and the recipe's name."""
+        algorithm = self.recipes.flow[recipe].algorithm
+        return f"{self.dataset_title(dataset)}: {_ALGORITHMS.get(algorithm, algorithm)} flow (recipe {recipe})"
+
+    def flow_head(self, dataset: str, recipe: str) -> str:
+        return self.headed(self.flow_title(dataset, recipe), [dataset])
 
     def shows_official_null(self) -> bool:
         """Tell whether the study is about MEGC2019's clips: then the null model on their official counts is drawn."""
@@ -331,7 +391,7 @@ class Study(Runs):
                 for protocol in self.trained_on(run)[:1]:
                     if self.methods[run].inside(self.params(protocol, run)):
                         folder = self._picture_folder(self.project.protocols[protocol].datasets)
-                        paths.append(f"{folder}/inside-{protocol}-{run}.png")
+                        paths.append(f"{folder}/inside-{protocol}-{run}.jpg")
         return paths
 
     def inside_run(self, protocol: str, run: str) -> dict[str, Any]:
@@ -349,3 +409,6 @@ class Study(Runs):
 
     def inside_title(self, protocol: str, run: str) -> str:
         return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
+
+    def inside_head(self, protocol: str, run: str) -> str:
+        return self.headed(self.inside_title(protocol, run), self.project.protocols[protocol].datasets)

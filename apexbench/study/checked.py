@@ -22,6 +22,7 @@ SHARED = {
     "benchmarks", "faces", "features", "flow", "frames", "index", "logs", "magnified", "packs", "pretrained",
     "protocols", "runs", "synthetic", "weights",
 }  # fmt: skip
+SYNTHETIC = "synthetic clips: these numbers say nothing about real data"
 
 _CLIPS_AND_FOLDS = ("datasets", "split", "folds", "target", "classes", "classes_of", "exclude")
 MAPS_STUDY = "config/studies/maps.yaml"
@@ -78,12 +79,13 @@ class Checked:
         """Tell whether all clips of some data sets are licensed copies."""
         return all(self.licensed[dataset] for dataset in datasets)
 
-    def mark(self, datasets: Iterable[str]) -> str:
-        """Return what titles say where the clips are not real."""
-        return "" if self.real(datasets) else " (synthetic clips)"
+    def headed(self, title: str, datasets: Iterable[str]) -> str:
+        """Return the head of a figure: its title, and below it which study, which budget, and that no clip is real."""
+        mark = "" if self.real(datasets) else f"; {SYNTHETIC}"
+        return f"{title}\nStudy {self.name}, budget {self.settings.budget}{mark}"
 
     def dataset_title(self, dataset: str) -> str:
-        return self.project.datasets[dataset].title + self.mark([dataset])
+        return self.project.datasets[dataset].title
 
     def holds_maps(self, dataset: str) -> bool:
         """Tell whether a data set is given as flow maps: then there are no frames, and packs are made from the maps."""
@@ -176,8 +178,7 @@ class Checked:
         return f"results/protocols/{protocol}.csv"
 
     def protocol_title(self, protocol: str) -> str:
-        card = self.project.protocols[protocol]
-        return card.title + self.mark(card.datasets)
+        return self.project.protocols[protocol].title
 
     def protocol_classes(self, protocol: str) -> list[str]:
         return list(self.project.protocols[protocol].classes)

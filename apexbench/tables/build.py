@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from apexbench.config.methods import row_titles
 from apexbench.config.published import NULL_ROW
 from apexbench.config.tables import Table
 from apexbench.errors import InputError
@@ -22,7 +23,6 @@ from apexbench.tables.table import (
     TableData,
     TableInputs,
     join,
-    row_titles,
     tidy,
 )
 from apexbench.tables.words import MULTILABEL, SHORT

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from apexbench.config.methods import row_titles
 from apexbench.config.tables import Table
 from apexbench.tables.run_scores import RunScores
-from apexbench.tables.table import Column, TableData, TableInputs, join, read_csv, row_titles, tidy
+from apexbench.tables.table import Column, TableData, TableInputs, join, read_csv, tidy
 
 NUMBERS = ["difference", "low", "high", "p_permutation", "p_holm", "p_mcnemar", "p_mcnemar_holm"]
 COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note"]

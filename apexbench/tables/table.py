@@ -157,12 +157,6 @@ def card_file(name: str) -> str:
     return f"config/tables/{name}.yaml"
 
 
-def row_titles(methods: Mapping[str, MethodCard]) -> dict[str, str]:
-    """Return {run: title}; runs that share a title are told apart by their name."""
-    titles = [card.title for card in methods.values()]
-    return {run: c.title if titles.count(c.title) == 1 else f"{c.title} ({run})" for run, c in methods.items()}
-
-
 def join(*sentences: str, by: str = " ") -> str:
     """Join the sentences that say something; paragraphs `by` a line break."""
     return by.join(sentence.strip() for sentence in sentences if sentence.strip())

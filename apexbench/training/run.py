@@ -1,5 +1,6 @@
 """A training job: the folds of one range of one run, each on its own seed, resumed where a killed job stopped."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -194,6 +195,7 @@ def run_folds(
             parts |= found.meta["micro_batches"]
             continue
         start = time.perf_counter()
+        logging.info("%s %s seed %d: fold %s", job.protocol, job.run, job.seed, task.name)
         try:
             train = partial(_train, opened, job, task, device, weights, people_of)
             (scores, losses), count = with_less_memory(train, f"fold {task.name}")

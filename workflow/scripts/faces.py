@@ -1,9 +1,9 @@
 """Find the faces of some subjects' clips."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.faces import find_faces
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     find_faces(
         index=snakemake.input.index,
         clips=snakemake.input.clips,

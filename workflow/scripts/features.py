@@ -1,9 +1,13 @@
 """Compute the features of some subjects' clips."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.features import features
 from apexbench.training.device import lease
 
 resources = snakemake.resources
-with job(snakemake.log[0], snakemake.threads), lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device:
+with (
+    job(snakemake.log[0], snakemake.threads),
+    lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
+    time_limit(snakemake),
+):
     features(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)

@@ -1,9 +1,9 @@
 """Crop the chosen frames of some subjects' clips."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.frames import crop_frames
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     crop_frames(
         index=snakemake.input.index,
         clips=snakemake.input.clips,

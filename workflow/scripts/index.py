@@ -1,9 +1,9 @@
 """Read one release's annotation and frames into the index that all stages share."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.index import index_dataset
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     index_dataset(
         dataset=snakemake.wildcards.dataset,
         root=snakemake.input[0],

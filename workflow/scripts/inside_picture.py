@@ -9,7 +9,7 @@ run, resources = snakemake.params.run, snakemake.resources
 with (
     job(snakemake.log[0], snakemake.threads),
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
-    time_limit(resources.runtime),
+    time_limit(snakemake),
 ):
     inside_picture(
         job=Job(**run["job"], seed=run["seed"]),

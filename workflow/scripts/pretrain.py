@@ -8,7 +8,7 @@ resources = snakemake.resources
 with (
     job(snakemake.log[0], snakemake.threads),
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
-    time_limit(resources.runtime),
+    time_limit(snakemake),
 ):
     pretrain(
         job=snakemake.params.job,

@@ -1,9 +1,9 @@
 """Choose the clips, labels and folds of one protocol."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.protocol import protocol_table
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     protocol_table(
         name=snakemake.wildcards.protocol,
         card=snakemake.params.card,

@@ -1,12 +1,12 @@
 """Draw the mean ranks of the runs over all protocols, with the critical difference."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.rank_figure import rank_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     rank_figure(
         scores=snakemake.params.scores,
-        runs=snakemake.params.runs,
+        titles=snakemake.params.titles,
         multilabel=snakemake.params.multilabel,
         title=snakemake.params.title,
         output=snakemake.output[0],

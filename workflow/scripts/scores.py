@@ -1,9 +1,9 @@
 """Score all runs of one protocol, and compare them with the best of them."""
 
-from apexbench.jobs import job
+from apexbench.jobs import job, time_limit
 from apexbench.stages.scores import score_protocol
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     score_protocol(
         runs=snakemake.params.runs,
         inner=snakemake.params.inner,

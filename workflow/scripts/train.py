@@ -10,7 +10,7 @@ first, last = map(int, wildcards.folds.split("-"))
 with (
     job(snakemake.log[0], snakemake.threads),
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
-    time_limit(resources.runtime),
+    time_limit(snakemake),
 ):
     run_folds(
         job=Job(**run["job"], seed=int(wildcards.seed)),

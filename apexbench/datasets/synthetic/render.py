@@ -5,11 +5,8 @@ First all clips are outlined: names, frame numbers, action units, and the faults
 fills the outline with faces that move, `lay_out` with one small picture, for what reads folders and sheets only.
 """
 
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +19,7 @@ from apexbench.datasets.synthetic.clips import Motion, Script, draw_script, move
 from apexbench.datasets.synthetic.expressions import OBJECTIVE_CLASSES, describe, objective_class
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout
 from apexbench.datasets.synthetic.portraits import Face, stream, subject_face
-from apexbench.store import write_tensors
+from apexbench.store import new_folder, write_tensors
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97]
 _FACE_DETAIL = 250  # px of face height, below which the base image is twice as fine as the frames
@@ -101,7 +98,7 @@ def lay_out(dataset: str, plan: Plan, root, *, seed: int = 0, scale: str = "mini
     picture = np.full((8, 8) if layout.gray else (8, 8, 3), 128, np.uint8)
     blank = {suffix: _encoded(picture, suffix) for suffix in (".jpg", ".bmp")}
     depth = _encoded(_flat_depth((8, 8)), ".png")
-    with _new_folder(root) as folder:
+    with new_folder(root) as folder:
         for clip in clips:
             if layout.maps:
                 rng = stream(seed, layout.release or dataset, layout.key(clip), "map")
@@ -131,7 +128,7 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
     size = layout.sizes[scale]
     takes = outline(dataset, plan, seed=seed, scale=scale)
     clips = [take.clip for take in takes]
-    with _new_folder(root) as folder:
+    with new_folder(root) as folder:
         tensors, records = {}, []
         for take in [] if layout.faces else takes:
             ground, pieces = draw_scene(take.rng, size.frame)
@@ -259,25 +256,6 @@ def _write(folder: Path, paths: Iterable[str], data: bytes) -> None:
             (folder / parent).mkdir(parents=True, exist_ok=True)
             made = parent
         (folder / path).write_bytes(data)
-
-
-@contextmanager
-def _new_folder(root) -> Iterator[Path]:
-    """Yield a neighbour of `root` that takes its name when the block ends without an error.
-
-    Raises FileExistsError if there is anything at `root` but an empty folder.
-    """
-    root = Path(root)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise FileExistsError(f"{root} exists and is not empty; synthetic clips are never written over anything")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    part = root.parent / f".{root.name}.{uuid.uuid4().hex}"
-    part.mkdir()
-    try:
-        yield part
-        part.rename(root)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _layout(dataset: str, scale: str) -> Layout:
