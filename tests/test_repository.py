@@ -42,7 +42,9 @@ def test_workflows_run_what_the_makefile_has_on_the_pythons_it_takes():
         assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "docs/real-flow.md"])
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "docs/real-flow.md", "docs/real-predictions.md"]
+)
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
     links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link}

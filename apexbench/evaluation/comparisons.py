@@ -65,7 +65,7 @@ def mcnemar_counts(first: pd.DataFrame, second: pd.DataFrame, multilabel: bool =
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """Counts of two runs for the same seeds and subjects, (K, S, ...) each."""
 
     first: np.ndarray
@@ -107,14 +107,14 @@ class _Pair:
         return extreme / len(swaps) if exact else (extreme + 1) / (len(swaps) + 1)
 
 
-def _pair(first: Frames, second: Frames, parts: Sequence[Sequence[str]], multilabel: bool) -> _Pair:
+def pair_of(first: Frames, second: Frames, parts: Sequence[Sequence[str]], multilabel: bool) -> Pair:
     one, subjects, task = subject_counts(first, multilabel)
     other, theirs, _ = subject_counts(second, multilabel)
     seeds = max(len(one), len(other))
     one, other = (np.repeat(side, seeds, axis=0) if len(side) == 1 else side for side in (one, other))
     if one.shape != other.shape or not subjects.equals(theirs):
         raise ValueError("a paired test needs the same seeds and subjects on both sides")
-    return _Pair(one, other, task, strata_of(subjects, parts))
+    return Pair(one, other, task, strata_of(subjects, parts))
 
 
 def compare_runs(
@@ -161,7 +161,7 @@ def compare_runs(
         row["difference"] = values[run] - values[reference]
         try:
             row["only_run"], row["only_reference"] = mcnemar_counts(chosen[run][0], chosen[reference][0], multilabel)
-            pair = _pair(chosen[run], chosen[reference], parts, multilabel)
+            pair = pair_of(chosen[run], chosen[reference], parts, multilabel)
         except ValueError:
             rows.append(row | {"note": "other clips or seeds than the reference: not compared"})
             continue

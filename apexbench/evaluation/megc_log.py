@@ -90,7 +90,8 @@ def write_log(frame: pd.DataFrame, path: str | os.PathLike) -> None:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def _header(fields: Sequence[str], place: str) -> tuple[str, int]:
+def header(fields: Sequence[str], place: str) -> tuple[str, int]:
+    """Return our name of the data set and the subject's number of a header; InputError, naming `place`, if unknown."""
     dataset = _OURS.get(fields[0].lower())
     if dataset is None:
         raise InputError(f"{place}: unknown data set {fields[0]!r}; {nearest(fields[0], _OURS)}")
@@ -125,7 +126,7 @@ def read_log(path: str | os.PathLike, classes: int = 3) -> pd.DataFrame:
         if not fields:
             continue
         if len(fields) == 2:
-            where = _header(fields, place)
+            where = header(fields, place)
             continue
         if len(fields) != 3:
             raise InputError(
