@@ -29,7 +29,7 @@ FILES = {
     "train": "results/runs/*/folds*.parquet",
     "scores": "results/small/scores/*.csv",
     "comparisons": "results/small/comparisons/*.csv",
-    "pictures of clips": "results/small/figures/*.png",
+    "pictures of clips": "results/small/figures/*.jpg",
     "figures": "results/small/figures/*.svg",
     "table": "results/small/tables/*.tex",
     "readme": "*/README.md",
@@ -40,7 +40,7 @@ WORDS = ["--config", 'protocols=["smic-3"]', 'methods=["majority","resnet-linear
 def tables(folder: Path) -> dict[str, bytes]:
     """The README and all tables and figures of the small study: what a reader sees."""
     places = [folder / "results/small" / kind for kind in ("tables", "figures")]
-    files = [folder / "README.md", *(path for place in places for path in place.iterdir())]
+    files = [folder / "README.md", *(path for place in places for path in place.rglob("*") if path.is_file())]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

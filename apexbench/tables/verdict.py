@@ -59,7 +59,8 @@ def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
         return "Its methods are not in this study." if (frame["status"] == "skipped").any() else "Printed only."
     f1 = ours[ours["column"].str.split().str[-1].isin(_F1)]
     ours = f1 if len(f1) else ours
-    leaking = ours[ours["rule"].isin(LEAKING) & ours["as_published"].notna()]
+    chosen = ours["rule"].isin(LEAKING) & ours["as_published"].notna()
+    leaking = ours[chosen & ~(ours["epochs"] == 1)]  # of one epoch there is none to choose
     if leaking.empty:
         said = ["no leak"] if short else ["Nothing is chosen on test clips."]
     else:
