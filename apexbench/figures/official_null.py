@@ -94,7 +94,7 @@ def official_null_figure(
             if place:
                 axes.tick_params(labelleft=False)
                 axes.set_ylabel("")
-            axes.set_title(title, loc="left", fontsize=8.5, color=INK, pad=5)
+            axes.set_title(title, loc="left", fontsize=8.5, fontweight="normal", color=INK, pad=5)
             _unnamed(figure.add_subplot(pair[1], sharey=axes), curves, printed, part)
         for path in paths:
             save(figure, path)
@@ -254,4 +254,4 @@ def _unnamed(axes, curves, printed, part) -> None:
     for tick, selects in zip(axes.get_xticklabels(), places, strict=True):
         tick.set_color(COLOURS[selects])
     number, every = below(curves, printed, SPOKEN[0], part)
-    axes.set_title(f"above {number} of {every}", fontsize=8.5, color=RED, loc="center", pad=5)
+    axes.set_title(f"above {number} of {every}", fontsize=8.5, fontweight="normal", color=RED, loc="center", pad=5)
