@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
@@ -24,6 +24,7 @@ _LOGGERS = {"logging", "logger"}
 _MOST = 2000  # files whose code is kept: ten times ours, as each edit makes one more
 
 
+@cache
 def _read(content: bytes) -> tuple[list[str], str]:
     """Return the modules of apexbench that a file's content may import, anywhere in it, and a digest of its code."""
     tree = ast.parse(content)

@@ -53,8 +53,9 @@ def pipeline(folder: Path) -> str:
 
 def dry_run() -> str:
     """A study of 20,160 trainings: 6 methods, 56 folds, 60 seeds."""
-    methods = ["majority", "shuffled-labels", "flow-svm", "flow-svm-linear", "resnet-linear", "ststnet"]
-    words = ["snakemake", "--cores", "2", "--dry-run", "--quiet", "all", "--config", "study=large"]
+    methods = ["shuffled-labels", "ststnet", "mmnet", "mixmeformer", "mlsp", "fsb-lr-lr"]
+    words = ["snakemake", "all", "--cores", "2", "--dry-run", "--quiet", "--config", "study=large", "folds_per_job=1"]
+    words += ["leave_out={}", "table_protocols=[]"]
     seconds = sorted(call(*words, f"seeds={list(range(60))}", f"methods={methods}")[1] for _ in range(3))
     return (
         "| dry run of 20,160 trainings (6 methods, 56 folds, 60 seeds) | |\n|:--|--:|\n"

@@ -28,12 +28,13 @@ ROOT = HERE.parent
 SNAKEMAKE = [sys.executable, "-c", "from apexbench.snakemake_cli import main; main()"]
 LINKED = ("Snakefile", "rules", "workflow", "apexbench", "profiles", "envs", "README.md")
 
-# one job a fold: 336 trainings a seed, of methods that are in every study
+# one job a fold: 336 trainings a seed, of methods that are trained with every seed
 FOLDS = {
-    "methods": ["majority", "shuffled-labels", "flow-svm", "flow-svm-linear", "resnet-linear", "ststnet"],
+    "methods": ["shuffled-labels", "ststnet", "mmnet", "mixmeformer", "mlsp", "fsb-lr-lr"],
     "protocols": ["casme2-5", "samm-3", "smic-3", "mmew-4", "megc2019"],
     "table_protocols": [],
     "folds_per_job": 1,
+    "leave_out": {},
 }
 SEEDS = (1, 3, 12, 60, 300)
 LIMITS = {20_160: "20 s, 500 MB", 100_800: "100 s, 2 GB"}
@@ -50,7 +51,7 @@ PLANNED = {
     "budget": "paper",
     "source": "synthetic",
 }  # fmt: skip
-LIKE = ["majority", "flow-svm", "lbp-top", "resnet-linear", "ststnet", "mmnet", "mixmeformer", "mlsp", "srmcl", "aman"]
+LIKE = ["shuffled-labels", "icip", "sbml-lr-lr", "fsb-lr-lr", "ststnet", "mmnet", "mixmeformer", "mlsp", "srmcl", "aman"]
 
 
 @dataclass
@@ -84,10 +85,10 @@ def planned(methods: int, seeds: int) -> dict:
 def trainings(folder: Path, settings: dict) -> tuple[int, int]:
     """Return how many training jobs a study has, and how many folds these train."""
     study = Study(yaml.safe_load((folder / "config/config.yaml").read_text()) | settings, folder)
-    trained = [protocol for run in study.runs for protocol in study.trained_on(run)]
-    ranges = {protocol: study.fold_ranges(protocol) for protocol in study.protocols}
-    jobs, folds = (sum(len(its[p]) for p in trained) for its in (ranges, study.folds))
-    return jobs * len(study.settings.seeds), folds * len(study.settings.seeds)
+    trained = [(protocol, run) for run in study.runs for protocol in study.trained_on(run)]
+    files = [path for protocol, run in trained for path in study.predictions(protocol, run)]
+    ranges = [map(int, re.search(r"folds(\d+)-(\d+)\.", path).groups()) for path in files]
+    return len(files), sum(last - first + 1 for first, last in ranges)
 
 
 def snakemake(folder: Path, settings: dict, *words: str) -> tuple[float, float, str]:
@@ -208,7 +209,7 @@ def main(words: Sequence[str] | None = None) -> None:
         default = dry_run(folder, {}, times)
         curve = [dry_run(folder, FOLDS | {"seeds": list(range(n))}, 1 if n > 150 else times) for n in seeds]
         whole = dry_run(folder, planned(methods, 5), times)
-        files = files_of(snakemake(folder, planned(methods, 5))[2])
+        files = files_of(snakemake(folder, planned(methods, 5), "-p")[2])
         single = dry_run(folder, planned(methods, 5) | {"folds_per_job": 1})
     text = page(curve, default, whole, single, files)
     if look:

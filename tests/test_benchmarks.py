@@ -184,7 +184,7 @@ def test_the_studies_of_the_page_have_its_numbers(tmp_path):
 def test_files_of_the_page_are_those_that_jobs_write(tmp_path):
     folder = scale.study_folder(tmp_path / "study")
     one = {"protocols": ["smic-3"], "table_protocols": [], "methods": ["majority", "ststnet"], "tables": ["data"]}
-    files = scale.files_of(scale.snakemake(folder, one)[2])
+    files = scale.files_of(scale.snakemake(folder, one, "-p")[2])
     assert files["runs"] == 2 and files["packs"] == 1 and files["protocols"] == 2 and files["index"] == 2
     assert files["logs"] == files["benchmarks"] > files["runs"]
 

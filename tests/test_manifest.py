@@ -132,7 +132,7 @@ def test_links_are_followed_and_lead_round_once(tmp_path):
 
 def planned(folder, *words):
     """The jobs that a dry run names: {(rule, its first output)}."""
-    text = call(folder, "snakemake", "--cores", "1", "--dry-run", *words)
+    text = call(folder, "snakemake", "--cores", "1", "-n", "-p", *words)
     return set(re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    output: ([^,\s]+)", text, re.MULTILINE))
 
 

@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def _printed(folder, command, *targets):
     """The status of a dry run and what it prints, without times and numbers and by the alphabet: sets have no order."""
-    words = [*targets, "-n", "--cores", "2", "--snakefile", str(ROOT / "Snakefile"), "--config", *STUDY]
+    words = [*targets, "-n", "-p", "--cores", "2", "--snakefile", str(ROOT / "Snakefile"), "--config", *STUDY]
     done = subprocess.run([sys.executable, *command, *words], cwd=folder, capture_output=True, text=True)
     text = re.sub(r"\[\w{3} \w{3} .*\]|jobid: \d+|(Command|Date|Workflow ID):.*", "", done.stdout + done.stderr)
     return done.returncode, sorted(" ".join(sorted(re.split("[,; ]+", line))) for line in text.splitlines())

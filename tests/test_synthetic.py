@@ -16,6 +16,7 @@ from apexbench.datasets.synthetic.expressions import (
     objective_class,
 )
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip
+from apexbench.errors import InputError
 from apexbench.frames.detection import detect_landmarks
 from apexbench.store import read_tensors
 
@@ -175,7 +176,7 @@ def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(LAYOUTS["casme2"].__class__, "write_sheet", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         render("casme2", [(1, "others", 1)], tmp_path / "root", tmp_path / "truth.safetensors")
     assert list(tmp_path.iterdir()) == []
 

@@ -60,7 +60,7 @@ def study(tmp_path_factory) -> Path:
     """A copy in which the verbatim command has run."""
     folder = make_copy(tmp_path_factory.mktemp("apexbench"))
     text = call(folder, "snakemake", "--cores", "8", "--resources", "gpu=2", "all")
-    assert re.search(r"^44 jobs in ", text, re.MULTILINE) and "results/small/tables" in text
+    assert re.search(r"^\d+ jobs in ", text, re.MULTILINE) and "results/small/tables" in text
     assert "\nrule " not in text and len(text.splitlines()) < 40, "a line for each stage, not some for each job"
     return folder
 
