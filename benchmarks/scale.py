@@ -51,7 +51,7 @@ PLANNED = {
     "budget": "paper",
     "source": "synthetic",
 }  # fmt: skip
-LIKE = ["shuffled-labels", "icip", "sbml-lr-lr", "fsb-lr-lr", "ststnet", "mmnet", "mixmeformer", "mlsp", "srmcl", "aman"]
+LIKE = ["shuffled-labels", "icip", "sbml-lr-lr", "fsb-lr-lr", "ststnet", "mmnet", "mixmeformer", "mlsp", "srmcl"]
 
 
 @dataclass

@@ -55,9 +55,9 @@ def test_the_picture_shows_clips_of_a_subject_that_the_model_has_not_seen(tmp_pa
     assert [clip["name"] for clip in clips] == ["1: c0", "1: c1"]
     assert len(learnt) == 6 and not any(name.startswith("a/1/") for name in learnt)
     for clip in clips:
-        assert clip["onset"].shape == (192, 192, 3) and clip["attention"].shape == (12, 12), "enlarged 4 times"
+        assert clip["onset"].shape == (144, 144, 3) and clip["attention"].shape == (9, 9), "enlarged 3 times"
         assert (clip["flow"] == clip["blend"])[~clip["mixed"]].all()  # what is kept is kept
-        patches = clip["mixed"].reshape(12, 16, 12, 16).mean((1, 3))
+        patches = clip["mixed"].reshape(9, 16, 9, 16).mean((1, 3))
         assert set(patches.ravel()) <= {0.0, 1.0} and patches.any()
 
 

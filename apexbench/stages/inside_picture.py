@@ -24,7 +24,7 @@ from apexbench.training.seeds import stream
 
 DRAWS = 8  # of the mixing; the one that changes most is drawn
 SHOWN = 4  # clips of the test subject
-PATCHES = 12  # on a side: of fewer a picture of what is mixed shows nothing
+PATCHES = 9  # on a side: of fewer a picture of what is mixed shows nothing
 
 
 class Still(Clips):

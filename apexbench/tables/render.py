@@ -15,6 +15,7 @@ from apexbench.tables.table import TableData
 _FORMULA = re.compile(r"[=+@\t\r-](?=.)(?![\d.]+$)", re.DOTALL)  # but no number
 _NUMBER = re.compile(r"[+-]?\d*\.\d+")
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
+_APART = "\N{NARROW NO-BREAK SPACE}"  # or the mark of a footnote reads as one more digit
 EVERY = "On every number"
 
 
@@ -29,7 +30,7 @@ def escape_markdown(text: str) -> str:
 
 def markdown_cell(item: Cell, joint: str = " ") -> str:
     """Return a cell as GitHub Markdown; `joint` stands between its text and its small addition."""
-    marks = f"<sup>{','.join(map(str, item.notes))}</sup>" if item.notes else ""
+    marks = f"{_APART}<sup>{','.join(map(str, item.notes))}</sup>" if item.notes else ""
     small = f"{joint}<sub>{escape_markdown(item.small)}</sub>" if item.small else ""
     leaky = f"<br><sub>{escape_markdown(item.leaky)}</sub>" if item.leaky else ""
     text = f"&emsp;<sub>{escape_markdown(item.text)}</sub>" if item.indent else escape_markdown(item.text)
@@ -155,7 +156,7 @@ tr.below td { border-top: 0; padding-top: 0; font-size: .92em; }
 tr.below td:first-child { padding-left: 2rem; }
 tbody tr:hover { background: #f5f8fb; }
 small { display: block; color: #5b6b7b; font-weight: 400; }
-td:not(.words) sup { position: absolute; }
+td:not(.words) sup { position: absolute; margin-left: .2em; }
 sup { line-height: 0; font-size: .7em; color: #5b6b7b; }
 .leaks, small.leaks { color: #a8480a; }
 .ours { color: #00527f; }
