@@ -147,6 +147,7 @@ def quick(folder):
         path.write_text(path.read_text().replace(old, new))
 
 
+@pytest.mark.slow
 def test_a_replaced_frame_makes_its_part_anew_and_what_reads_it(rendered, tmp_path):
     folder = make_copy(tmp_path / "project")
     quick(folder)

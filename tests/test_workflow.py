@@ -127,6 +127,7 @@ def test_second_run_has_nothing_to_do(study):
     assert planned(study) == {}
 
 
+@pytest.mark.slow  # test_kills.py is the whole of it
 def test_runs_that_are_killed_go_on_to_the_same_tables(study, tmp_path):
     """Three cells of the product that test_kills.py goes through: Snakemake and its jobs die, as by a power cut."""
     from test_kills import killed, tables, unfinished
