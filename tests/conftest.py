@@ -1,8 +1,9 @@
-"""Synthetic trees, made once for all tests."""
+"""Synthetic trees, made once for all tests, and copies of the project."""
 
 import os
 import shutil
 from functools import cache
+from pathlib import Path
 
 from apexbench.instructions import environment
 
@@ -16,6 +17,8 @@ from apexbench.datasets.synthetic import lay_out, render
 from apexbench.store import read_tensors
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in every job; two threads wait for each other on a busy machine
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +66,12 @@ def one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A copy of config/ and of the code in an empty working directory: no licensed data."""
+    for part in ("config", "workflow", "apexbench"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "schemas"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

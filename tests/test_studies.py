@@ -1,7 +1,6 @@
 """Studies by name, tables by themselves, lists of what there is: decided without a clip."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,15 +21,6 @@ from apexbench.study import Study
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config/config.yaml"
 HEAVY = {"torch", "snakemake", "pandas", "cv2", "scipy", "sklearn"}
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """A working directory with a copy of config/."""
-    for part in ("config", "workflow", "apexbench"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "schemas"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def write(root, name, **keys):

@@ -1,7 +1,6 @@
 """What the rules ask: paths, reasons and what makes two runs the same, decided without Snakemake and without clips."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from apexbench.study import SHARED, Study
 from apexbench.weights import Weights
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """A copy of config/ and of the scripts in an empty working directory: no licensed data."""
-    for part in ("config", "workflow", "apexbench"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "schemas"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def _settings(**changes):
