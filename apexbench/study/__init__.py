@@ -47,12 +47,6 @@ class Study(Runs):
     def predictions_by_run(self, protocol: str) -> dict[str, list[str]]:
         return {run: self.predictions(protocol, run) for run in self.runs}
 
-    def shown_predictions(self, protocol: str) -> list[str]:
-        return [path for run in self.shown for path in self.predictions(protocol, run)]
-
-    def shown_by_run(self, protocol: str) -> dict[str, list[str]]:
-        return {run: self.predictions(protocol, run) for run in self.shown}
-
     def all_inner_predictions(self, protocol: str) -> list[str]:
         return [path for run in self.runs for path in self.inner_predictions(protocol, run)]
 
@@ -336,7 +330,8 @@ class Study(Runs):
         results = f"results/{self.name}"
         paths = [f"{results}/tables/{name}.html" for name in self.tables]
         for protocol in self.settings.protocols:
-            if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
+            trained = any(self.predictions(protocol, run) for run in self.shown)
+            if trained and not self.project.protocols[protocol].multilabel:
                 paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
         if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
             paths.append(f"{results}/figures/critical-difference.svg")
