@@ -23,5 +23,6 @@ rule features:
     params:
         code=ask("features_code"),
         recipe=here("feature_card"),
+        pack=ask("pack"),
     script:
         "../workflow/scripts/features.py"

@@ -18,12 +18,23 @@ from apexbench.frames.alignment import alignment, crop, resize
 from apexbench.frames.pictures import read_frame
 from apexbench.frames.regions import crop_region, region_of
 from apexbench.frames.sampling import CHOICES, resample, rows
+from apexbench.manifest import folder_state
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
+from apexbench.taken_over import Before, made_of, say
+
+_READ = ("subject", "clip", "onset", "apex", "offset", "fps", "aus", "frames_dir")  # of the index's columns
 
 
 def crop_frames(
-    *, index: str, clips: str, faces: str | None, subjects: Sequence[int], recipe: Mapping, output: str
+    *,
+    index: str,
+    clips: str,
+    faces: str | None,
+    subjects: Sequence[int],
+    recipe: Mapping,
+    output: str,
+    code: str = "",
 ) -> None:
     """Crop the chosen frames of some subjects' clips into one shard, {clip id: (T, S, S, C) uint8}.
 
@@ -34,6 +45,7 @@ def crop_frames(
     index, clips : index CSV and the folder that its `frames_dir` starts from.
     faces : where the faces are, see stages/faces.py; None: frames are faces already, and taken whole.
     recipe : values of a `FramesRecipe`, with those of its `CropRecipe` under `crop`.
+    code : hash of the code; clips of an output that is there already are taken over where nothing has changed.
 
     A clip without a face is left out, and named in the shard's record `skipped`. `oracle` says whether the clips'
     action units chose what was cropped.
@@ -42,17 +54,24 @@ def crop_frames(
     where = read_faces(faces) if faces else None
     frame = read_index(index)
     frame = frame[frame["subject"].isin(subjects)]
-    tensors, records, skipped = {}, {}, []
+    tensors, records, keys, skipped = {}, {}, {}, []
+    before, taken = Before(output), 0
     for (_, row), clip_id in zip(frame.iterrows(), clip_ids(frame), strict=True):
         name = str(clip_id)
         face = where[name] if where is not None else None
         if where is not None and face is None:
             skipped.append(name)
             continue
-        tensors[name], records[name] = crop_clip(row, Path(clips) / row.frames_dir, card, recipe, face)
+        folder = Path(clips) / row.frames_dir
+        facts = [row[list(_READ)].to_dict(), folder_state(folder), face and [face[0].tolist(), face[1]]]
+        keys[name] = made_of(code, recipe, *facts)
+        kept = before.row(name, keys[name])
+        taken += kept is not None
+        tensors[name], records[name] = kept or crop_clip(row, folder, card, recipe, face)
+    say(taken, len(keys))
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
     meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects), "oracle": card.oracle}
-    write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped})
+    write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped, "made_of": keys})
 
 
 def crop_clip(

@@ -10,4 +10,11 @@ with (
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
     time_limit(snakemake),
 ):
-    features(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)
+    features(
+        shard=snakemake.input[0],
+        recipe=snakemake.params.recipe,
+        output=snakemake.output[0],
+        device=device,
+        code=snakemake.params.code,
+        pack=snakemake.params.pack,
+    )
