@@ -216,8 +216,8 @@ def around_apex(numbers: np.ndarray, onset: int, apex: int, *, reach: int = 5) -
 
     SLSTT (TAFFC 2022): flow from the onset to 11 frames, none before the one after the onset, none after the offset.
     What such a clip lacks, its released code makes by a network that interpolates video (RIFE). Which, is not known;
-    ours: the frames that remain are spread evenly over those that there are, and `take` mixes neighbours linearly. A
-    frame whose file is missing is interpolated likewise. A clip of one frame repeats it.
+    ours: as many places, spread evenly from the first to the last frame that is left, and `take` mixes neighbours
+    linearly. A frame whose file is missing is interpolated likewise. A clip of one frame repeats it.
 
     Raises ValueError if `reach` is below 0.
     """
