@@ -116,6 +116,27 @@ def test_chosen_frames_are_those_of_all_and_no_other_is_read(indexed, tmp_path):
         np.testing.assert_array_equal(keys[name], whole[name][[frames.index(n) for n in record["frames"]]])
 
 
+def test_frames_around_the_apex_are_mixed_where_a_clip_lacks_them(indexed, tmp_path):
+    """A window longer than the clip: the onset as it is, then frames between those that there are."""
+    root, index = indexed("casme2")
+    whole = _crop(root, index, 1, tmp_path / "all.safetensors")
+    found = _crop(root, index, 1, tmp_path / "around.safetensors", choose="around-apex", options={"reach": 30})
+    assert found.meta["axes"] == ["frame", "y", "x", "colour"]
+    for name, record in found.meta["clips"].items():
+        numbers = whole.meta["clips"][name]["frames"]
+        apex = record["apex"]
+        window = np.linspace(max(apex - 30, numbers[1]), min(apex + 30, numbers[-1]), 61)
+        np.testing.assert_allclose(record["frames"], [record["onset"], *window])
+        low = np.minimum(window.astype(int) - numbers[0], len(numbers) - 2)
+        part = (window - numbers[0] - low)[:, None, None, None]
+        mixed = (1 - part) * whole[name][low] + part * whole[name][low + 1]
+        assert np.abs(found[name][1:] - mixed).max() <= 0.501
+        np.testing.assert_array_equal(found[name][0], whole[name][0])
+    flow(shard=str(found.path), recipe={"of": "f", "algorithm": "farneback", "pairs": "onset-each"},
+         output=str(tmp_path / "flow"))  # fmt: skip
+    assert all(len(maps) == 61 for maps in read_tensors(tmp_path / "flow", kind="shard").values())
+
+
 @pytest.mark.parametrize("choose", ["all", "tim", "most-moving"])
 def test_no_more_than_two_frames_are_held_at_a_time(indexed, tmp_path, monkeypatch, choose):
     root, index = indexed("casme2")

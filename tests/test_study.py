@@ -88,7 +88,7 @@ def test_axes_are_known_before_anything_runs(root):
 def test_only_what_a_method_reads_is_made(root):
     study = Study(_settings(methods=["majority", "flow-svm"], tables=[]), root)
     assert study.recipes_in_use() == ["onset-apex-192", "tvl1-28"]
-    assert study.flow_in_use() == ["tvl1-28"]
+    assert study.pictured_flow() == ["tvl1-28"]
     assert not any("farneback" in path or "mixing" in path for path in study.figures())
     assert Study(_settings(methods=["majority"], tables=[]), root).recipes_in_use() == []
 

@@ -51,7 +51,8 @@ class FramesRecipe(Model):
     crop: str
     """Name of the crop recipe."""
     choose: str = "all"
-    """Which frames: `all`, `key-frames` (onset and apex), `near-keys`, `first`, `uniform`, `most-moving`, or `tim`."""
+    """Which frames: `all`, `key-frames` (onset and apex), `near-keys`, `around-apex` (and onset), `first`, `uniform`,
+    `most-moving`, or `tim`."""
     options: dict[str, Any] = {}
     """What the choice takes, such as `count`."""
 

@@ -25,6 +25,7 @@ class Extractor:
     reads : names of the axes of the clip that it takes, channel last; an Ellipsis in front stands for any others.
     adds : names of the axes of a row, behind those that the Ellipsis stands for.
     Options : the model of its options, whose defaults are those of its source.
+    test_options : options with which the tests run it in a second.
     uses_gpu : whether a job asks for a GPU.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
@@ -34,6 +35,7 @@ class Extractor:
     uses_gpu: ClassVar[bool] = False
     adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
+    test_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Options | None = None, *, device: str = "cpu"):
         self.options = options if options is not None else self.Options()

@@ -2,12 +2,13 @@
 
 A choice either knows from the frame numbers alone what it takes, or it has to see the pixels:
 
-- `rows` is for the former (`all`, `key-frames`, `near-keys`, `first`, `uniform`): it gives the rows of the frames, so
-  that no other frame is read from the disk, let alone cropped;
+- `rows` is for the former (`all`, `key-frames`, `near-keys`, `around-apex`, `first`, `uniform`): it gives the rows of
+  the frames, so that no other frame is read from the disk, let alone cropped;
 - `resample` is for the latter (`most-moving`, `tim`): it takes the crops of all frames and gives frames.
 
 `CHOICES[kind].pixels` tells which. A number whose frame is missing is replaced by the nearest that exists, the earlier
-of two. The options of a kind are the keyword-only arguments of its function, whose defaults are those of its source.
+of two, but for `around-apex`, which interpolates. The options of a kind are the keyword-only arguments of its function,
+whose defaults are those of its source.
 """
 
 import math
@@ -31,7 +32,8 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    rows : (K,), or (2, K) near the keys, int64: positions among the numbers that were given.
+    rows : (K,), or (2, K) near the keys, int64: positions among the numbers that were given. Around the apex float64: a
+        frame may lie between two of them, and `take` interpolates it.
     lengths : (2,) int64 how many of each key's rows hold, the rest repeats the last of them; None: all hold.
     """
 
@@ -142,6 +144,29 @@ def check_choice(kind: str, **options) -> None:
         rows(kind, [0, 1], 0, 1, **options)
 
 
+def take(frames: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the frames at some places, which may lie between two of them.
+
+    Parameters
+    ----------
+    frames : (T, H, W) or (T, H, W, C) uint8.
+    places : any shape, 0..T-1: whole numbers, or floats, where both neighbours are mixed linearly and rounded to uint8.
+
+    Examples
+    --------
+    >>> ramp = np.uint8([0, 10, 40]).reshape(3, 1, 1)
+    >>> take(ramp, np.array([0.5, 2.0])).ravel()
+    array([ 5, 40], dtype=uint8)
+    """
+    low = np.floor(places).astype(int)
+    taken, between = frames[low], low != places
+    if between.any():
+        part = np.float32(places - low)[between].reshape(-1, *(1,) * (frames.ndim - 1))
+        mixed = (1 - part) * frames[low[between]] + part * frames[low[between] + 1]
+        taken[between] = np.rint(mixed)
+    return taken
+
+
 def all_frames(numbers: np.ndarray, onset: int, apex: int) -> Rows:
     """Take every frame: (T,), as many as the clip has."""
     return Rows(np.arange(len(numbers)))
@@ -184,6 +209,24 @@ def near_keys(
         groups.append(np.concatenate([first, others[np.abs(numbers[others] - key).argsort(kind="stable")]]))
     lengths = np.array([len(group) for group in groups])
     return Rows(np.stack([np.pad(group, (0, lengths.max() - len(group)), "edge") for group in groups]), lengths)
+
+
+def around_apex(numbers: np.ndarray, onset: int, apex: int, *, reach: int = 5) -> Rows:
+    """Take the onset, then the frames from `reach` before the apex to `reach` after it: (1 + 2 reach + 1,).
+
+    SLSTT (TAFFC 2022): flow from the onset to 11 frames, none before the one after the onset, none after the offset.
+    What such a clip lacks, its released code makes by a network that interpolates video (RIFE). Which, is not known;
+    ours: as many places, spread evenly from the first to the last frame that is left, and `take` mixes neighbours
+    linearly. A frame whose file is missing is interpolated likewise. A clip of one frame repeats it.
+
+    Raises ValueError if `reach` is below 0.
+    """
+    if isinstance(reach, bool) or not isinstance(reach, int | np.integer) or reach < 0:
+        raise ValueError(f"reach: expected a whole number of frames from 0 up, got {reach!r}")
+    last = int(numbers[-1])
+    earliest = min(max(apex - reach, onset + 1), last)
+    wanted = np.linspace(earliest, max(min(apex + reach, last), earliest), 2 * reach + 1)
+    return Rows(np.interp([onset, *wanted], numbers, np.arange(len(numbers))))
 
 
 def first(numbers: np.ndarray, onset: int, apex: int, *, count: int = 30) -> Rows:
@@ -273,6 +316,7 @@ CHOICES = {
     "all": Choice(all_frames, ("frame",)),
     "key-frames": Choice(key_frames, ("key",)),
     "near-keys": Choice(near_keys, ("key", "near")),
+    "around-apex": Choice(around_apex, ("frame",)),
     "first": Choice(first, ("frame",)),
     "uniform": Choice(uniform, ("frame",)),
     "most-moving": Choice(most_moving, ("frame",), pixels=True),

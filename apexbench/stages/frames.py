@@ -17,7 +17,7 @@ from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop, resize
 from apexbench.frames.pictures import read_frame
 from apexbench.frames.regions import crop_region, region_of
-from apexbench.frames.sampling import CHOICES, resample, rows
+from apexbench.frames.sampling import CHOICES, resample, rows, take
 from apexbench.manifest import folder_state
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
@@ -97,17 +97,20 @@ def crop_clip(
         wanted, lengths = places.astype(int), None
     else:
         wanted, lengths = rows(kind, numbers, int(row.onset), int(row.apex), **options)
-    needed, places = np.unique(wanted, return_inverse=True)
-    files, places = [paths[n] for n in numbers[needed]], places.reshape(wanted.shape)
+    low = np.floor(wanted).astype(int)
+    needed, found = np.unique([low, np.ceil(wanted).astype(int)], return_inverse=True)
+    files, places = [paths[n] for n in numbers[needed]], found.reshape(2, *wanted.shape)[0] + (wanted - low)
     if card.oracle:
         crops, how = _region(np.stack(list(_read(files))), row, numbers[needed], places, card.size)
     else:
         crops, how = _whole_face(files, card, face)
-    record |= {**how, "frames": numbers[wanted].tolist()}
+    between = (low != wanted).any()
+    shown = np.interp(wanted, np.arange(len(numbers)), numbers) if between else numbers[low]
+    record |= {**how, "frames": shown.tolist()}
     if lengths is not None:
         record["lengths"] = lengths.tolist()
     each_once = np.array_equal(places, np.arange(len(crops)))
-    return crops if each_once else crops[places], record
+    return crops if each_once else take(crops, places), record
 
 
 def _read(paths: Sequence[Path]) -> Iterator[np.ndarray]:

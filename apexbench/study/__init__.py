@@ -341,7 +341,7 @@ class Study(Runs):
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
-                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
+                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.pictured_flow()]
         if self.shows_official_null():
             paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
         paths += self._inside_pictures()
