@@ -26,12 +26,15 @@ class Extractor:
     adds : names of the axes of a row, behind those that the Ellipsis stands for.
     Options : the model of its options, whose defaults are those of its source.
     uses_gpu : whether a job asks for a GPU.
+    landmarks : whether it is called with the mesh's landmarks too, (468, 2) px of the clip's pictures or maps: those of
+        the onset frame, or the first if that was not chosen.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
     """
 
     reads: ClassVar[tuple] = ()
     uses_gpu: ClassVar[bool] = False
+    landmarks: ClassVar[bool] = False
     adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
 
@@ -55,5 +58,8 @@ class Extractor:
         return leading + self.adds
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
-        """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes."""
+        """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes.
+
+        One with `landmarks` takes them as its second argument.
+        """
         raise NotImplementedError

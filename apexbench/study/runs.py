@@ -107,7 +107,9 @@ class Runs(Pretraining):
         return [name for name in self.recipes.names() if name in used]
 
     def flow_in_use(self) -> list[str]:
-        return [name for name in self.recipes_in_use() if name in self.recipes.flow]
+        """Return the recipes of flow from onset to apex that are in use: what is drawn of each data set."""
+        used = [name for name in self.recipes_in_use() if name in self.recipes.flow]
+        return [name for name in used if self.recipes.flow[name].pairs == "onset-apex"]
 
     # weights
 
