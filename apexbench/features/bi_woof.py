@@ -53,7 +53,7 @@ class BiWOOF(Extractor):
             raise ValueError(f"expected flow (H, W, 3) of floats, got {clip.shape} {clip.dtype}")
         from apexbench.features.directions import direction_sums
 
-        cells, rows, columns = _grid(*clip.shape[:2], options.blocks)
+        cells, cuts, rows, columns = _grid(*clip.shape[:2], options.blocks)
         shape = (rows.shape[1], columns.shape[1])
         u, v, strain = np.moveaxis(clip, -1, 0).reshape(3, -1).astype(np.float32, order="C")
         if options.bins == "released7":
@@ -62,7 +62,10 @@ class BiWOOF(Extractor):
         histograms = direction_sums(u, v, cells, np.prod(shape), False)[..., 1].reshape(*shape, 8)
         histograms = np.roll(_over_blocks(histograms, rows, columns), 4, axis=-1)  # from -180 degrees on
         total = histograms.sum(-1, keepdims=True)
-        weights = _over_blocks(np.bincount(cells, strain).reshape(*shape, 1), rows, columns)
+        strains = strain.reshape(clip.shape[:2])
+        for axis, starts in enumerate(cuts):
+            strains = np.add.reduceat(strains, starts, axis=axis, dtype=np.float64)
+        weights = _over_blocks(strains[..., None], rows, columns)
         if options.strain == "mean":
             weights = weights / _over_blocks(np.bincount(cells).reshape(*shape, 1), rows, columns)
         row = (histograms / np.where(total > 0, total, 1) * weights).ravel()
@@ -86,18 +89,19 @@ def block_ends(length: int, count: int) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=8)
-def _grid(height: int, width: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A map cut by all ends of blocks: the cell of each pixel (H x W,), and which block (B, N) has which cells, by rows
-    and by columns."""
-    number, has = [], []
+def _grid(height: int, width: int, count: int) -> tuple[np.ndarray, tuple, np.ndarray, np.ndarray]:
+    """A map cut by all ends of blocks: the cell of each pixel (H x W,), where cells begin, by rows and by columns, and
+    which block (B, N) has which cells, by rows and by columns."""
+    number, starts, has = [], [], []
     for length in (height, width):
         ends = block_ends(length, count)
         cuts = np.unique(ends)
         number.append(np.repeat(np.arange(len(cuts) - 1), np.diff(cuts)))
+        starts.append(cuts[:-1])
         has.append(np.array([(cuts[:-1] >= first) & (cuts[1:] <= last) for first, last in ends], np.float64))
-    return (number[0][:, None] * has[1].shape[1] + number[1]).ravel(), *has
+    return (number[0][:, None] * len(starts[1]) + number[1]).ravel(), tuple(starts), *has
 
 
 def _over_blocks(cells: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Sums over cells (N, M, K) as sums over blocks (B, B, K)."""
-    return np.einsum("bn,nmk,cm->bck", rows, cells, columns)
+    return columns @ (rows @ cells.reshape(len(cells), -1)).reshape(len(rows), *cells.shape[1:])
