@@ -76,8 +76,7 @@ class BiWOOF(Extractor):
 def block_ends(length: int, count: int) -> list[tuple[int, int]]:
     """Return where the blocks of a side begin and end, the latter excluded, px; ValueError if there are more than px.
 
-    Blocks between begin a pixel before the one above has ended and end a pixel after the next has begun; the last
-    takes what is left.
+    Each reaches a pixel beyond its share at both ends, where there is one; the last has what is left, too.
 
     >>> block_ends(28, 5)
     [(0, 6), (4, 11), (9, 16), (14, 21), (19, 28)]
