@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def print_row(name: str, size: int, clips: list[tuple], ours, loop=None, within: float = 0) -> None:
-    """Print a row of the table; the loop takes turns with the extractor and gives the same numbers, `within` rounding."""
+    """Print a row of the table; a loop takes turns with the extractor and gives the same numbers, `within` rounding."""
     took, looped = [], []
     for clip in clips:
         row, seconds = _timed(ours, *clip)

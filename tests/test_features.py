@@ -155,7 +155,8 @@ _MESH = np.random.default_rng(3).uniform(0, 64, (468, 2))
 
 
 def test_extractors_are_found_by_file_name():
-    assert {"resnet", "lbp-top"} <= set(names()) and "base" not in names()
+    assert {"resnet", "lbp-top", "lbp-sip", "bi-woof", "mdmo"} <= set(names())
+    assert not {"base", "directions"} & set(names())
     with pytest.raises(InputError, match="unknown extractor 'lbp-tob'; did you mean 'lbp-top'"):
         find("lbp-tob")
 
