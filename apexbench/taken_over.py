@@ -21,7 +21,7 @@ def made_of(code: str, *facts: Any) -> str:
     return digest([code, *facts]) if code else ""
 
 
-def made_of_row(code: str, recipe: dict, shard: Tensors, name: str, *more: str) -> str:
+def made_of_row(code: str, recipe: dict, shard: Tensors, name: str, *more: int) -> str:
     """Return the digest of what decides on a row that a recipe makes of a shard's, and of the file of its weights."""
     weights = recipe.get("options", {}).get("weights")
     file = weights.get("file") if isinstance(weights, dict) else None

@@ -487,6 +487,22 @@ def test_flow_of_what_the_same_flow_has_magnified_is_circular(root):
     assert [name for name, circular in told.items() if circular] == ["farneback"]
 
 
+def test_features_that_want_landmarks_get_the_frames_below(root):
+    _edit(root, "recipes.yaml", lambda card: card["features"].update(flat={"of": "tvl1-28", "extractor": "bi-woof"}))
+    study = Study(_settings(), root)
+    part = next(iter(study.parts("samm")))
+    assert study.feature_inputs("samm", "mdmo-quick", part) == {
+        "shard": f"results/flow/samm/farneback-each-112/{part}.safetensors",
+        "frames": f"results/frames/samm/aman-quick/{part}.safetensors",
+    }
+    assert study.feature_inputs("samm", "flat", part) == {"shard": study.shard("samm", "tvl1-28", part)}
+
+
+def test_flow_of_a_sequence_is_not_drawn(root):
+    study = Study(_settings(methods=["majority", "flow-svm", "mdmo"], tables=[]), root)
+    assert "farneback-each-112" in study.recipes_in_use() and study.pictured_flow() == ["tvl1-28"]
+
+
 def test_features_take_no_pre_training(root):
     def pretrained(card):
         card["features"]["resnet18-layer3-evm-5"]["options"]["weights"] = {"pretraining": "others"}

@@ -84,7 +84,8 @@ class FlowRecipe(Model):
     pairs: Literal["onset-apex", "onset-each", "consecutive"] = "onset-apex"
     """Between which frames: one map, or one from the onset to each later frame, or one from each frame to the next."""
     map: int | None = Field(default=None, ge=8, le=1024)
-    """Side in px to which methods get the maps shrunk; none: as computed. Values stay px of the crop."""
+    """Side in px to which methods get the maps shrunk; none: as computed. Values stay px of the crop.
+    Features are taken of the maps as computed."""
     strain: Literal["sobel", "forward", "central"] = "sobel"
     """Derivative by which strain is taken from flow."""
     options: dict[str, Any] = {}
@@ -197,8 +198,11 @@ class Recipes(Model):
 
     def frames_of(self, name: str) -> FramesRecipe:
         """Return the frames recipe that a recipe begins with."""
-        recipe = self[name]
-        return recipe if isinstance(recipe, FramesRecipe) else self.frames_of(recipe.of)
+        return self.frames[self.frames_name(name)]
+
+    def frames_name(self, name: str) -> str:
+        """Return the name of the frames recipe that a recipe begins with."""
+        return name if name in self.frames else self.frames_name(self[name].of)
 
     def is_oracle(self, name: str) -> bool:
         """Return whether a recipe reads the action units of the clips, test clips among them."""
@@ -214,7 +218,7 @@ class Recipes(Model):
         return (measured and below.warps_by(recipe.algorithm)) or self.is_circular(recipe.of)
 
     def size(self, name: str) -> int:
-        """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""
+        """Return the side in px of the pictures or maps that a recipe gives to a method."""
         recipe = self[name]
         if isinstance(recipe, FlowRecipe) and recipe.map:
             return recipe.map

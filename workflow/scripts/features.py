@@ -11,8 +11,10 @@ with (
     time_limit(snakemake),
 ):
     features(
-        shard=snakemake.input[0],
+        shard=snakemake.input.shard,
+        frames=snakemake.input.get("frames"),
         recipe=snakemake.params.recipe,
+        missing_face=snakemake.params.missing_face,
         output=snakemake.output[0],
         device=device,
         code=snakemake.params.code,
