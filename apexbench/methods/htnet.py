@@ -167,5 +167,7 @@ class HTNet(Deep):
         groups = [{"params": [x for name, x in model.named_parameters() if not name.endswith("proxies")]}]
         if p.head != "ce":
             rate = PROXY_LEARNING_RATES[p.head] if p.proxy_learning_rate is None else p.proxy_learning_rate
-            groups.append({"params": [x for name, x in model.named_parameters() if name.endswith("proxies")], "lr": rate})
+            groups.append(
+                {"params": [x for name, x in model.named_parameters() if name.endswith("proxies")], "lr": rate}
+            )
         return torch.optim.AdamW(groups, lr=p.learning_rate, weight_decay=p.weight_decay, fused=True)

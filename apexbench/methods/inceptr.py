@@ -25,7 +25,7 @@ from apexbench.methods.deep import Deep, DeepParams
 class IncepTRParams(DeepParams):
     """As in the released code.
 
-    `drop_path` is the last block's rate, rising from 0 over the blocks; `dim` the width of the transformer, `channels`
+    `side` is that of the maps in px, of 28 the mean of four for 14. `drop_path` is the last block's rate, rising from 0 over the blocks; `dim` the width of the transformer, `channels`
     of each branch's map, `hidden` of the head.
     """
 
@@ -33,6 +33,7 @@ class IncepTRParams(DeepParams):
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
+    side: Literal[14, 28] = 28
     branches: Literal["both", "local", "global"] = "both"
     msad: Literal["token-bug", "head"] = "token-bug"
     msad_probability: float = Field(default=0.3, ge=0, le=1)
@@ -58,7 +59,7 @@ class IncepTR(Deep):
 
     reads = {"flow": FLOW}
     Parameters = IncepTRParams
-    test_params = {"epochs": 2, "batch_size": 4, "dim": 16, "channels": 4, "hidden": 8}
+    test_params = {"epochs": 2, "batch_size": 4, "side": 14, "dim": 16, "channels": 4, "hidden": 8}
 
     @classmethod
     def image_size(cls, params) -> int:
@@ -67,7 +68,7 @@ class IncepTR(Deep):
     def build(self, weights=None):
         from apexbench.methods.networks.inceptr import Network
 
-        names = "branches msad msad_probability depth mlp_ratio drop_path dim channels hidden dropout".split()
+        names = "branches msad msad_probability depth mlp_ratio drop_path dim channels hidden dropout side".split()
         return Network(self.num_classes, **{name: getattr(self.params, name) for name in names})
 
     def tensors(self, inputs: Inputs) -> dict:
@@ -78,9 +79,12 @@ class IncepTR(Deep):
 
     def transform(self, batch, rng: np.random.Generator | None = None) -> dict:
         """Stretch each map of each clip to -1..1, float32."""
+        import torch
+
         from apexbench.methods.networks.flow_maps import stretch
 
-        return {"x": stretch(batch["x"], -1, 1)}
+        x = batch["x"] if self.params.side == 28 else torch.nn.functional.avg_pool2d(batch["x"].float(), 2)
+        return {"x": stretch(x, -1, 1)}
 
     def batches(self, labels: np.ndarray, generator) -> list:
         """Return the batches; of a branch alone, whose head has a batch norm, the last has two clips at least."""
