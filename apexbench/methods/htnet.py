@@ -5,10 +5,10 @@ Input: u, v and optical strain at 28 x 28, onset to apex, each map stretched to 
 in the released code; we do not round. Of each, four crops of 14 x 14 px about the eyes and the corners of the mouth
 are put together to 28 x 28, the eyes above.
 
-- The released code finds eyes and mouth of each clip's apex frame, shrunk to 28 px, by a detector; a fixed set of points
-  stands in for faces that it does not find: `points: fallback`. Our maps are of faces that are aligned, where these
-  points are all but constant: `points: aligned` are the places to which frames/alignment.py brings the eyes, and
-  corners of the mouth as far apart, in distances between the eyes, as in the fallback set.
+- The released code finds eyes and mouth of each clip's apex frame, shrunk to 28 px, by a detector; a fixed set of
+  points stands in for faces that it does not find: `points: fallback`. Our maps are of faces that are aligned, where
+  these points are all but constant: `points: aligned` are the places to which frames/alignment.py brings the eyes and
+  the mouth, its corners as far apart, in distances between the eyes, as in the fallback set.
 - It moves points to 7..21 px, so that no crop leaves the map, and takes x for the row, y for the column. So the crops
   show, in their order, the face above left, below left, above right and below right: `crop: released`. `crop: fixed`
   has eyes above and mouth below.
@@ -28,7 +28,7 @@ from pydantic import Field, model_validator
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
 
-# (x, y) px of a map of 28 px, as a picture: eye on the left, on the right, corner of the mouth on the left, on the right
+# (x, y) px of a picture of 28 px: its left eye, its right one, its left corner of the mouth, its right one
 POINTS = {
     "aligned": ((7.67, 7.08), (19.33, 7.08), (8.43, 18.28), (18.57, 18.28)),
     "fallback": ((9.53, 11.06), (21.40, 10.92), (10.26, 22.12), (20.58, 22.26)),
@@ -164,10 +164,10 @@ class HTNet(Deep):
         import torch
 
         p = self.params
-        groups = [{"params": [x for name, x in model.named_parameters() if not name.endswith("proxies")]}]
-        if p.head != "ce":
+        named = dict(model.named_parameters())
+        proxies = [named.pop(name) for name in list(named) if name.endswith("proxies")]
+        groups = [{"params": list(named.values())}]
+        if proxies:
             rate = PROXY_LEARNING_RATES[p.head] if p.proxy_learning_rate is None else p.proxy_learning_rate
-            groups.append(
-                {"params": [x for name, x in model.named_parameters() if name.endswith("proxies")], "lr": rate}
-            )
+            groups.append({"params": proxies, "lr": rate})
         return torch.optim.AdamW(groups, lr=p.learning_rate, weight_decay=p.weight_decay, fused=True)

@@ -3,9 +3,9 @@
 Input: u, v and optical strain at 28 x 28, onset to apex, as the paper's figure has it. Two branches see them: two
 inception blocks and attention on 28 x 28, and a small transformer on the maps shrunk to 14 x 14.
 
-- MSAD is to drop a head of the attention in training. As released it sets queries, keys and values of one of the first
-  four tokens to zero, the upper left of the maps, and no head is ever dropped: `msad: token-bug`. `msad: head` drops one.
-  It is drawn for each clip and each block.
+- MSAD is to drop a head of the attention in training. As released it sets queries, keys and values of one of the
+  first four tokens to zero, the upper left of the maps, and no head is ever dropped: `msad: token-bug`. `msad: head`
+  drops one. It is drawn for each clip and each block.
 - The loss has a term that makes the two branches' maps alike at each place, by their cosine.
 - The released code neither resizes, scales nor flips its maps; which values its files hold is not known.
 - The maps are shrunk bilinearly, without smoothing before: of 28 px each is the mean of four.
@@ -25,8 +25,8 @@ from apexbench.methods.deep import Deep, DeepParams
 class IncepTRParams(DeepParams):
     """As in the released code.
 
-    `side` is that of the maps in px, of 28 the mean of four for 14. `drop_path` is the last block's rate, rising from 0 over the blocks; `dim` the width of the transformer, `channels`
-    of each branch's map, `hidden` of the head.
+    `side` is that of the maps in px, at 14 of each four px the mean. `drop_path` is the last block's rate, rising from 0
+    over the blocks; `dim` is the width of the transformer, `channels` of each branch's map, `hidden` of the head.
     """
 
     epochs: int = Field(default=30, ge=1)
@@ -68,8 +68,8 @@ class IncepTR(Deep):
     def build(self, weights=None):
         from apexbench.methods.networks.inceptr import Network
 
-        names = "branches msad msad_probability depth mlp_ratio drop_path dim channels hidden dropout side".split()
-        return Network(self.num_classes, **{name: getattr(self.params, name) for name in names})
+        not_its = {*DeepParams.model_fields, "learning_rate", "weight_decay", "cosine_weight"}
+        return Network(self.num_classes, **self.params.model_dump(exclude=not_its))
 
     def tensors(self, inputs: Inputs) -> dict:
         """Return x (N, 3, 28, 28). Raises ValueError for maps of another size: the head's width depends on it."""

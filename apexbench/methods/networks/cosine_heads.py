@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 class Cosines(nn.Module):
-    """One proxy for each class, drawn anew with the model: normal of variance 2 / C if `kaiming`, else Xavier uniform."""
+    """One proxy for each class, drawn with the model: normal of variance 2 / C if `kaiming`, else Xavier uniform."""
 
     def __init__(self, dim: int, num_classes: int, kaiming: bool):
         super().__init__()

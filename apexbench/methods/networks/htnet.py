@@ -1,6 +1,6 @@
-"""The network of HTNet: a hierarchy of blocks in which tokens attend to each other, fewer and wider from level to level.
+"""The network of HTNet: levels of fewer, wider tokens each, which attend to those of their part of the map.
 
-114,429,446 parameters at 3 classes and depths (2, 2, 8), 139,582,982 at (2, 2, 10). At patches of 7 px every block holds
+114,429,446 parameters at 3 classes and depths (2, 2, 8), 139,582,982 at (2, 2, 10). At patches of 7 px every part holds
 one token at every level, which attends to itself alone: queries and keys decide nothing, and are not computed.
 """
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class Level(nn.Module):
-    """`depth` blocks of a transformer, in each of `side` x `side` parts of the map for itself; places are one number."""
+    """`depth` blocks of a transformer in each of `side` x `side` parts of the map; a place is one number for all."""
 
     def __init__(self, dim: int, heads: int, depth: int, side: int, tokens: int):
         super().__init__()
