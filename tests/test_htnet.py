@@ -12,7 +12,6 @@ from apexbench.methods import create
 from apexbench.methods.deep import Clips
 from apexbench.methods.htnet import POINTS
 from apexbench.methods.networks.cosine_heads import Cosines, arcface, cosface, proxy_anchor
-from apexbench.methods.networks.flow_maps import stretch
 from apexbench.methods.networks.htnet import Level
 from apexbench.project import load_project
 from apexbench.training.run import train_fold
@@ -122,17 +121,6 @@ def test_the_aligned_points_are_those_of_the_crop():
     np.testing.assert_allclose(points[2:].mean(0), mouth, atol=0.01)
     ratios = [(p[3, 0] - p[2, 0]) / (p[1, 0] - p[0, 0]) for p in (points, fallback)]
     assert ratios[0] == pytest.approx(ratios[1], abs=0.002)
-
-
-def test_maps_are_stretched_each_for_itself_and_constant_ones_are_low():
-    maps = torch.randn(2, 3, 4, 4, dtype=torch.float16)
-    maps[1, 2] = 5
-    for low, high in ((0, 255), (-1, 1)):
-        out = stretch(maps, low, high)
-        wanted = torch.full((2, 3), float(high))
-        wanted[1, 2] = low
-        assert out.dtype == torch.float32 and (out.amin((2, 3)) == low).all()
-        torch.testing.assert_close(out.amax((2, 3)), wanted)
 
 
 def test_maps_of_another_size_are_refused():

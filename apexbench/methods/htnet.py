@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
+from apexbench.methods.scaling import stretch
 
 # (x, y) px of a picture of 28 px: its left eye, its right one, its left corner of the mouth, its right one
 POINTS = {
@@ -109,17 +110,16 @@ class HTNet(Deep):
 
     def tensors(self, inputs: Inputs) -> dict:
         """Return x (N, 3, 28, 28). Raises ValueError for maps of another size: the crops are of px."""
-        from apexbench.methods.networks.flow_maps import check_maps
-
-        return {"x": check_maps(inputs["flow"], "HTNet")}
+        flow = inputs["flow"]
+        if flow.shape[1:] != (3, 28, 28):
+            raise ValueError(f"HTNet reads flow maps (N, 3, 28, 28); the pack holds {flow.shape}")
+        return {"x": flow}
 
     def transform(self, batch, rng: np.random.Generator | None = None) -> dict:
         """Stretch each map of each clip to 0..255 and put its four crops together, float32."""
         import torch
 
-        from apexbench.methods.networks.flow_maps import stretch
-
-        x = stretch(batch["x"], 0, 255)
+        x = stretch(batch["x"])
         crops = [x[..., y : y + 14, x_ : x_ + 14] for y, x_ in corners(self.params.points, self.params.crop)]
         rows = [torch.cat(crops[:2], dim=-1), torch.cat(crops[2:], dim=-1)]
         return {"x": torch.cat(rows, dim=-2)}

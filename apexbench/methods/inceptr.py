@@ -16,17 +16,19 @@ inception blocks and attention on 28 x 28, and a small transformer on the maps s
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
+from apexbench.methods.scaling import stretch
 
 
 class IncepTRParams(DeepParams):
     """As in the released code.
 
-    `side` is that of the maps in px, at 14 of each four px the mean. `drop_path` is the last block's rate, rising from 0
-    over the blocks; `dim` is the width of the transformer, `channels` of each branch's map, `hidden` of the head.
+    `side` is that of the maps in px, at 14 each four px are one. `drop_path` is the last block's rate, rising from 0
+    over the blocks. `dim` is the width of the transformer's 4 heads, `channels` of each branch's map, `hidden` of the
+    classifier.
     """
 
     epochs: int = Field(default=30, ge=1)
@@ -41,17 +43,10 @@ class IncepTRParams(DeepParams):
     depth: int = Field(default=3, ge=1)
     mlp_ratio: float = Field(default=2.0, gt=0)
     drop_path: float = Field(default=0.3, ge=0, lt=1)
-    dim: int = Field(default=512, ge=4)
+    dim: int = Field(default=512, ge=4, multiple_of=4)
     channels: int = Field(default=256, ge=1)
     hidden: int = Field(default=1024, ge=1)
     dropout: float = Field(default=0.5, ge=0, lt=1)
-
-    @field_validator("dim")
-    @classmethod
-    def _heads(cls, dim: int) -> int:
-        if dim % 4:
-            raise ValueError(f"{dim} is no multiple of the 4 heads")
-        return dim
 
 
 class IncepTR(Deep):
@@ -73,18 +68,17 @@ class IncepTR(Deep):
 
     def tensors(self, inputs: Inputs) -> dict:
         """Return x (N, 3, 28, 28). Raises ValueError for maps of another size: the head's width depends on it."""
-        from apexbench.methods.networks.flow_maps import check_maps
-
-        return {"x": check_maps(inputs["flow"], "IncepTR")}
+        flow = inputs["flow"]
+        if flow.shape[1:] != (3, 28, 28):
+            raise ValueError(f"IncepTR reads flow maps (N, 3, 28, 28); the pack holds {flow.shape}")
+        return {"x": flow}
 
     def transform(self, batch, rng: np.random.Generator | None = None) -> dict:
-        """Stretch each map of each clip to -1..1, float32."""
+        """Stretch each map of each clip to -1..1, float32; a constant map becomes -1."""
         import torch
 
-        from apexbench.methods.networks.flow_maps import stretch
-
         x = batch["x"] if self.params.side == 28 else torch.nn.functional.avg_pool2d(batch["x"].float(), 2)
-        return {"x": stretch(x, -1, 1)}
+        return {"x": stretch(x, 2).sub_(1)}
 
     def batches(self, labels: np.ndarray, generator) -> list:
         """Return the batches; of a branch alone, whose head has a batch norm, the last has two clips at least."""
