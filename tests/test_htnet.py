@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from apexbench.errors import InputError
 from apexbench.frames.alignment import canonical_anchors
 from apexbench.methods import create
 from apexbench.methods.deep import Clips
@@ -89,7 +90,7 @@ def test_parts_of_a_level_do_not_see_each_other():
 
 
 def test_heads_that_do_not_fit_are_refused():
-    with pytest.raises(Exception, match="9 heads do not fit into a dim of 8"):
+    with pytest.raises(InputError, match="9 heads do not fit into a dim of 8"):
         small(heads=9)
 
 

@@ -169,11 +169,6 @@ def test_the_optimizer_has_the_library_s_weight_decay():
     assert group["lr"] == 1e-3 and group["weight_decay"] == library["weight_decay"]
 
 
-def test_a_width_that_the_heads_do_not_divide_is_refused():
-    with pytest.raises(Exception, match="dim.*multiple of 4"):
-        small(dim=18)
-
-
 @pytest.mark.parametrize("msad", ["token-bug", "head"])
 def test_what_moves_where_is_learned(msad):
     rng = np.random.default_rng(0)
