@@ -1,0 +1,202 @@
+"""The networks of Off-TANet's repository: their sizes, their attention against plain loops, and strain with its bug."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from random_clips import clips, small
+from torch.nn import functional as F
+
+from apexbench.errors import InputError
+from apexbench.methods import create
+from apexbench.methods.base import Fold
+from apexbench.methods.deep import Clips
+from apexbench.methods.networks.micro_attention import MicroAttention
+from apexbench.methods.networks.off_tanet import ChannelAttention, PlaceAttention, SelfAttention, places
+from apexbench.methods.raw_flow import sobel_strain
+from apexbench.motion import optical_strain
+
+METHODS = ["off-tanet", "macnn", "micro-attention", "ststnet-off-tanet"]
+BLOCKS = {"off-tanet": 59_403, "sa": 57_589, "cbam": 56_967, "res": 50_353, "bot": 48_625}
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(name, **values):
+    """A network of the published size that takes no memory."""
+    with torch.device("meta"):
+        return create(name, 3, **values).build()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "count"),
+    [
+        *(("off-tanet", {"block": block}, count) for block, count in BLOCKS.items()),
+        ("macnn", {}, 70_573_923),
+        ("micro-attention", {}, 53_384_195),
+        ("ststnet-off-tanet", {}, 162_051),
+    ],
+)
+def test_parameters_of_the_released_networks(name, values, count):
+    assert sum(p.numel() for p in network(name, **values).parameters()) == count
+
+
+def test_maps_of_the_released_networks():
+    def shapes(name, side, *parts):
+        model, x, found = network(name), torch.zeros(1, 3, side, side, device="meta"), []
+        for part in parts:
+            for layer in getattr(model, part) if part == "blocks" else [getattr(model, part)]:
+                x = layer(x)
+                found.append(tuple(x.shape[1:]))
+        return found
+
+    assert shapes("off-tanet", 112, "stem", "blocks") == [(8, 56, 56), (18, 28, 28), (28, 14, 14), (8, 7, 7)]
+    assert shapes("macnn", 112, "blocks", "dilated")[2:] == [(128, 14, 14), (256, 7, 7), (256, 7, 7)]
+    assert shapes("micro-attention", 224, "stem", "blocks")[::3] == [(32, 56, 56), (256, 7, 7)]
+    assert shapes("ststnet-off-tanet", 28, "stem") == [(16, 5, 5)]
+
+
+@pytest.mark.parametrize("name", ["off-tanet", "macnn", "micro-attention"])
+@pytest.mark.parametrize("size", [29, 33, 48, 63])
+def test_any_size_fits(name, size):
+    with torch.device("meta"):
+        model = small(name, image_size=size).build()
+        assert model(torch.zeros(2, 3, size, size)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [*(("off-tanet", {"block": block}) for block in BLOCKS), *((name, {}) for name in METHODS[1:])],
+)
+def test_the_loss_reaches_every_parameter(name, values):
+    method = small(name, **values, **({"image_size": 32} if name != "ststnet-off-tanet" else {}))
+    inputs = {"flow": RNG.normal(size=(12, 3, 28, 28) if name == METHODS[3] else (12, 3, 32, 32)).astype(np.float16)}
+    model = method.build().train()
+    batch = Clips(method, inputs).batch(np.arange(12), RNG)
+    method.loss(model(**batch), torch.arange(12) % 3).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_can_be_learned_is_learned(name):
+    method = small(name, epochs=15, learning_rate=5e-3, **({} if name == METHODS[3] else {"dropout": 0}))
+    inputs, labels = clips(name, 12), np.arange(12) % 3
+    for x, label in zip(inputs["flow"], labels, strict=True):
+        x[0] += 3 * (label == 1)
+        x[1] += 3 * (label == 2)
+    scores = method.scores(inputs, labels, inputs, Fold(1))
+    assert (scores[-1].argmax(-1) == labels).mean() >= 0.9 and method.losses[-1] < method.losses[0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_maps_of_another_size_are_refused(name):
+    side = small(name).image_size(small(name).params)
+    with pytest.raises(ValueError, match=rf"reads flow maps \(N, 3, {side}, {side}\); the pack holds \(2, 3, 31, 31\)"):
+        small(name).tensors({"flow": np.zeros((2, 3, 31, 31), np.float16)})
+
+
+def test_a_size_of_which_nothing_is_left_is_refused():
+    assert create("micro-attention", 3, image_size=15, stem_stride=1).params.image_size == 15
+    with pytest.raises(InputError, match="image_size 28: after five poolings nothing is left; give 29 or more"):
+        create("micro-attention", 3, image_size=28)
+
+
+def test_learning_rates_fall_by_steps():
+    method = create("off-tanet", 3, image_size=28)
+    optimizer, schedule = method.optimizer(method.build())
+    rates = []
+    for _ in range(181):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert [rates[i] for i in (0, 59, 60, 119, 120, 180)] == pytest.approx([1e-3, 1e-3, 3e-4, 3e-4, 9e-5, 2.7e-5])
+
+
+# strain
+
+
+@pytest.mark.parametrize("formula", ["paper", "offtanet_bug"])
+def test_strain_is_opencv_s_sobel(formula):
+    flow = RNG.normal(size=(2, 2, 9, 13)).astype(np.float32)
+    found = sobel_strain(torch.from_numpy(flow), formula).numpy()
+    assert found.shape == (2, 1, 9, 13)
+    for (u, v), strain in zip(flow, found[:, 0], strict=True):
+        (ux, uy), (vx, vy) = ([cv2.Sobel(x, cv2.CV_32F, *way, ksize=3) for way in ((1, 0), (0, 1))] for x in (u, v))
+        second = {"paper": vy, "offtanet_bug": uy}[formula]
+        np.testing.assert_allclose(strain, np.sqrt(ux**2 + second**2 + (vx + uy) ** 2 / 2), rtol=1e-5, atol=1e-5)
+
+
+def test_the_paper_s_strain_is_that_of_the_packs_but_for_its_unit_and_border():
+    flow = RNG.normal(size=(16, 16, 2)).astype(np.float32)
+    found = sobel_strain(torch.from_numpy(flow).permute(2, 0, 1)[None])[0, 0].numpy()
+    np.testing.assert_allclose(found[1:-1, 1:-1], 8 * optical_strain(flow)[1:-1, 1:-1], rtol=1e-4)
+
+
+def test_the_model_is_given_flow_in_px_and_its_own_strain():
+    inputs = clips("off-tanet", 3)
+    for formula in ("paper", "offtanet_bug"):
+        method = small("off-tanet", strain=formula)
+        x = Clips(method, inputs).batch(np.arange(3))["x"]
+        flow = torch.from_numpy(inputs["flow"][:, :2]).float()
+        torch.testing.assert_close(x, torch.cat([flow, sobel_strain(flow, formula)], dim=1), rtol=0, atol=0)
+
+
+# attention
+
+
+def test_places_are_sums_of_waves():
+    side = 14
+    wave = [(np.cos if i % 2 else np.sin)(10_000 ** -((i // 2) / side)) for i in range(side)]
+    np.testing.assert_allclose(places(side).numpy(), np.add.outer(wave, wave), rtol=1e-6)
+
+
+def test_self_attention_against_four_heads_in_loops():
+    side, inputs, heads, width = 5, 6, 4, 2
+    layer, x = SelfAttention(inputs, heads * width, side), torch.randn(2, inputs, side, side)
+    weight, bias = (p.detach().unflatten(0, (3, heads, width)) for p in (layer.project.weight, layer.project.bias))
+    place, wanted = places(side), []
+    for head in range(heads):
+        query, key, value = (F.conv2d(x, weight[part, head], bias[part, head]) for part in range(3))
+        for channel in range(width):
+            q, k, v = (part[:, channel] for part in (query, key, value))
+            product = torch.einsum("bij,bkj->bik", q, k) + torch.einsum("bij,kj->bik", q, place)
+            wanted.append(product.flatten(1).softmax(1).unflatten(1, (side, side)) * v)
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), torch.stack(wanted, 1))
+
+
+def test_micro_attention_is_the_mean_over_a_convolution_s_channels():
+    block = MicroAttention(4, 6).eval()
+    layers = [torch.randn(2, 6, 3, 5) for _ in range(3)]
+    with torch.inference_mode():
+        weights = block.weights(layers)
+        mean = block.attention(torch.cat(layers, 1)).mean(1, keepdim=True)
+    torch.testing.assert_close(weights, mean.flatten(1).softmax(1).view(2, 1, 3, 5))
+    torch.testing.assert_close(weights.sum((1, 2, 3)), torch.ones(2))
+
+
+def test_micro_attention_adds_what_it_attends_to():
+    block, x = MicroAttention(4, 6).eval(), torch.randn(2, 4, 3, 5)
+    with torch.inference_mode():
+        first = block.first(x)
+        second, shortcut = block.second(first), block.shortcut(x)
+        torch.testing.assert_close(block(x), (second + shortcut) * (1 + block.weights([first, second, shortcut])))
+        torch.nn.init.zeros_(block.attention.weight)  # then all places count alike
+        torch.testing.assert_close(block(x), (second + shortcut) * (1 + 1 / 15))
+
+
+def test_channels_and_places_are_weighed_between_0_and_1():
+    x = torch.rand(2, 8, 5, 5) + 0.1
+    with torch.inference_mode():
+        channels, spots = ChannelAttention(8)(x) / x, PlaceAttention()(x) / x
+    torch.testing.assert_close(channels, channels.mean((2, 3), keepdim=True).expand_as(x))  # one for each channel
+    torch.testing.assert_close(spots, spots.mean(1, keepdim=True).expand_as(x))  # one for each place
+    assert all(((weights > 0) & (weights < 1)).all() for weights in (channels, spots))
