@@ -30,19 +30,18 @@ class RawFlow(Deep):
     Parameters = RawFlowParams
 
     def tensors(self, inputs: Inputs) -> dict:
-        """Return u and v, (N, 2, S, S) in px. Raises ValueError for maps of another size: the head depends on it."""
+        """Return x (N, 3, S, S): u and v in px, and strain of them in the place of the pack's.
+
+        Raises ValueError for maps of another size: the head's width depends on it.
+        """
         flow, size = inputs["flow"], self.image_size(self.params)
         if flow.shape[1:] != (3, size, size):
             name = type(self).__name__
             raise ValueError(f"{name} reads flow maps (N, 3, {size}, {size}); the pack holds {flow.shape}")
-        return {"flow": flow[:, :2]}
-
-    def transform(self, batch, rng: np.random.Generator | None = None) -> dict:
-        """Return x (B, 3, S, S) float32: u, v and strain."""
-        import torch
-
-        flow = batch["flow"].float()
-        return {"x": torch.cat([flow, sobel_strain(flow, self.params.strain)], dim=1)}
+        x = flow.copy()
+        for clip in x:  # once for all epochs
+            clip[2] = sobel_strain(clip[:2], self.params.strain)
+        return {"x": x}
 
     def optimizer(self, model):
         import torch
@@ -57,31 +56,26 @@ class RawFlow(Deep):
         return torch.optim.lr_scheduler.StepLR(optimizer, self.params.decay_epochs, self.params.decay)
 
 
-def sobel_strain(flow, formula: str = "paper"):
-    """Return the strain (B, 1, H, W) of flow (B, 2, H, W), u and v, by 3 x 3 Sobel; both sides at least 2 px.
+def sobel_strain(flow: np.ndarray, formula: str = "paper") -> np.ndarray:
+    """Return the strain (H, W) float32 of flow (2, H, W), u and v, by OpenCV's 3 x 3 Sobel.
 
     Parameters
     ----------
     formula : {"paper", "offtanet_bug"}
         sqrt(ux^2 + vy^2 + (uy + vx)^2 / 2), which is STSTNet's; or with uy^2 in the place of vy^2, as released.
 
-    The unit is that of the flow for each eighth of a px, since Sobel's weights add up to 8. The border is mirrored
-    without its outermost px, as OpenCV does.
+    The unit is that of the flow for an eighth of a px, since Sobel's weights are not divided by their sum.
 
     Examples
     --------
-    >>> import torch
-    >>> y = torch.arange(4.0).view(1, 1, 4, 1).expand(1, 1, 4, 4)
-    >>> stretch = torch.cat([0 * y, y], dim=1)  # v grows by 1 px a px
-    >>> [sobel_strain(stretch, formula)[0, 0, 1, 1].item() for formula in ("paper", "offtanet_bug")]
+    >>> y = np.tile(np.arange(4.0)[:, None], (1, 5))
+    >>> stretch = np.stack([0 * y, y])  # v grows by 1 px a px
+    >>> [float(sobel_strain(stretch, formula)[1, 1]) for formula in ("paper", "offtanet_bug")]
     [8.0, 0.0]
     """
-    import torch
+    import cv2
 
-    x = torch.nn.functional.pad(flow, (1, 1, 1, 1), mode="reflect")
-    rows = x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]
-    dx = rows[..., 2:] - rows[..., :-2]
-    columns = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
-    dy = columns[..., 2:, :] - columns[..., :-2, :]
-    second = dy[:, 1:] if formula == "paper" else dy[:, :1]
-    return (dx[:, :1].square() + second.square() + (dy[:, :1] + dx[:, 1:]).square() / 2).sqrt()
+    u, v = flow.astype(np.float32)
+    (ux, uy), (vx, vy) = ((cv2.Sobel(x, -1, 1, 0), cv2.Sobel(x, -1, 0, 1)) for x in (u, v))
+    second = vy if formula == "paper" else uy
+    return np.sqrt(ux**2 + second**2 + (uy + vx) ** 2 / 2)
