@@ -8,12 +8,16 @@ import torch
 from random_clips import clips, small
 from torch.nn import functional as F
 
+from apexbench.config.methods import MethodCard
+from apexbench.config.model import read_yaml
 from apexbench.errors import InputError
-from apexbench.methods import create
+from apexbench.methods import check_card, create
 from apexbench.methods.base import Fold
 from apexbench.methods.deep import Clips
 from apexbench.methods.networks.dssn import Stream
+from apexbench.weights import read_state
 
+ROOT = Path(__file__).parent.parent
 ALEXNET = [(96, 3, 11, 11), (256, 48, 5, 5), (384, 256, 3, 3), (384, 192, 3, 3), (256, 192, 3, 3)]
 
 
@@ -50,6 +54,20 @@ def test_parameters_and_flattened_maps(values, count, features):
     model = network(**values)
     assert sum(p.numel() for p in model.parameters()) == count
     assert model.fused(**pictures(model)).shape == (2, features) and model.head[-1].in_features == features
+
+
+def test_values_of_the_released_codes():
+    """The authors' network, the port's training."""
+    for values in ({}, read_yaml(ROOT / "config/methods/dssn.yaml")["params"]):
+        p = create("dssn", 5, **values).params
+        assert (p.stream, p.fusion, p.norm, p.dropout, p.weights.random) == (
+            "both",
+            "multiply",
+            "after-pool",
+            0.5,
+            True,
+        )
+        assert (p.epochs, p.batch_size, p.learning_rate) == (15, 32, 1e-4)
 
 
 def test_maps_of_a_stream():
@@ -165,12 +183,7 @@ def test_weights_of_another_network_are_refused(state):
 
 def test_a_card_may_name_a_file(tmp_path):
     """As the card's note says; the path is looked up before anything runs."""
-    from apexbench.config.methods import MethodCard
-    from apexbench.config.model import read_yaml
-    from apexbench.methods import check_card
-    from apexbench.weights import read_state
-
-    card = read_yaml(Path(__file__).parent.parent / "config/methods/dssn.yaml")
+    card = read_yaml(ROOT / "config/methods/dssn.yaml")
     torch.save({"state_dict": alexnet()}, tmp_path / "alexnet.pth")
     named = card | {"params": card["params"] | {"weights": {"file": str(tmp_path / "alexnet.pth")}}}
     check_card("dssn", MethodCard(**named), "paper")

@@ -1,12 +1,16 @@
 """The networks of Off-TANet's repository: their sizes, their attention against plain loops, and strain with its bug."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from random_clips import clips, small
 from scipy.signal import convolve2d
+from torch import nn
 from torch.nn import functional as F
 
+from apexbench.config.model import read_yaml
 from apexbench.errors import InputError
 from apexbench.methods import create
 from apexbench.methods.base import Fold
@@ -16,6 +20,7 @@ from apexbench.methods.networks.off_tanet import ChannelAttention, PlaceAttentio
 from apexbench.methods.raw_flow import sobel_strain
 from apexbench.motion import optical_strain
 
+ROOT = Path(__file__).parent.parent
 METHODS = ["off-tanet", "macnn", "micro-attention", "ststnet-off-tanet"]
 BLOCKS = {"off-tanet": 59_403, "sa": 57_589, "cbam": 56_967, "res": 50_353, "bot": 48_625}
 RNG = np.random.default_rng(0)
@@ -62,6 +67,37 @@ def test_maps_of_the_released_networks():
     assert shapes("macnn", 112, "blocks", "dilated")[2:] == [(128, 14, 14), (256, 7, 7), (256, 7, 7)]
     assert shapes("micro-attention", 224, "stem", "blocks")[::3] == [(32, 56, 56), (256, 7, 7)]
     assert shapes("ststnet-off-tanet", 28, "stem") == [(16, 5, 5)]
+
+
+def test_dilations_and_nonlinearities():
+    dilated = [layer for layer in network("macnn").dilated if isinstance(layer, nn.Conv2d)]
+    assert [layer.dilation for layer in dilated] == [(4, 4), (2, 2)]
+    assert [type(layer) for layer in network("off-tanet").stem] == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
+    assert not any(isinstance(layer, (nn.ReLU, nn.BatchNorm2d)) for layer in network("ststnet-off-tanet").stem)
+    rates = [layer.p for name in METHODS for layer in network(name).modules() if isinstance(layer, nn.Dropout)]
+    assert rates == [0.5] * 5
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "recipe"),
+    [
+        ("off-tanet", (201, 64, 1e-3, 0.3, 60), "off-tanet-112"),
+        ("macnn", (501, 64, 1e-3, 0.9, 50), "off-tanet-112"),
+        ("micro-attention", (51, 10, 1e-3, 0.1, 10), "off-tanet-224"),
+        ("ststnet-off-tanet", (1001, 64, 5e-5, 1.0, 50), "off-tanet-28"),
+    ],
+)
+def test_values_of_the_released_scripts(name, values, recipe):
+    card = read_yaml(ROOT / f"config/methods/{name}.yaml")
+    method = create(name, 3, **card["params"])
+    keys = ("epochs", "batch_size", "learning_rate", "decay", "decay_epochs")
+    assert tuple(getattr(method.params, key) for key in keys) == values
+    assert tuple(getattr(create(name, 3).params, key) for key in keys) == values
+    assert card["inputs"] == {"flow": recipe} and method.params.strain == "offtanet_bug"
+    (optimizer, _), facts = method.optimizer(network(name)), {"momentum": 0.9, "weight_decay": 5e-4}
+    kind = torch.optim.SGD if name == "micro-attention" else torch.optim.Adam
+    assert type(optimizer) is kind and optimizer.param_groups[0]["lr"] == values[2]
+    assert kind is torch.optim.Adam or facts.items() <= optimizer.param_groups[0].items()
 
 
 @pytest.mark.parametrize("name", ["off-tanet", "macnn", "micro-attention"])
@@ -192,7 +228,7 @@ def test_micro_attention_adds_what_it_attends_to():
         first = block.first(x)
         second, shortcut = block.second(first), block.shortcut(x)
         torch.testing.assert_close(block(x), (second + shortcut) * (1 + block.weights([first, second, shortcut])))
-        torch.nn.init.zeros_(block.attention.weight)  # then all places count alike
+        nn.init.zeros_(block.attention.weight)  # then all places count alike
         torch.testing.assert_close(block(x), (second + shortcut) * (1 + 1 / 15))
 
 
