@@ -60,13 +60,8 @@ def test_values_of_the_released_codes():
     """The authors' network, the port's training."""
     for values in ({}, read_yaml(ROOT / "config/methods/dssn.yaml")["params"]):
         p = create("dssn", 5, **values).params
-        assert (p.stream, p.fusion, p.norm, p.dropout, p.weights.random) == (
-            "both",
-            "multiply",
-            "after-pool",
-            0.5,
-            True,
-        )
+        choices = p.stream, p.fusion, p.norm, p.dropout, p.weights.random
+        assert choices == ("both", "multiply", "after-pool", 0.5, True)
         assert (p.epochs, p.batch_size, p.learning_rate) == (15, 32, 1e-4)
 
 
