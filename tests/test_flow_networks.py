@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from apexbench.methods import create
 from apexbench.methods.deep import Clips
+from apexbench.methods.flow.scaling import scale, stretch
 from apexbench.methods.networks.dual_inception import Inception, Streams
-from apexbench.methods.scaling import scale, stretch
 from apexbench.training.run import train_fold
 
 MEB = {"streams": 1, "hidden": (1024,)}

@@ -15,9 +15,9 @@ from apexbench.errors import InputError
 from apexbench.methods import create
 from apexbench.methods.base import Fold
 from apexbench.methods.deep import Clips
+from apexbench.methods.flow.raw import sobel_strain
 from apexbench.methods.networks.micro_attention import MicroAttention
 from apexbench.methods.networks.off_tanet import ChannelAttention, PlaceAttention, SelfAttention, places
-from apexbench.methods.raw_flow import sobel_strain
 from apexbench.motion import optical_strain
 
 ROOT = Path(__file__).parent.parent

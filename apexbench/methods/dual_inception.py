@@ -8,8 +8,8 @@ released Benchmark-MER repository the second stream reuses the first one's 5x5 b
 
 from pydantic import Field
 
-from apexbench.methods.flow_network import FlowNetwork, FlowNetworkParams
-from apexbench.methods.scaling import Scaling
+from apexbench.methods.flow.network import FlowNetwork, FlowNetworkParams
+from apexbench.methods.flow.scaling import Scaling
 
 
 class DualInceptionParams(FlowNetworkParams):

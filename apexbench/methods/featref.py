@@ -9,7 +9,7 @@ their loss and the training are ours.
 from pydantic import Field
 
 from apexbench.methods.dual_inception import DualInceptionParams
-from apexbench.methods.flow_network import FlowNetwork
+from apexbench.methods.flow.network import FlowNetwork
 
 
 class FeatRefParams(DualInceptionParams):

@@ -27,7 +27,7 @@ from pydantic import Field, model_validator
 
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
-from apexbench.methods.scaling import stretch
+from apexbench.methods.flow.scaling import stretch
 
 # (x, y) px of a picture of 28 px: its left eye, its right one, its left corner of the mouth, its right one
 POINTS = {

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
-from apexbench.methods.scaling import stretch
+from apexbench.methods.flow.scaling import stretch
 
 
 class IncepTRParams(DeepParams):

@@ -7,7 +7,7 @@ over folds at the epoch, one of every 20, whose mean over the *test* folds is be
 
 from pydantic import Field
 
-from apexbench.methods.raw_flow import RawFlow, RawFlowParams
+from apexbench.methods.flow.raw import RawFlow, RawFlowParams
 
 
 class MACNNParams(RawFlowParams):

@@ -7,7 +7,7 @@ script prints means over folds at the epoch, one of every 10, whose mean over th
 
 from pydantic import Field, model_validator
 
-from apexbench.methods.raw_flow import RawFlow, RawFlowParams
+from apexbench.methods.flow.raw import RawFlow, RawFlowParams
 
 
 class MicroAttentionParams(RawFlowParams):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from apexbench.methods.flow_network import FlowNetwork, FlowNetworkParams
+from apexbench.methods.flow.network import FlowNetwork, FlowNetworkParams
 
 
 class OffApexNetParams(FlowNetworkParams):

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from apexbench.methods.raw_flow import RawFlow, RawFlowParams
+from apexbench.methods.flow.raw import RawFlow, RawFlowParams
 
 
 class OffTANetParams(RawFlowParams):

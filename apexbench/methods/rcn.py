@@ -8,8 +8,8 @@ left out.
 
 from pydantic import Field
 
-from apexbench.methods.flow_network import FlowNetwork, FlowNetworkParams
-from apexbench.methods.scaling import Scaling
+from apexbench.methods.flow.network import FlowNetwork, FlowNetworkParams
+from apexbench.methods.flow.scaling import Scaling
 
 
 class RCNParams(FlowNetworkParams):

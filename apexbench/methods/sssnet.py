@@ -6,7 +6,7 @@ strain weighs shear otherwise; ours are TV-L1 and the norm of the symmetric tens
 
 from pydantic import Field
 
-from apexbench.methods.flow_network import FlowNetwork, FlowNetworkParams
+from apexbench.methods.flow.network import FlowNetwork, FlowNetworkParams
 
 
 class SSSNetParams(FlowNetworkParams):

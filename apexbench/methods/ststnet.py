@@ -8,8 +8,8 @@ as 8-bit PNG; we do not round.
 """
 
 from apexbench.methods.base import FLOW, Inputs
+from apexbench.methods.flow.scaling import stretch
 from apexbench.methods.mixing.mixable import Mixable, MixableParams
-from apexbench.methods.scaling import stretch
 
 
 class STSTNetParams(MixableParams):

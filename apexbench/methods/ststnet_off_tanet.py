@@ -8,7 +8,7 @@ released script prints means over folds at the epoch, one of every 20, whose mea
 
 from pydantic import Field
 
-from apexbench.methods.raw_flow import RawFlow, RawFlowParams
+from apexbench.methods.flow.raw import RawFlow, RawFlowParams
 
 
 class STSTNetOffTANetParams(RawFlowParams):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
-from apexbench.methods.scaling import Scaling, scale
+from apexbench.methods.flow.scaling import Scaling, scale
 
 
 class FlowNetworkParams(DeepParams):
