@@ -1,0 +1,88 @@
+"""The network of Dual-ATME as its script builds it: 4,833,193 parameters at 3 classes, 4,823,043 of its head."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BOTTLENECK = 6  # channels before the wider convolutions of an Inception block
+
+
+def _conv(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Inception(nn.Module):
+    """Convolutions of 1, 3 and 5 px and a max pool side by side, c channels each."""
+
+    def __init__(self, in_channels: int, c: int):
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                _conv(in_channels, c, 1),
+                nn.Sequential(_conv(in_channels, BOTTLENECK, 1), _conv(BOTTLENECK, c, 3)),
+                nn.Sequential(_conv(in_channels, BOTTLENECK, 1), _conv(BOTTLENECK, c, 5)),
+                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), _conv(in_channels, c, 1)),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return maps (B, 4 c, H, W) of x (B, in_channels, H, W)."""
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+class CBAM(nn.Module):
+    """Weights of channels, by an MLP that mean and maximum share, then of places."""
+
+    def __init__(self, channels: int, reduced: int):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(channels, reduced), nn.ReLU(), nn.Linear(reduced, channels))
+        self.conv = nn.Conv2d(2, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, channels, H, W), weighed."""
+        x = x * (self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3)))).sigmoid()[..., None, None]
+        return x * self.conv(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)).sigmoid()
+
+
+class Output(NamedTuple):
+    """Class scores (B, C), and how alike the two branches are, the cosine of their flattened maps, (B,)."""
+
+    scores: Tensor
+    likeness: Tensor
+
+
+class Network(nn.Module):
+    """Two branches of two Inception blocks, whose attention has the same weights, and one head on both.
+
+    Parameters
+    ----------
+    hidden : units of the layer before the last.
+    puzzle_attention : whether the puzzle's branch is weighed as well.
+    """
+
+    def __init__(self, num_classes: int, *, hidden: int = 1024, dropout: float = 0.5, puzzle_attention: bool = True):
+        super().__init__()
+
+        def branch() -> nn.Sequential:
+            return nn.Sequential(Inception(3, 6), nn.MaxPool2d(2), Inception(24, 12), nn.MaxPool2d(2))
+
+        self.whole, self.puzzle = branch(), branch()
+        self.attention = CBAM(48, 3)
+        self.puzzle_attention = puzzle_attention
+        self.head = nn.Sequential(
+            nn.Linear(2 * 48 * 7 * 7, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, whole: Tensor, puzzle: Tensor) -> Output:
+        """Return what the network makes of flow of the whole face and of the puzzle, (B, 3, 28, 28) each."""
+        whole, puzzle = self.attention(self.whole(whole)), self.puzzle(puzzle)
+        if self.puzzle_attention:
+            puzzle = self.attention(puzzle)
+        whole, puzzle = whole.flatten(1), puzzle.flatten(1)
+        return Output(self.head(torch.cat([whole, puzzle], dim=1)), F.cosine_similarity(whole, puzzle))
