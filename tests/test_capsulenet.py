@@ -9,7 +9,7 @@ from random_clips import clips, small
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
-from apexbench.methods import create
+from apexbench.methods import Fold, create
 from apexbench.methods.augmentation import colour_jitter
 from apexbench.methods.deep import Clips
 from apexbench.methods.networks.capsulenet import Capsules, squash
@@ -221,6 +221,21 @@ def test_frames_of_another_size_are_refused():
         create("capsulenet", 3).tensors({"frames": np.zeros((1, 2, 5, 3, 32, 32))})
     with pytest.raises(ValueError, match="9 x 9 twice is more than frames of 64 px leave"):
         create("capsulenet", 3, crop=64, resnet=small("capsulenet").params.resnet).build()
+
+
+def test_a_blob_in_the_apex_frame_is_learned():
+    """In the upper, the middle or the lower part of noisy pictures, so that flips change nothing."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    frames = rng.integers(60, 120, (48, 2, 3, 3, 36, 36), dtype=np.uint8)
+    for clip, label in enumerate(labels):
+        frames[clip, 1, :, :, 4 + 10 * label : 12 + 10 * label, 14:22] += 100
+    inputs = {"frames": frames, "frames_lengths": np.tile([1, 3], (48, 1))}
+    train, test = ({name: x[side] for name, x in inputs.items()} for side in (slice(36), slice(36, None)))
+    quick = MethodCard(**read_yaml(ROOT / "config/methods/capsulenet.yaml")).values("quick", "samm-3", 3)
+    method = create("capsulenet", 3, **quick | {"batch_size": 8, "decay": 1.0})
+    scores = method.scores(train, labels[:36], test, Fold(0))
+    assert (scores[-1].argmax(-1) == labels[36:]).mean() > 0.8
 
 
 # colours

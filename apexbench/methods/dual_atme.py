@@ -98,7 +98,11 @@ class DualAtme(Deep):
 
 
 def _stretched(x):
-    x = x.float()
+    import torch
+
+    # on the CPU max pools take a tenth of the time with channels last
+    order = torch.channels_last if x.device.type == "cpu" else torch.contiguous_format
+    x = x.to(torch.float32, memory_format=order)
     low = x.amin((2, 3), keepdim=True)
     reach = x.amax((2, 3), keepdim=True) - low
     return (x - low).div_(reach.where(reach > 0, reach.new_ones(()))).mul_(2).sub_(1)
