@@ -49,6 +49,26 @@ def test_near_keys_are_exactly_the_allowed_frames(apex, after_onset, after_apex)
         assert (np.diff(np.abs(NUMBERS[group[:length]] - key)) >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("numbers", "apex", "near"),
+    [
+        (NUMBERS, 120, [120, 119, 121, 118, 122]),
+        (NUMBERS, 101, [101, 100, 102, 103]),
+        (NUMBERS, 140, [140, 139, 138]),
+        (GAPPED, 16, [16, 15, 18]),
+    ],
+)
+def test_near_keys_around_the_apex_are_those_within_two_frames(numbers, apex, near):
+    found = rows("near-keys", numbers, numbers[0], apex, around_apex=2)
+    assert found.lengths.tolist() == [1, len(near)] and numbers[found.rows[1]].tolist() == near
+    assert set(numbers[found.rows[0]]) == {numbers[0]}
+
+
+def test_near_keys_take_the_wider_of_two_jitters():
+    found = rows("near-keys", NUMBERS, 100, 120, before_apex=1.0, around_apex=2)
+    assert sorted(NUMBERS[found.rows[1]]) == [*range(115, 123)]
+
+
 def test_near_keys_of_a_clip_with_gaps_are_frames_that_exist():
     found = rows("near-keys", GAPPED, 10, 17, after_onset=1.0, before_apex=1.0, after_apex=1.0)
     np.testing.assert_array_equal(GAPPED[found.rows], [[10, 11], [16, 16]])  # 17 is missing: 16 stands for it
@@ -215,6 +235,7 @@ def test_options_can_be_read_from_signatures_and_have_defaults():
         (lambda: check_choice("most-moving", count=-1), "count"),
         (lambda: check_choice("around-apex", reach=-1), "reach"),
         (lambda: check_choice("near-keys", before_apex=1.5), "before_apex"),
+        (lambda: check_choice("near-keys", around_apex=-1), "around_apex"),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):

@@ -27,16 +27,18 @@ class CropRecipe(Model):
     """Side of the crop in px."""
     interpolation: str = "cubic"
     """`cubic`, `bilinear` (OpenCV's), or `pil-bilinear` (Pillow's, which averages where it shrinks)."""
-    region: Literal["face", "action-units"] = "face"
+    region: Literal["face", "action-units", "puzzle"] = "face"
     """`face`: the whole face, aligned once for each clip. `action-units`: an ORACLE, for the network that reads it; in
     each frame the box around the part of the face where the clip's coded action units are, found by the mesh and
-    shrunk by OpenCV's INTER_AREA. A method that is to recognise the expression of a test clip does not know them."""
+    shrunk by OpenCV's INTER_AREA. A method that is to recognise the expression of a test clip does not know them.
+    `puzzle`: the strip of the brows above that of the mouth, by the mesh of the onset frame, once for each clip."""
 
     @model_validator(mode="after")
     def _regions_have_no_choice(self):
-        for name in ("detector", "margin", "interpolation"):
-            if self.oracle and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"field {name!r}: goes with region: face; a region of action units leaves no choice")
+        without = {"face": (), "puzzle": ("margin", "interpolation")}
+        for name in without.get(self.region, ("detector", "margin", "interpolation")):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"field {name!r}: goes with region: face; region: {self.region} leaves no choice")
         return self
 
     @property

@@ -185,22 +185,27 @@ def near_keys(
     after_onset: float = 0.0,
     before_apex: float = 0.0,
     after_apex: float = 0.0,
+    around_apex: int = 0,
 ) -> Rows:
     """Take all frames that a jitter allows near each key frame: (2, K) and lengths (2,).
 
     With d1 from onset to apex and d2 from apex to offset, in frames, they are onset .. onset + floor(after_onset d1/4)
     and apex - floor(before_apex d1/4) .. apex + floor(after_apex d2/4): the frames from which MMNet's released code
-    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. Each key
+    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. With
+    around_apex, and those up to so many frames before and after the apex: CapsuleNet's (FG 2019) draws from 2. Each key
     frame comes first, the others by their distance from it, the earlier of two first; shorter rows repeat their last.
     A missing frame is left out, but for the key frame itself, which gives way to the nearest.
 
-    Raises ValueError if a part is not in 0..1.
+    Raises ValueError if a part is not in 0..1, or around_apex is below 0.
     """
     for name, part in (("after_onset", after_onset), ("before_apex", before_apex), ("after_apex", after_apex)):
         if not 0 <= part <= 1:
             raise ValueError(f"{name}: expected a part of a quarter of the rise or fall, 0 to 1, got {part!r}")
+    if around_apex < 0:
+        raise ValueError(f"around_apex: expected a whole number of frames from 0 up, got {around_apex!r}")
     rise, fall = max(apex - onset, 0), max(int(numbers[-1]) - apex, 0)
     later, earlier, past = int(after_onset * rise / 4), int(before_apex * rise / 4), int(after_apex * fall / 4)
+    earlier, past = max(earlier, around_apex), max(past, around_apex)
     groups = []
     for key, low, high in ((onset, onset, onset + later), (apex, apex - earlier, apex + past)):
         first = _nearest_row(numbers, [key])

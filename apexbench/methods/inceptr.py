@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from apexbench.methods.base import FLOW, Inputs
-from apexbench.methods.deep import Deep, DeepParams
+from apexbench.methods.deep import Deep, DeepParams, no_batch_of_one
 from apexbench.methods.flow.scaling import stretch
 
 
@@ -82,12 +82,8 @@ class IncepTR(Deep):
 
     def batches(self, labels: np.ndarray, generator) -> list:
         """Return the batches; of a branch alone, whose head has a batch norm, the last has two clips at least."""
-        parts = list(super().batches(labels, generator))
-        if self.params.branches != "both" and len(parts) > 1 and len(parts[-1]) == 1:
-            import torch
-
-            parts[-2:] = [torch.cat(parts[-2:])]
-        return parts
+        parts = super().batches(labels, generator)
+        return parts if self.params.branches == "both" else no_batch_of_one(parts)
 
     def loss(self, output, targets):
         return super().loss(output, targets) + self.params.cosine_weight * output[1]

@@ -1,6 +1,7 @@
 """Raw clips -> crops of the chosen frames: one similarity transform for each clip, one resampling for each frame.
 
-Or, as an oracle, the region of a clip's action units, by the landmarks of each frame.
+Or the brows above the mouth, by the landmarks of the onset frame; or, as an oracle, the region of a clip's action
+units, by the landmarks of each frame.
 """
 
 import logging
@@ -15,7 +16,9 @@ from apexbench.clips import action_units, clip_ids, find_frames, read_index
 from apexbench.config.recipes import CropRecipe
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop, resize
+from apexbench.frames.detection import FaceNotFound, detect_landmarks
 from apexbench.frames.pictures import read_frame
+from apexbench.frames.puzzle import puzzle, puzzle_boxes
 from apexbench.frames.regions import crop_region, region_of
 from apexbench.frames.sampling import CHOICES, resample, rows, take
 from apexbench.manifest import folder_state
@@ -89,8 +92,12 @@ def crop_clip(
             raise InputError(f"{folder}: frame {row[name]}, the {name} of clip {row['clip']}, is missing")
     numbers, kind, options = np.array(list(paths)), recipe["choose"], recipe["options"]
     record = {"onset": int(row.onset), "apex": int(row.apex), "fps": float(row.fps)}
+    if card.region == "puzzle":
+        cut = partial(_puzzle, onset=paths[int(row.onset)], size=card.size)
+    else:
+        cut = partial(_whole_face, card=card, face=face)
     if CHOICES[kind].pixels:
-        crops, how = _whole_face(list(paths.values()), card, face)
+        crops, how = cut(list(paths.values()))
         chosen, places = resample(kind, crops, **options)
         if not card.oracle:
             return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
@@ -103,7 +110,7 @@ def crop_clip(
     if card.oracle:
         crops, how = _region(np.stack(list(_read(files))), row, numbers[needed], places, card.size)
     else:
-        crops, how = _whole_face(files, card, face)
+        crops, how = cut(files)
     between = (low != wanted).any()
     shown = np.interp(wanted, np.arange(len(numbers)), numbers) if between else numbers[low]
     record |= {**how, "frames": shown.tolist()}
@@ -144,6 +151,20 @@ def _whole_face(
             crops = np.empty((len(paths), card.size, card.size, frame.shape[2]), np.uint8)
         crops[place] = cut(frame[None])[0]
     return crops, how
+
+
+def _puzzle(paths: Sequence[Path], onset: Path, size: int) -> tuple[np.ndarray, dict]:
+    """Cut brows and mouth out of frames, (T, S, S, C) uint8, by the landmarks of the onset frame, and say how."""
+    frame = read_frame(onset)
+    try:
+        boxes = puzzle_boxes(detect_landmarks(frame), *frame.shape[:2])
+    except FaceNotFound as error:
+        raise InputError(
+            f"{onset}: {error}; region: puzzle needs the mesh, so give the crop recipe detector: mesh-only, and "
+            f"config.yaml missing_face: skip"
+        ) from None
+    crops = np.concatenate([puzzle(image[None], boxes, size) for image in _read(paths)])
+    return crops, {"detector": "mesh", "boxes": boxes.tolist()}
 
 
 def _region(

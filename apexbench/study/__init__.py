@@ -318,7 +318,8 @@ class Study(Runs):
 
     def onset_frames(self, dataset: str) -> list[str]:
         """Return the files whose onset frames a sheet shows: the largest crops of whole faces that the study makes."""
-        used = [r for r in self.recipes_in_use() if r in self.recipes.frames and not self.recipes.is_oracle(r)]
+        whole = {name for name, card in self.recipes.frames.items() if self.recipes.crops[card.crop].region == "face"}
+        used = [r for r in self.recipes_in_use() if r in whole]
         return self.shards(dataset, max(used, key=self.recipes.size)) if used else []
 
     def pictured_shards(self, dataset: str, recipe: str) -> dict[str, list[str]]:
