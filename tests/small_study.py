@@ -1,7 +1,6 @@
 """Makes a study that was run, in seconds: random predictions of small protocols, scores and tables as the stages do."""
 
 import json
-import shutil
 import zlib
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 
 from apexbench.protocols import COLUMNS
 from apexbench.sharing.bundle import FORMATS
+from apexbench.stages.import_log import import_log
 from apexbench.stages.save_study import save_study
 from apexbench.stages.scores import score_protocol
 from apexbench.stages.table import make_table
@@ -24,26 +24,21 @@ SUBJECTS = {6: 4, 7: 5, 9: 3, 10: 4, 11: 6}
 EPOCHS = 2
 
 
-def protocol_table(study, protocol, label_of=None):
-    """Write a protocol's table: some clips of the subjects of its first data set; return it."""
-    card, rng, rows = study.project.protocols[protocol], np.random.default_rng(1), []
-    names, dataset = list(card.classes), card.datasets[0]
-    for subject, clips in SUBJECTS.items():
-        for clip in range(clips):
-            label = int(rng.integers(len(names)))
-            label = (label_of or {}).get((subject, clip), label)
-            its = (dataset, subject, f"0{subject}_1_{clip}", 100 + clip, "Anger", label, names[label])
+def clips(dataset, classes):
+    """Return a protocol's table: some clips of a data set, their labels at random."""
+    rng, rows = np.random.default_rng(1), []
+    for subject, count in SUBJECTS.items():
+        for clip in range(count):
+            label = int(rng.integers(len(classes)))
+            its = (dataset, subject, f"0{subject}_1_{clip}", 100 + clip, "Anger", label, classes[label])
             rows.append((*its, f"{dataset}:{subject}"))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    with sealed(study.protocol_path(protocol)) as part:
-        table.to_csv(part, index=False)
-    return table
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def train(study, protocol, run, table, seed, noise=0, **facts):
+def train(study, protocol, run, table, seed, **facts):
     """Write the predictions of a run and a seed: random scores that know a little of the labels."""
     rng, job = (
-        np.random.default_rng([seed, zlib.crc32(run.encode()), noise]),
+        np.random.default_rng([seed, zlib.crc32(run.encode())]),
         Job(**study.job(protocol, run), seed=seed),
     )
     done = []
@@ -57,17 +52,24 @@ def train(study, protocol, run, table, seed, noise=0, **facts):
             write_predictions(job, table, done, record, path)
 
 
-def make(root, name="small", noise=0, label_of=None, facts=None, **settings):
+def make(root, name="small", facts=None, **settings):
     """Make results/<name> and the files that it is made of, in the working directory `root`; return the study."""
     base = yaml.safe_load((root / "config/config.yaml").read_text())
     small = {"study": name, "protocols": ["samm-3"], "table_protocols": [], "methods": ["majority", "flow-svm"]}
     small |= {"tables": ["leaderboard", "comparisons"], "leave_out": {}, "readme": False}
     study = Study(base | small | settings, root)
     for protocol in study.protocols:
-        table = protocol_table(study, protocol, label_of)
+        card = study.project.protocols[protocol]
+        table = clips(card.datasets[0], list(card.classes))
+        with sealed(study.protocol_path(protocol)) as part:
+            table.to_csv(part, index=False)
         for run in [run for run in study.runs if run in study.methods and not study.why_not(protocol, run)]:
             for seed in study.settings.seeds:
-                train(study, protocol, run, table, seed, noise, **(facts or {}))
+                train(study, protocol, run, table, seed, **(facts or {}))
+        for run in [run for run in study.given_logs if not study.why_not(protocol, run)]:
+            job, (output,) = study.job(protocol, run) | {"seed": 0}, study.predictions(protocol, run)
+            paths = {"log": study.log_file(run), "protocol": study.protocol_path(protocol), "output": output}
+            import_log(job=job, folds=list(dict.fromkeys(table["fold"])), **paths)
     finish(study)
     return study
 
@@ -96,13 +98,14 @@ def finish(study):
 
 def with_record(path, **changes):
     """Change what a predictions file says of itself, its seal with it."""
-    table = pyarrow.parquet.read_table(path, partitioning=None)
-    record = json.loads(table.schema.metadata[b"apexbench"]) | changes
     with sealed(path) as part:
-        meta = {b"apexbench": json.dumps(record, sort_keys=True).encode()}
-        pyarrow.parquet.write_table(table.replace_schema_metadata(meta), part, compression="zstd")
+        part.write_bytes(Path(path).read_bytes())
+        rewrite(part, pd.read_parquet(path), **changes)
 
 
-def clear():
-    """Delete all results."""
-    shutil.rmtree("results")
+def rewrite(path, frame, **changes):
+    """Write a predictions file anew with other rows; `changes` go into its record."""
+    record = json.loads(pyarrow.parquet.read_schema(path).metadata[b"apexbench"]) | changes
+    meta = {b"apexbench": json.dumps(record, sort_keys=True).encode()}
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(meta)
+    pyarrow.parquet.write_table(table, path, compression="zstd")

@@ -38,6 +38,8 @@ def submitted(predictions: Predictions, card: SubmissionCard, path: Path) -> Pre
 def check_submission(checked: Check, path: Path) -> None:
     """Raise InputError, naming the file, if a comparison with the official list found other clips or labels."""
     facts = checked.facts or {}
+    if facts.get("on_list") == 0:
+        raise InputError(f"{path}, field 'clip': no clip has a name of the list of {checked.protocol}")
     if facts.get("surplus"):
         raise InputError(f"{path}, field 'clip': {facts['surplus'][0]} is not on the list of {checked.protocol}")
     if facts.get("labels_differ"):

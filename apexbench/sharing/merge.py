@@ -19,7 +19,7 @@ from apexbench.evaluation.predictions import read_predictions
 from apexbench.evaluation.selection import CLIP
 from apexbench.protocols import read_protocol
 from apexbench.sharing.archive import Bundle, Manifest, check_new, manifest_of, opened, write_archive, write_folder
-from apexbench.sharing.bundle import SETTINGS, finished
+from apexbench.sharing.contents import SETTINGS, finished
 from apexbench.sharing.rebuild import FORMATS, check_size, make_scores, make_tables
 from apexbench.sharing.record import STUDY, Record, Scored, read_record, written
 

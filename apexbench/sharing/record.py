@@ -96,13 +96,16 @@ def read_record(bundle: Bundle) -> Record:
     check_name(its.name, f"{place}: field 'name'")
     for name in (*its.protocols, *its.methods, *its.tables):
         check_name(name, str(place))
+    for table, names in its.tables.items():
+        for name in set(names) - {*its.protocols}:
+            raise InputError(f"{place}: field 'tables.{table}': {name!r} is no protocol of this bundle")
     for protocol, scored in its.protocols.items():
-        unknown = sorted({*scored.runs, *scored.inner, *its.compared.get("", ())} - {*its.methods})
+        named = {run for runs in its.compared.values() for run in runs}
+        unknown = sorted({*scored.runs, *scored.inner, *named} - {*its.methods})
         unknown += sorted({*its.methods} - {*scored.runs})
         if unknown:
-            raise InputError(
-                f"{place}: field 'protocols.{protocol}.runs': {unknown[0]!r} is not in 'methods', or not here"
-            )
+            where = f"{place}: field 'protocols.{protocol}.runs'"
+            raise InputError(f"{where}: {unknown[0]!r} has to stand here and in 'methods'")
         for files in (*scored.runs.values(), *scored.inner.values()):
             for name in files:
                 bundle.path(name)

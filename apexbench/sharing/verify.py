@@ -10,7 +10,7 @@ import pandas as pd
 
 from apexbench.errors import InputError
 from apexbench.sharing.archive import Bundle
-from apexbench.sharing.bundle import record_in, versions_here
+from apexbench.sharing.contents import RECORDS, record_in, versions_here
 from apexbench.sharing.rebuild import make_scores, make_tables
 from apexbench.sharing.record import Record, read_record, written
 
@@ -97,7 +97,7 @@ def _check_records(bundle: Bundle) -> None:
         records = {name: record_in(bundle.path(name)) for name in files}
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:  # pyarrow's are OSError or ValueError
         raise InputError(f"{bundle.name}: a damaged predictions file ({error})") from None
-    if written(records) != bundle.path("records.json").read_bytes():
+    if written(records) != bundle.path(RECORDS).read_bytes():
         raise InputError(f"{bundle.name}: records.json is not what the predictions say of themselves; bundle it anew")
 
 
