@@ -41,7 +41,7 @@ MAY = {
     "figures": FLOOR | {"evaluation"},
     "score": FLOOR | {"evaluation"},
     "stages": FLOOR | SIDE | {"training", "tables", "figures", "score"},
-    "sharing": FLOOR | {"evaluation", "protocols", "stages", "study"},
+    "sharing": FLOOR | {"evaluation", "protocols", "stages", "study", "tables"},
     "jobs": FLOOR,
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
