@@ -1,6 +1,9 @@
 """Predictions made by others: their card, what scoring them checks, and their row beside those that are run here."""
 
 import logging
+import re
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,10 +11,13 @@ import pytest
 import small_study
 import yaml
 
-from apexbench.cli import main
+from apexbench.cli import main, make_parser
 from apexbench.errors import InputError
+from apexbench.stages.import_log import import_log
 from apexbench.study import Study
+from apexbench.training.record import Job
 
+ROOT = Path(__file__).parent.parent
 CARD = {
     "title": "Their network",
     "contact": "someone@example.org",
@@ -158,36 +164,46 @@ def test_which_submissions_a_study_has(root, table):
         Study(settings | {"submissions": ["ststnet"]}, root)
 
 
-def _imported(root, rows, **changes):
-    """What a study makes of a submission: dataset, subject, clip and p0 .. p2 of each row."""
-    _submit(root, rows, **changes)
-    study = small_study.make(root, submissions=["theirs"], methods=["majority"], tables=["leaderboard"])
-    return pd.read_parquet(study.predictions("samm-3", "theirs")[0])
+def _imported(tmp_path, table, rows, **params):
+    """What a study makes of predictions: dataset, subject, clip and p0 .. p2 of each row."""
+    table.to_csv(tmp_path / "p.csv", index=False)
+    rows.to_csv(tmp_path / "predictions.csv", index=False)
+    job = Job(0, "samm-3", tuple(CLASSES), "theirs", "imported", params, 0, "quick", "synthetic", "c0de")
+    paths = {"log": str(tmp_path / "predictions.csv"), "protocol": str(tmp_path / "p.csv")}
+    import_log(job=asdict(job), folds=list(dict.fromkeys(table["fold"])), output=tmp_path / "o.parquet", **paths)
+    return pd.read_parquet(tmp_path / "o.parquet")
 
 
-def test_classes_are_found_by_name_whatever_their_order(root, table):
+def _guesses(frame):
+    return frame[["p0", "p1", "p2"]].to_numpy().argmax(axis=1).tolist()
+
+
+def test_classes_are_found_by_name_whatever_their_order(tmp_path, table):
     rows = table[["dataset", "subject", "clip"]].assign(truth=table["class"])
     rows["p_surprise"], rows["p_negative"], rows["p_positive"] = 0.5, 0.2, 0.3
-    frame = _imported(root, rows)
+    frame = _imported(tmp_path, table, rows)
     assert frame[["p0", "p1", "p2"]].iloc[0].tolist() == pytest.approx([0.2, 0.3, 0.5])
     assert frame["label"].tolist() == table["label"].tolist()
 
 
-def test_numbers_one_data_set_and_a_class_that_is_never_predicted(root, table):
+def test_numbers_one_data_set_and_a_class_that_is_never_predicted(tmp_path, table):
     rows = table[["subject", "clip"]].assign(label=table["label"], prediction=0)
-    frame = _imported(root, rows)
-    assert (frame[["p0", "p1", "p2"]].to_numpy().argmax(axis=1) == 0).all() and len(frame) == len(table)
+    frame = _imported(tmp_path, table, rows)
+    assert _guesses(frame) == [0] * len(table)
     few = rows[rows["label"] < 2]  # two classes occur
-    frame = _imported(root, few, classes=None)
-    assert (frame[["p0", "p1", "p2"]].to_numpy().argmax(axis=1) == 0).all() and len(frame) == len(few)
+    frame = _imported(tmp_path, table, few)
+    assert _guesses(frame) == [0] * len(few) and frame["label"].max() == 1
+    named = rows.assign(label=table["class"], prediction=2)
+    with pytest.raises(InputError, match="class '2'; expected negative, positive, surprise, or their numbers"):
+        _imported(tmp_path, table, named)
+    assert _guesses(_imported(tmp_path, table, rows.assign(prediction=2), classes=CLASSES)) == [2] * len(table)
 
 
-def test_clips_that_it_lacks_make_it_partial(root, table, caplog):
+def test_clips_that_it_lacks_are_named(tmp_path, table, caplog):
     with caplog.at_level(logging.WARNING):
-        _imported(root, _rows(table)[2:])
+        frame = _imported(tmp_path, table, _rows(table)[2:])
     assert "has no prediction for 2 clip(s): samm/6/06_1_0/100, samm/6/06_1_1/101" in caplog.text
-    scores = pd.read_csv(root / "results/small/scores/samm-3.csv").set_index(["run", "rule"])
-    assert scores.loc[("theirs", "last"), ["status", "n"]].tolist() == ["partial", 20]
+    assert len(frame) == len(table) - 2
 
 
 @pytest.mark.parametrize(
@@ -195,14 +211,26 @@ def test_clips_that_it_lacks_make_it_partial(root, table, caplog):
     [
         (lambda rows: rows.assign(truth="negative"), "has the label 0; samm-3 has"),
         (lambda rows: pd.concat([rows, rows[:1]]), "predictions.csv, line 24: clip samm/6/06_1_0/100 stands twice"),
-        (
-            lambda rows: rows.replace("surprise", "fear"),
-            "class 'fear'; expected negative, positive, surprise, or",
-        ),
+        (lambda rows: rows.replace("surprise", "fear"), "class 'fear'; expected negative, positive, surprise, or"),
         (lambda rows: rows.drop(columns="clip"), "no column 'clip'; each row needs data set, subject and clip"),
     ],
 )
-def test_a_study_refuses_what_its_protocol_does_not_have(root, table, change, message):
-    with pytest.raises(InputError, match=r"submissions/theirs/predictions\.csv") as caught:
-        _imported(root, change(_rows(table)))
+def test_a_study_refuses_what_its_protocol_does_not_have(tmp_path, table, change, message):
+    with pytest.raises(InputError, match=r"predictions\.csv") as caught:
+        _imported(tmp_path, table, change(_rows(table)))
     assert message in str(caught.value)
+
+
+# the page
+
+
+def test_the_card_of_the_page_is_one_and_its_commands_are_known(tmp_path, table, capsys):
+    page = (ROOT / "docs/submissions.md").read_text()
+    card = yaml.safe_load(
+        re.search(r"```yaml\n# submissions/our-network/submission.yaml\n(.*?)```", page, re.DOTALL)[1]
+    )
+    folder = _submit(tmp_path, _rows(table), "our-network", **card | {"protocol": "samm-3"})
+    assert main(["score", str(folder)]) == 0 and "Our network" in capsys.readouterr().out
+    for page in ("docs/submissions.md", "docs/sharing.md"):
+        commands = re.findall(r"^apexbench ([^#\n]+)", (ROOT / page).read_text(), re.MULTILINE)
+        assert commands and all(make_parser().parse_args(command.split()) for command in commands)

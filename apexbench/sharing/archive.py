@@ -20,7 +20,7 @@ from typing import BinaryIO, Literal
 from pydantic import Field
 
 from apexbench.config.model import NAME, Model, validate
-from apexbench.errors import InputError
+from apexbench.errors import InputError, of_disk
 from apexbench.store import atomic, new_folder
 
 MANIFEST, CRATE = "manifest.json", "ro-crate-metadata.json"
@@ -139,21 +139,28 @@ def opened(path: str | os.PathLike) -> Iterator[Bundle]:
     if path.is_dir():
         yield _folder(path)
         return
+    with tempfile.TemporaryDirectory(prefix="apexbench-bundle-") as folder:
+        yield Bundle(path.stem, Path(folder), _unpacked(path, Path(folder)))
+
+
+def _unpacked(path: Path, folder: Path) -> Manifest:
+    """Unpack an archive into a folder, each file checked; return its manifest."""
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: expected a file, found a pipe or a device")
-        with tempfile.TemporaryDirectory(prefix="apexbench-bundle-") as folder:
-            with zipfile.ZipFile(path) as archive:
-                members = _members(archive, path)
-                manifest = _manifest(archive, members, path)
-                _compare(path, members, manifest)
-                for name, listed in manifest.files.items():
-                    _unpack(archive, members[name], listed, Path(folder), path)
-            yield Bundle(path.stem, Path(folder), manifest)
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: no such file") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, path)
+            manifest = _manifest(archive, members, path)
+            _compare(path, members, manifest)
+            for name, listed in manifest.files.items():
+                _unpack(archive, members[name], listed, folder, path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(of_disk(error) or f"{path}: not readable ({error.strerror or error})") from None
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: no zip that can be read ({error}); {_ANEW}") from None
+    return manifest
 
 
 def _check_path(name: str, path: Path) -> None:

@@ -170,7 +170,7 @@ def _joined(sources: Sequence[Source], name: str, files: dict[str, bytes | Path]
         for run in methods:
             taken = _taken(run, protocol, its)
             runs[run] = _placed(run, protocol, taken, "runs", files)
-            if found := _placed(run, protocol, taken, "inner", files):
+            if found := _placed(run, protocol, _with_inner(run, protocol, taken, its), "inner", files):
                 inner[run] = found
             if taken:
                 keys[run] = taken[0][0].record.protocols[protocol].keys[run]
@@ -245,6 +245,22 @@ def _taken(run: str, protocol: str, sources: Sequence[Source]) -> list[tuple[Sou
         if new:
             taken.append((source, new))
     return taken
+
+
+def _with_inner(
+    run: str, protocol: str, taken: Sequence[tuple[Source, list[int]]], sources: Sequence[Source]
+) -> list[tuple[Source, list[int]]]:
+    """The bundles that inner predictions are taken from: of each seed the first of the same key that has them."""
+    found: list[tuple[Source, list[int]]] = []
+    for first, seeds in taken:
+        key = first.record.protocols[protocol].keys.get(run)
+        for seed in seeds:
+            for source in [first, *sources]:
+                its = source.record.protocols[protocol]
+                if its.keys.get(run) == key and seed in source.record.seeds and its.inner.get(run):
+                    found.append((source, [seed]))
+                    break
+    return found
 
 
 def _by_seed(source: Source, names: Sequence[str]) -> dict[int, pd.DataFrame]:

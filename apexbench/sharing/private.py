@@ -48,7 +48,7 @@ def giveaways() -> dict[str, str]:
     """Return {text that a bundle may not hold: what it is} of this machine and its user."""
     found = {str(Path.home()): "the home folder", str(Path.cwd()): "the working folder"}
     with suppress(KeyError, OSError, ImportError):  # a container may have no such user
-        found[f"{getpass.getuser()}@"] = "the user"
+        found[f"{getpass.getuser()}@{platform.node()}"] = "the user"
     if re.search(r"[\d.-]", platform.node()):  # a word alone may stand anywhere
         found[platform.node()] = "the machine"
     return {text: what for text, what in found.items() if len(text) > 4}

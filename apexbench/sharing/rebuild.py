@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
 from apexbench.config.model import Model
@@ -14,6 +15,7 @@ from apexbench.stages.table import make_table
 
 FORMATS = ("md", "csv", "tex", "html")
 _ROWS, _BYTES = 5_000_000, 2**31  # of one predictions file; the composite after each of 800 epochs has 353,600 rows
+_EPOCHS = 10_000  # for as many the null model is drawn
 
 
 def check_size(path: Path, name: str) -> None:
@@ -25,6 +27,10 @@ def check_size(path: Path, name: str) -> None:
         raise InputError(f"{name}: a damaged parquet file ({error})") from None
     if its.num_rows > _ROWS or size > _BYTES:
         raise InputError(f"{name}: {its.num_rows} rows, {size >> 20} MB; at most {_ROWS} rows of 2048 MB are read")
+    if "epoch" in its.schema.names:
+        last = pyarrow.compute.max(pyarrow.parquet.read_table(path, columns=["epoch"])["epoch"]).as_py()
+        if isinstance(last, int | float) and last > _EPOCHS:
+            raise InputError(f"{name}: epoch {last}; at most {_EPOCHS} are scored")
 
 
 def make_scores(bundle: Bundle, record: Record, folder: Path) -> None:

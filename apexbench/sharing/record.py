@@ -15,6 +15,7 @@ from apexbench.errors import InputError
 from apexbench.sharing.archive import Bundle
 
 STUDY = "study.json"
+_CLASSES = 100
 REBUILT = ("leaderboard", "published", "comparisons")
 """Kinds of tables that are made of scores: the others need the index of the clips, or the times of one machine."""
 
@@ -100,6 +101,8 @@ def read_record(bundle: Bundle) -> Record:
         for name in set(names) - {*its.protocols}:
             raise InputError(f"{place}: field 'tables.{table}': {name!r} is no protocol of this bundle")
     for protocol, scored in its.protocols.items():
+        if len(scored.card.classes) > _CLASSES:
+            raise InputError(f"{place}: field 'protocols.{protocol}.card.classes': more than {_CLASSES}")
         named = {run for runs in its.compared.values() for run in runs}
         unknown = sorted({*scored.runs, *scored.inner, *named} - {*its.methods})
         unknown += sorted({*its.methods} - {*scored.runs})
