@@ -360,6 +360,17 @@ HOSTILE = {
         _study(lambda s: s["tables"].update(leaderboard=["x"])),
         "'tables.leaderboard': 'x' is no",
     ),
+    "a score that there is not": (
+        lambda m: _put(
+            "cards/tables/leaderboard.yaml", m["cards/tables/leaderboard.yaml"].replace(b"uf1: uf1", b"x: y")
+        )(m),
+        "unknown score 'y'",
+    ),
+    "a table of other data sets": (
+        _put("config/datasets.yaml", b"samm: {title: x}"),
+        "config/datasets.yaml: samm: field",
+    ),
+    "printed numbers that are none": (_put("published/memix.csv", b"a,b\n1,2\n"), "published/memix.csv: no column"),
     "a YAML bomb": (_put("cards/methods/ststnet.yaml", BOMB), "more than 200000 values"),
     "scores that are none": (_put("scores/samm-3.csv", b'"'), "scores/samm-3.csv: not a table"),
     "clips that are none": (_put("protocols/samm-3.csv", b"a\n1\n"), "no column 'dataset'"),

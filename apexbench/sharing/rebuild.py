@@ -1,5 +1,7 @@
 """The scores, comparisons and tables of a bundle, made of its predictions as a study makes them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow
@@ -12,6 +14,7 @@ from apexbench.sharing.archive import Bundle
 from apexbench.sharing.record import Record, dataset_cards, method_card, protocol_cards, table_card
 from apexbench.stages.scores import score_protocol
 from apexbench.stages.table import make_table
+from apexbench.tables.check import check_scoring
 
 FORMATS = ("md", "csv", "tex", "html")
 _ROWS, _BYTES = 5_000_000, 2**31  # of one predictions file; the composite after each of 800 epochs has 353,600 rows
@@ -42,7 +45,7 @@ def make_scores(bundle: Bundle, record: Record, folder: Path) -> None:
             {run: [str(bundle.path(name)) for name in names] for run, names in files.items()}
             for files in (scored.runs, scored.inner)
         ]
-        try:
+        with _told(bundle, f"scores of {protocol!r}"):
             score_protocol(
                 runs=paths[0],
                 inner=paths[1],
@@ -54,8 +57,17 @@ def make_scores(bundle: Bundle, record: Record, folder: Path) -> None:
                 scores=str(folder / f"scores/{protocol}.csv"),
                 comparisons=str(folder / f"comparisons/{protocol}.csv"),
             )
-        except InputError as error:
-            raise InputError(str(error).replace(f"{bundle.folder}/", f"{bundle.name}: ")) from None
+
+
+@contextmanager
+def _told(bundle: Bundle, what: str) -> Iterator[None]:
+    """Say of what cannot be made which bundle it is of, in place of the folder that it was unpacked into."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(f"{bundle.folder}/", f"{bundle.name}: ")) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:  # of what no study wrote
+        raise InputError(f"{bundle.name}: {what} cannot be made of what it holds ({error!r})") from None
 
 
 def make_tables(bundle: Bundle, record: Record, scores: Path, folder: Path, formats=FORMATS) -> list[str]:
@@ -66,29 +78,34 @@ def make_tables(bundle: Bundle, record: Record, scores: Path, folder: Path, form
     protocols = {name: _dumped(card) for name, card in protocol_cards(bundle).items()}
     datasets = {name: _dumped(card) for name, card in dataset_cards(bundle).items()}
     methods = {run: _dumped(method_card(bundle, run)) for run in record.methods}
+    cards = {table: table_card(bundle, table) for table in record.tables}
+    check_scoring({}, cards)
     for table, its in record.tables.items():
-        card = table_card(bundle, table)
-        make_table(
-            name=table,
-            card=_dumped(card),
-            scores={protocol: str(scores / f"scores/{protocol}.csv") for protocol in its},
-            published_folder=str(bundle.folder / "published"),
-            protocols=protocols,
-            datasets=datasets,
-            methods=methods,
-            oracles=record.oracles,
-            circular=record.circular,
-            benchmarks=[],
-            data={},
-            comparisons={
-                protocol: str(scores / f"comparisons/{protocol}.csv") for protocol in its if card.kind == "comparisons"
-            },
-            partial=False,
-            study={"name": record.name, "budget": record.budget, "seeds": record.seeds, "real": record.real},
-            origins=record.origins(),
-            outputs=[str(folder / f"tables/{table}.{form}") for form in formats],
-            short=str(folder / f"short/{table}.md"),
-        )
+        card = cards[table]
+        with _told(bundle, f"table {table!r}"):
+            make_table(
+                name=table,
+                card=_dumped(card),
+                scores={protocol: str(scores / f"scores/{protocol}.csv") for protocol in its},
+                published_folder=str(bundle.folder / "published"),
+                protocols=protocols,
+                datasets=datasets,
+                methods=methods,
+                oracles=record.oracles,
+                circular=record.circular,
+                benchmarks=[],
+                data={},
+                comparisons={
+                    protocol: str(scores / f"comparisons/{protocol}.csv")
+                    for protocol in its
+                    if card.kind == "comparisons"
+                },
+                partial=False,
+                study={"name": record.name, "budget": record.budget, "seeds": record.seeds, "real": record.real},
+                origins=record.origins(),
+                outputs=[str(folder / f"tables/{table}.{form}") for form in formats],
+                short=str(folder / f"short/{table}.md"),
+            )
     return list(record.tables)
 
 
