@@ -66,6 +66,8 @@ class Settings(Model):
     """More entries, under which only those runs are trained that a printed table has there; on no leaderboard."""
     methods: tuple[str, ...]
     """Cards of config/methods, or single runs of a sweep."""
+    submissions: tuple[str, ...] = ()
+    """Folders of submissions/, each a row of predictions made by others; `all`: whatever lies there."""
     tables: tuple[str, ...]
     """Cards of config/tables."""
     readme: bool | str = "default"
@@ -108,7 +110,7 @@ class Settings(Model):
             raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables", "only", mode="before")
+    @field_validator("seeds", "protocols", "table_protocols", "methods", "submissions", "tables", "only", mode="before")
     @classmethod
     def _one_word(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
@@ -127,7 +129,7 @@ class Settings(Model):
             raise ValueError("one at least")
         return values
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "tables", "only")
+    @field_validator("seeds", "protocols", "table_protocols", "methods", "submissions", "tables", "only")
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]
