@@ -27,6 +27,7 @@ DEFINITION = (
     "datasets", "split", "folds", "target", "classes", "classes_of", "exclude", "slices", "average",
 )  # fmt: skip
 """Fields of a protocol's card that decide on clips, labels, folds, and what is scored for itself."""
+_PASSING = ("path", "seconds", "peak_mb", "folds", "made_of")  # of the records of a training: no reason for other scores
 STUDIES = "studies/"  # of a merged bundle: the settings of those that it is of
 
 
@@ -300,7 +301,7 @@ def _why(first: Source, second: Source, protocol: str, run: str) -> str:
 
 def _facts(source: Source, protocol: str, run: str) -> dict[str, Any]:
     _, metas = read_predictions([source.bundle.path(name) for name in source.record.protocols[protocol].runs[run]])
-    return {name: value for name, value in metas[0].items() if name not in ("path", "seconds", "peak_mb", "folds")}
+    return {name: value for name, value in metas[0].items() if name not in _PASSING}
 
 
 def _placed(
