@@ -27,7 +27,7 @@ DEFINITION = (
     "datasets", "split", "folds", "target", "classes", "classes_of", "exclude", "slices", "average",
 )  # fmt: skip
 """Fields of a protocol's card that decide on clips, labels, folds, and what is scored for itself."""
-_PASSING = ("path", "seconds", "peak_mb", "folds", "made_of")  # of the records of a training: no reason for other scores
+_PASSING = ("path", "seconds", "peak_mb", "folds", "made_of")  # of a record: no reason for other scores
 STUDIES = "studies/"  # of a merged bundle: the settings of those that it is of
 
 
