@@ -3,6 +3,7 @@
 from apexbench.checklists import Item
 
 TITLE = "NeurIPS paper checklist"
+SHORT = "NeurIPS"
 _ANSWER = "yes, no or n/a"
 MODULES = {
     "": (
@@ -17,7 +18,9 @@ MODULES = {
         Item("9", "Code of ethics", (), _ANSWER),
         Item("10", "Broader impacts", (), _ANSWER),
         Item("11", "Safeguards against misuse", (), _ANSWER),
-        Item("12", "Licences of existing assets", ("sources",), f"{_ANSWER}; the licence of each; see `apexbench cite`"),
+        Item(
+            "12", "Licences of existing assets", ("sources",), f"{_ANSWER}; the licence of each; see `apexbench cite`"
+        ),
         Item("13", "New assets are documented", (), _ANSWER),
         Item("14", "Crowdsourcing and human subjects", (), _ANSWER),
         Item("15", "Approval by a review board", (), f"{_ANSWER}; of the releases, too"),

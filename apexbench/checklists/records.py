@@ -53,7 +53,9 @@ class Records:
     def _absent(self) -> list[str]:
         """A line on trainings whose records are not there: of other code or settings, or never run."""
         absent = len(self.files) - len(self.trainings)
-        return [f"open: {absent} of {len(self.files)} training records are not there; run the study again"] * bool(absent)
+        return [f"open: {absent} of {len(self.files)} training records are not there; run the study again"] * bool(
+            absent
+        )
 
     def _several(self, key: str) -> list[str]:
         return sorted({str(record[key]) for record in self.trainings if record.get(key)})
@@ -100,6 +102,8 @@ class Records:
             scores = self.scores[name]
             short = scores[(scores["status"] == "partial") & (scores["rule"] == "last") & ~_is_slice(scores)]
             lines += [f"{protocol}: {row.run} has {row.n} of {row.expected} clips" for row in short.itertuples()]
+            states = Counter(scores[~_is_slice(scores) & ~scores["status"].isin(["ok", "partial"])]["status"])
+            lines += [f"{protocol}: {n} runs without a score ({status})" for status, n in sorted(states.items())]
         return lines or ["the readers found no missing frame and left out no clip; every run has all clips"]
 
     def repaired(self) -> list[str]:
@@ -120,7 +124,10 @@ class Records:
             total = sum(len(self.indexes[dataset]) for dataset in card.datasets)
             left = total - len(self.tables[name])
             text = f"{protocol}: {left} of {total} clips have a label of no class, or are excluded by name"
-            reasons = [f"{item.dataset} {item.subject} {item.clip}: {item.reason}" for item in card.exclude]
+            there = pd.concat([self.indexes[dataset] for dataset in card.datasets])
+            there = set(zip(there["dataset"], there["subject"], there["clip"], strict=True))
+            named = [item for item in card.exclude if (item.dataset, item.subject, item.clip) in there]
+            reasons = [f"{item.dataset} {item.subject} {item.clip}: {item.reason}" for item in named]
             lines.append(f"{text}{' (' * bool(reasons)}{'; '.join(reasons)}{')' * bool(reasons)}")
         return lines
 
@@ -150,9 +157,13 @@ class Records:
         budget = ", ".join(self._several("budget")) or self.study.settings.budget
         lines = [f"budget {budget}; all values of each training stand in its predictions file, `hyper_parameters`"]
         swept = {card: runs for card, runs in self._by_card().items() if len(runs) > 1}
-        lines += [f"several values were trained on the test protocol: {card}, {len(r)} runs" for card, r in swept.items()]
+        lines += [
+            f"several values were trained on the test protocol: {card}, {len(r)} runs" for card, r in swept.items()
+        ]
         inner = self.study.settings.inner_folds
-        chosen = f"the epoch, by {inner} parts of the training subjects" if inner else "nothing is chosen on training parts"
+        chosen = (
+            f"the epoch, by {inner} parts of the training subjects" if inner else "nothing is chosen on training parts"
+        )
         return [*lines, f"inner validation: {chosen}", *self._absent()]
 
     def _by_card(self) -> dict[str, list[str]]:
@@ -198,7 +209,8 @@ class Records:
 
     def selection(self) -> list[str]:
         """Which rules picked the epoch of the scores, and which of them see test clips."""
-        rules = pd.concat(self.scores.values())[["rule", "leaking"]].drop_duplicates()
+        scores = pd.concat(self.scores.values())
+        rules = scores[scores["status"].isin(["ok", "partial"])][["rule", "leaking"]].drop_duplicates()
         honest, leaking = (sorted(set(rules[rules["leaking"] == leaks]["rule"])) for leaks in (False, True))
         lines = [f"epoch of the honest scores: rule {', '.join(honest)}"] if honest else []
         return lines + [f"rules that look at test clips, marked in every table: {', '.join(leaking)}"] * bool(leaking)
@@ -222,6 +234,7 @@ class Records:
             scores = self.scores[name]
             column = "au_macro_f1_low" if self._cards()[name].multilabel else "uf1_low"
             last = scores[(scores["rule"] == "last") & scores["status"].isin(["ok", "partial"])]
+            last = last[~last["run"].str.startswith("null-model")]  # drawn, not trained
             has = int(last[column].notna().sum())
             lines.append(f"{protocol}: {has} of {len(last)} scores of the last epoch have a 95 % interval")
         return [f"percentile bootstrap over subjects, {RESAMPLES} draws; too narrow with few subjects", *lines]
@@ -247,7 +260,9 @@ class Records:
         left = [p for p, card in self._cards().items() if card.split == "leave-one-dataset-out"]
         if left:
             return [f"tested on data sets that were not trained on: {', '.join(left)}"]
-        return [f"no data set is left out of training; {len(self.study.datasets)} data sets, folds within each protocol"]
+        return [
+            f"no data set is left out of training; {len(self.study.datasets)} data sets, folds within each protocol"
+        ]
 
     # how it was run
 
@@ -266,7 +281,7 @@ class Records:
               ("driver", "driver"), ("instructions", "instructions"))}  # fmt: skip
         lines = [f"{what}: {', '.join(values)}" for what, values in by.items() if values]
         return [
-            f"{len(self.trainings)} training jobs, {hours:.2f} hours in all, at most {memory} MB; without the stages before",
+            f"{len(self.trainings)} training jobs, {hours:.2f} hours in all, at most {memory} MB; no other stage",
             *lines,
             *self._absent(),
         ]

@@ -3,6 +3,7 @@
 from apexbench.checklists import Item
 
 TITLE = "REFORMS (Kapoor et al., Science Advances 2024)"
+SHORT = "REFORMS"
 MODULES = {
     "1 Study goals": (
         Item("1a", "Population that the claim is about", ("sources",), "the population that the paper speaks of"),
@@ -17,7 +18,9 @@ MODULES = {
         Item("2e", "Script that reproduces all results", ("command",)),
     ),
     "3 Data quality": (
-        Item("3a", "Sources, time and annotation of the data", ("sources", "labels"), "when and how clips were collected"),
+        Item(
+            "3a", "Sources, time and annotation of the data", ("sources", "labels"), "when and how clips were collected"
+        ),
         Item("3b", "Sampling frame", ("clips",), "whom the data sets were sampled from"),
         Item("3c", "Why the data suit the task", (), "the justification"),
         Item("3d", "Outcome variable and its distribution", ("labels", "classes")),

@@ -1,9 +1,9 @@
 """Exports: a study's flow maps in the folders and lists that released programs read, so that these run on them as is.
 
-One module for each layout, named in `LAYOUTS`. It has `SAYS`, whose program reads it; `SIDE`, the px of its pictures, or
-None if any will do; `EXTRAS`, {further packs that it can write: what the program lacks without them}; and
-`write(clips, folder, order)`, which fills an empty folder: `clips` are of `apexbench.export.clips`, `order` is one of
-`apexbench.export.pictures.ORDERS`. Facts on layouts are from the released readers, and of the files that circulate.
+One module for each layout, named in `LAYOUTS`. It has `SIDE`, the px of its pictures, or None if any will do; `EXTRAS`,
+{further packs that it can write: what the program lacks without them}; and `write(clips, folder, order)`, which fills
+an empty folder: `clips` are of `apexbench.export.clips`, `order` is one of `apexbench.export.pictures.ORDERS`. Facts on
+layouts are from the released readers, and of the files that circulate.
 """
 
 import importlib

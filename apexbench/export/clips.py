@@ -60,7 +60,7 @@ class Clip:
 
     @property
     def face_file(self) -> str:
-        """What HTNet's list calls the picture of a face: of SMIC with the subject unpadded inside, `s01_s1_ne_01.jpg`."""
+        """What HTNet's list calls the face: of SMIC with the subject unpadded inside, `s01_s1_ne_01.jpg`."""
         name = re.sub(r"^s0*(\d+)_", r"s\1_", self.name) if self.part == "smic" else self.name
         return f"{self.subject}_{name}.jpg"
 
@@ -128,8 +128,12 @@ class Source:
         missing = [str(path) for path in files if not path.is_file()]
         if missing:
             studied = (read_yaml(Path(CONFIG)) or {}).get("protocols", ())
-            setting = "" if self.protocol in studied else f" --config 'protocols=[\"{self.protocol}\"]' 'leave_out={{}}'"
-            raise InputError(f"{missing[0]}: not made yet; make it with: snakemake --cores 2 {' '.join(missing)}{setting}")
+            setting = (
+                "" if self.protocol in studied else f" --config 'protocols=[\"{self.protocol}\"]' 'leave_out={{}}'"
+            )
+            raise InputError(
+                f"{missing[0]}: not made yet; make it with: snakemake --cores 2 {' '.join(missing)}{setting}"
+            )
 
     def clips(self, recipe: str, faces: str = "", puzzle: str = "") -> list[Clip]:
         """Return all clips, by part, subject and name.
@@ -148,7 +152,9 @@ class Source:
             if puzzle:
                 arrays["puzzle"] = self._rows(dataset, puzzle, ids, ("motion", "y", "x"))
             if faces:
-                arrays["face"] = self._rows(dataset, faces, ids, ("key", "colour", "y", "x"))[:, 1].transpose(0, 2, 3, 1)
+                arrays["face"] = self._rows(dataset, faces, ids, ("key", "colour", "y", "x"))[:, 1].transpose(
+                    0, 2, 3, 1
+                )
             for row, its in enumerate(table.itertuples()):
                 clip = self._named(dataset, its, arrays["flow"][row])
                 clips.append(replace(clip, **{name: x[row] for name, x in arrays.items()}))

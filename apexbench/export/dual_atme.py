@@ -2,8 +2,9 @@
 
 The second picture's path is the first one's with every `flow` in it turned into `flow_puzzle`, so the word may not
 stand elsewhere. It reads by Pillow: the shorter side becomes 28 px, 0..255 becomes -1..1. Frame names stand in file
-names, the apex first; the lists count casme2 0, samm 1, smic 2, and begin with SAMM's subjects. The puzzle is a flow recipe of
-its own, since its flow is that of the two strips put together. What the channels are is not on record: u, v, strain here.
+names, the apex first; the lists count casme2 0, samm 1, smic 2, and begin with SAMM's subjects. The puzzle is a flow
+recipe of its own, since its flow is that of the two strips put together. What the channels are is not on record: u, v
+and strain here.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,10 @@ from apexbench.export.clips import Clip
 from apexbench.export.folds import write_lists
 from apexbench.export.pictures import write_map
 
-SAYS = "Dual-ATME: data/MEGC2019/<part>/{flow,flow_puzzle}/ and lists in data/MEGC2019/v_cde_flow/"
 SIDE = None
 EXTRAS = {
-    "puzzle": "Dual-ATME opens a second picture of each clip, the flow of brows above mouth, which this export has not: "
-    "add --puzzle with a flow recipe of such frames"
+    "puzzle": "Dual-ATME opens a second picture of each clip, the flow of brows above mouth, which this export has "
+    "not: add --puzzle with a flow recipe of such frames"
 }
 PARTS = ("casme2", "samm", "smic")
 _DATA = "data/MEGC2019"
@@ -30,7 +30,9 @@ def write(clips: Sequence[Clip], folder: Path, order: str) -> None:
     for clip in clips:
         name = f"{clip.stem}_{clip.apex}-{clip.onset}"
         if "flow" in name:
-            raise InputError(f"clip {name!r}: Dual-ATME finds its second picture by the word 'flow', so no name may have it")
+            raise InputError(
+                f"clip {name!r}: Dual-ATME finds its second picture by the word 'flow', so no name may have it"
+            )
         paths[clip.stem] = f"{_DATA}/{clip.part}/flow/{name}_flow.png"
         write_map(folder / paths[clip.stem], clip.flow, order)
         if clip.puzzle is not None:

@@ -13,7 +13,6 @@ from apexbench.export.clips import Clip
 from apexbench.export.folds import file_name, write_folders
 from apexbench.export.pictures import write_map, write_picture
 
-SAYS = "HTNet: datasets/ (maps, folds, faces) and combined_3_class2_for_optical_flow.csv"
 SIDE = 28
 EXTRAS = {
     "faces": "HTNet opens a face picture of each clip, which this export has not: add --faces onset-apex-224, or put "

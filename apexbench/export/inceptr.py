@@ -1,7 +1,7 @@
 """IncepTR (HaoliangZhou/IncepTR): an array of each clip, and lists as Dual-ATME's.
 
-An npz holds `of`, (28, 28, 3) float32, which the network takes as it is. By the paper's figure the channels are u, v and
-strain; the range of values is not on record: each is stretched to -1..1 here.
+An npz holds `of`, (28, 28, 3) float32, which the network takes as it is. By the paper's figure the channels are u, v
+and strain; the range of values is not on record: each is stretched to -1..1 here.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from apexbench.export.dual_atme import PARTS, make_output_folders
 from apexbench.export.folds import write_lists
 from apexbench.export.pictures import ORDERS, stretched
 
-SAYS = "IncepTR: arrays and lists in data/MEGC2019/v_cde_flow_np/"
 SIDE = 28
 EXTRAS: dict[str, str] = {}
 _LISTS = "data/MEGC2019/v_cde_flow_np"

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# what red, green and blue of a file are. Pictures of STSTNet and HTNet that circulate are rgb-uvs; HTNet's own writer for
-# CAS(ME)^3 is the other way round. OpenCV's reader, which these programs use, gives blue first.
+# what red, green and blue of a file are. Pictures of STSTNet and HTNet that circulate are rgb-uvs; HTNet's own writer
+# for CAS(ME)^3 is the other way round. OpenCV's reader, which these programs use, gives blue first.
 ORDERS = {"rgb-uvs": (0, 1, 2), "bgr-uvs": (2, 1, 0)}
 
 
@@ -39,7 +39,7 @@ def write_picture(path: Path, rgb: np.ndarray) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Let a further name lead to a file: a hard link, which survives a move of the whole, or where none can be a copy."""
+    """Let a further name lead to a file: a hard link, which survives a move of the whole; else a copy."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(target, path)

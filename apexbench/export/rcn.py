@@ -2,7 +2,8 @@
 
 It reads by Pillow, u, v, strain in 0..1, of any size that all share (60 px in related code). The released script's only
 `alpha` is 0, without magnification. `VERSION` stands where the code has a name of the user's choice. Paths are as from
-the program's folder. The running number of subjects begins with 0 here; where the released table begins is not on record.
+the program's folder. The running number of subjects begins with 0 here; where the released table begins is not on
+record.
 """
 
 import csv
@@ -13,7 +14,6 @@ from apexbench.export.clips import PARTS, Clip, subjects_of
 from apexbench.export.folds import write_lists
 from apexbench.export.pictures import write_map
 
-SAYS = "RCN: data/MEGC2019/v_cde_flow/ (pictures, lists) and dataset/megc_meta.csv"
 SIDE = None
 EXTRAS: dict[str, str] = {}
 VERSION = "data/MEGC2019/v_cde_flow"

@@ -11,7 +11,6 @@ from apexbench.export.clips import Clip
 from apexbench.export.folds import file_name, write_folders
 from apexbench.export.pictures import write_map
 
-SAYS = "STSTNet, PyTorch: norm_u_v_os/<subject>/{u_train,u_test}/<label>/"
 SIDE = 28
 EXTRAS: dict[str, str] = {}
 

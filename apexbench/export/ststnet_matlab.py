@@ -9,7 +9,6 @@ from pathlib import Path
 from apexbench.export.clips import Clip, subjects_of
 from apexbench.export.ststnet import write_tree
 
-SAYS = "STSTNet, Matlab: input/<subject>/{u_train,u_test}/<label>/ and video442subName.txt"
 SIDE = 28
 EXTRAS: dict[str, str] = {}
 
