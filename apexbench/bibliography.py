@@ -60,7 +60,7 @@ def bibliography(study: Study) -> Bibliography:
             found.look_up("methods", f"method {name}", *names)
         else:
             found.own.append(name)
-    mixings = [study.mixing(p, run) for run in study.methods for p in study.trained_on(run)]
+    mixings = [study.mixing(p, run) for run in study.methods for p in study.protocols]
     for mixing in dict.fromkeys(m for m in mixings if m != "none"):
         found.look_up("mixing", f"mixing {mixing}", mixing)
     for algorithm in _algorithms(study):

@@ -34,7 +34,10 @@ class Records:
                 if not Path(path).is_file():
                     raise InputError(f"{path}: not there: the study is not run to its end; apexbench run {self.name}")
         self.tables = {protocol: read_protocol(f"results/protocols/{protocol}.csv") for protocol in study.protocols}
-        self.scores = {p: read_scores(f"results/{self.name}/scores/{p}.csv") for p in study.protocols}
+        scores = {p: read_scores(f"results/{self.name}/scores/{p}.csv") for p in study.protocols}
+        drawn = {p: its["run"].str.startswith("null-model") for p, its in scores.items()}  # by the null model
+        self.scores = {p: its[~drawn[p]] for p, its in scores.items()}
+        self.null_model = any(rows.any() for rows in drawn.values())
         self.indexes = {dataset: read_index(f"results/index/{dataset}.csv") for dataset in study.datasets}
         pairs = [(protocol, run) for protocol in study.protocols for run in study.methods]
         self.files = {(p, run, path): Path(path) for p, run in pairs for path in study.predictions(p, run)}
@@ -102,8 +105,8 @@ class Records:
             scores = self.scores[name]
             short = scores[(scores["status"] == "partial") & (scores["rule"] == "last") & ~_is_slice(scores)]
             lines += [f"{protocol}: {row.run} has {row.n} of {row.expected} clips" for row in short.itertuples()]
-            states = Counter(scores[~_is_slice(scores) & ~scores["status"].isin(["ok", "partial"])]["status"])
-            lines += [f"{protocol}: {n} runs without a score ({status})" for status, n in sorted(states.items())]
+            failed = scores[(scores["rule"] == "last") & ~_is_slice(scores) & (scores["status"] == "failed")]
+            lines += [f"{protocol}: {row.run} has no score: {row.note}" for row in failed.itertuples()]
         return lines or ["the readers found no missing frame and left out no clip; every run has all clips"]
 
     def repaired(self) -> list[str]:
@@ -142,9 +145,8 @@ class Records:
 
     def controls(self) -> list[str]:
         controls = [run for run, card in self.study.runs.items() if card.control]
-        null = any(self.scores[p]["run"].str.startswith("null-model").any() for p in self.scores)
         lines = [f"controls, which learn nothing from the clips: {', '.join(controls)}"] if controls else []
-        return lines + ["a null model is scored beside every rule that sees test clips"] * null
+        return lines + ["a null model is scored under the same rules"] * self.null_model
 
     def inputs(self) -> list[str]:
         lines = []
@@ -234,7 +236,6 @@ class Records:
             scores = self.scores[name]
             column = "au_macro_f1_low" if self._cards()[name].multilabel else "uf1_low"
             last = scores[(scores["rule"] == "last") & scores["status"].isin(["ok", "partial"])]
-            last = last[~last["run"].str.startswith("null-model")]  # drawn, not trained
             has = int(last[column].notna().sum())
             lines.append(f"{protocol}: {has} of {len(last)} scores of the last epoch have a 95 % interval")
         return [f"percentile bootstrap over subjects, {RESAMPLES} draws; too narrow with few subjects", *lines]
