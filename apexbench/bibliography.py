@@ -14,7 +14,16 @@ _VENUE = {"article": "journal", "inproceedings": "booktitle"}
 _PACKAGES = {"torch": "torch", "timm": "timm", "sklearn": "scikit-learn"}  # {what code imports: its package}
 _ALWAYS = ("snakemake", "opencv-contrib-python-headless")  # the pipeline, and all that reads or crops a frame
 _IMPORT = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
-_PLAIN = {"none", "all", "first", "uniform", "key-frames", "near-keys", "most-moving"}  # nobody's algorithm
+_PLAIN = {
+    "none",
+    "all",
+    "first",
+    "uniform",
+    "key-frames",
+    "near-keys",
+    "around-apex",
+    "most-moving",
+}  # nobody's algorithm
 
 
 @dataclass
