@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from packs import write_pack
 from PIL import Image
+from predictions import megc2019
 
 from apexbench import cli
 from apexbench.clips import COLUMNS, clip_ids, write_index
@@ -21,6 +22,8 @@ from apexbench.config.files import read_cards
 from apexbench.datasets import read_release
 from apexbench.evaluation.megc_log import official_key
 from apexbench.export import LAYOUTS, pictures
+from apexbench.export.clips import Clip
+from apexbench.export.folder import write_export
 from apexbench.export.pictures import stretched
 from apexbench.protocols import assemble, write_protocol
 
@@ -212,6 +215,21 @@ def test_copies_where_there_are_no_links(export, monkeypatch):
     assert len(files) == len(STEMS) * len(FOLDS)
     assert all((copied / path).read_bytes() == (linked / path).read_bytes() for path in files)
     assert len({(copied / path).stat().st_ino for path in files}) == len(files)
+
+
+def test_at_the_official_counts(tmp_path):
+    """68 folds of 442 files each, as the trees that circulate have; read back without a finding."""
+    parts = {"casme2": ("casme2", "sub{:02d}"), "smic-hs": ("smic", "s{:02d}"), "samm": ("samm", "{:03d}")}
+    flow, clips = np.arange(3 * 28 * 28).reshape(3, 28, 28), []
+    for row in megc2019().itertuples():
+        part, person = parts[row.dataset]
+        clips.append(Clip(part, person.format(row.subject), row.clip, row.label, "", "", flow))
+    write_export("ststnet", clips, tmp_path / "out", "rgb-uvs", {})
+    assert sum(1 for _ in (tmp_path / "out/norm_u_v_os").glob("*/*/*/*.png")) == 68 * 442 == 30056
+    release = read_release("flow-maps", tmp_path / "out")
+    assert not release.findings and len(release.index) == 442
+    assert release.index["emotion"].value_counts().to_dict() == {"negative": 250, "positive": 109, "surprise": 83}
+    assert release.index.groupby(["dataset", "subject"]).ngroups == 68
 
 
 def test_ststnet_in_matlab_has_a_list_that_begins_with_casme2_and_ends_without_a_line(export):

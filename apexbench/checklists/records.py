@@ -202,10 +202,14 @@ class Records:
         return lines
 
     def people(self) -> list[str]:
-        names = self.study.pretrained_in_use()
-        lines = [f"pre-training `{name}`: clips of {self.study.pretrainings.scope(name)}" for name in names]
-        lines += ["a training refuses pre-trained weights that list a person whom it tests"] * bool(names)
-        same = Counter(folder for folder in map(self.project.folder_of, self.study.datasets))
+        lines = []
+        for name in self.study.pretrained_in_use():
+            clips = self.study.recipes.pretraining[name].clips
+            whose = (
+                "the training clips of each fold" if clips.scope == "fold" else f"all clips of {shown(clips.datasets)}"
+            )
+            lines.append(f"pre-training `{name}`: on {whose}")
+        same = Counter(map(self.project.folder_of, self.study.datasets))
         lines += [f"{folder}: read as {n} data sets, whose people are the same" for folder, n in same.items() if n > 1]
         return lines or ["no pre-training on clips; no two data sets of the study share a folder"]
 
@@ -224,11 +228,12 @@ class Records:
         return lines or ["no run reads coded action units of test clips, or flow that the same flow has magnified"]
 
     def metrics(self) -> list[str]:
-        kinds = {p: "F1 of action units" if c.multilabel else "UF1, UAR, accuracy" for p, c in self._cards().items()}
         by: dict[str, list[str]] = {}
-        for protocol, what in kinds.items():
-            by.setdefault(what, []).append(protocol)
-        return [f"{what}, of the counts of all folds together: {', '.join(names)}" for what, names in by.items()]
+        for protocol, card in self._cards().items():
+            what = "F1 of action units" if card.multilabel else "UF1, UAR, accuracy"
+            how = "counts of all folds together" if card.average == "pooled" else "counts of each data set, averaged"
+            by.setdefault(f"{what}, of the {how}", []).append(protocol)
+        return [f"{what}: {', '.join(names)}" for what, names in by.items()]
 
     def intervals(self) -> list[str]:
         lines = []
