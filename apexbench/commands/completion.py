@@ -17,10 +17,11 @@ _apexbench() {{
 {options}
     esac
     case "${{COMP_WORDS[1]}}" in
-      run|report)
+      run|report|checklist|cite)
         words="$words $(cd config/studies 2>/dev/null && ls *.yaml 2>/dev/null | sed 's/[.]yaml$//')"
         words="$words $(cd results 2>/dev/null && ls -d */study.yaml 2>/dev/null | sed 's/[/]study[.]yaml$//')" ;;
       list) [ "$COMP_CWORD" -eq 2 ] && words="$words methods protocols tables datasets studies recipes" ;;
+      export) [ "$COMP_CWORD" -eq 2 ] && words="$words {layouts}" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -45,6 +46,7 @@ def run(wanted: argparse.Namespace) -> int:
 def script() -> str:
     """Return the script for bash, from the parsers as they are."""
     from apexbench.cli import COMMANDS, module
+    from apexbench.export import LAYOUTS
 
     lines = []
     for command in COMMANDS:
@@ -52,4 +54,4 @@ def script() -> str:
         module(command).arguments(parser)
         long = [word for action in parser._actions for word in action.option_strings if word.startswith("--")]
         lines.append(f'      {command}) words="{" ".join(long)}" ;;')
-    return _SCRIPT.format(commands=" ".join(COMMANDS), options="\n".join(lines))
+    return _SCRIPT.format(commands=" ".join(COMMANDS), options="\n".join(lines), layouts=" ".join(LAYOUTS))

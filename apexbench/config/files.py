@@ -11,6 +11,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.model import Model, check_name, descriptions, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.recipes import Recipes
+from apexbench.config.references import Reference
 from apexbench.config.settings import Settings
 from apexbench.config.submissions import SubmissionCard
 from apexbench.config.tables import Convention, Paper, TableCard
@@ -60,6 +61,7 @@ def read_repairs(root: str | os.PathLike) -> tuple[Repair, ...]:
 def schemas() -> dict[str, str]:
     """Return the JSON schema of every kind of YAML file, for editors; config/schemas/ holds them."""
     several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention, "papers": Paper}
+    several |= {"references": Reference}
     kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
     kinds |= {"submission": SubmissionCard}
     texts = {name: _schema(model) for name, model in kinds.items()}

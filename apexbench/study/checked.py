@@ -19,7 +19,7 @@ from apexbench.tables.check import check_scoring
 
 # first folders of paths under results/; a study of such a name would lie among the files of all studies
 SHARED = {
-    "benchmarks", "faces", "features", "flow", "frames", "index", "logs", "magnified", "packs", "pretrained",
+    "benchmarks", "exports", "faces", "features", "flow", "frames", "index", "logs", "magnified", "packs", "pretrained",
     "protocols", "runs", "synthetic", "weights",
 }  # fmt: skip
 SYNTHETIC = "synthetic clips: these numbers say nothing about real data"
