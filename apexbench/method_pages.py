@@ -29,6 +29,7 @@ from apexbench.weights import Weights
 FOLDER = COUNTS.parent
 WRITTEN = "<!-- written by `apexbench method-pages`: edit cards and docstrings, not this -->"
 CONTROL, OTHER = "control", "other"
+_HERE = Path(__file__).resolve().parents[1]
 _CONTROLS = ("majority", "shuffled-labels")
 _PLUMBING = {"apexbench.methods.base", "apexbench.methods.deep", "apexbench.methods.mixing.mixable"}
 _SELECTS = {
@@ -84,13 +85,13 @@ class Pages:
 
     def __init__(self, catalogue: Catalogue, counts: Mapping[str, tuple[int, ...]]):
         self.project, self.tables, self.counts = catalogue.project, catalogue.tables, counts
-        self.printed = catalogue.printed
+        self.printed = {name: catalogue.printed(name, card) for name, card in catalogue.tables.items()}
         self.cards = {name: self.project.card(name) for name in self.project.names("methods")}
         self.members = {name: [] for name, card in self.cards.items() if not card.like and card.method}
         for name, card in self.cards.items():
             if card.like in self.members:
                 self.members[card.like].append(name)
-        self._code = Code(self.project.root)
+        self._code = Code(_HERE)
 
     # one page
 
@@ -152,7 +153,7 @@ class Pages:
         """Return {table of config/tables: printed rows that a run of these cards fills}."""
         runs = self.runs(names)
         rows = {
-            table: sum(card.runs.get(row) in runs for row in self.printed(table, card) if row != NULL_ROW)
+            table: sum(card.runs.get(row) in runs for row in self.printed[table] if row != NULL_ROW)
             for table, card in self.tables.items()
         }
         return {table: count for table, count in rows.items() if count}
@@ -215,7 +216,7 @@ class Pages:
 
     def _link_to(self, module: Any) -> str:
         file = module if isinstance(module, Path) else Path(inspect.getfile(module))
-        path = file.resolve().relative_to(self.project.root.resolve())
+        path = file.resolve().relative_to(_HERE)
         return f"[{path.relative_to('apexbench').as_posix()}](../../{path.as_posix()})"
 
     def _extractors(self, card: MethodCard) -> list[tuple[Path, str]]:
@@ -260,9 +261,8 @@ class Pages:
             meaning = _plain(" ".join(says.get(field, "").split()))
             lines.append([f"`{field}`", f"**{value}**" if value != default else value, default, meaning])
         heads = ["", "at paper budget", "the method's default", "what it is"]
-        return lines and (
-            f"## Hyper-parameters\n\nBold is what the card sets otherwise than the method's file.\n\n{_table(heads, lines)}"
-        )
+        about = "Bold is what the card sets otherwise than the method's file."
+        return lines and f"## Hyper-parameters\n\n{about}\n\n{_table(heads, lines)}"
 
     def _by_protocol(self, card: MethodCard) -> str:
         groups: dict[str, list[str]] = {}
@@ -313,21 +313,18 @@ class Pages:
             "# Methods",
             WRITTEN,
             f"{len(self.members)} methods, and {sum(map(len, self.members.values()))} variants of them, which stand on "
-            f"their pages. A page says what a method reads, how large it is, what the released code does otherwise, and "
-            f"what is not certain. Scores are in [docs/results](../results/README.md); how to add a method, in "
+            f"their pages. A page says what a method reads, how large it is, what the released code does otherwise, "
+            f"and what is not certain. Scores are in [docs/results](../results/README.md); how to add a method, in "
             f"[add-a-method.md](../add-a-method.md). `apexbench list methods` has all cards.",
         ]
         heads = ["method", "year", "reads", "parameters", "printed rows", "not certain", "variants", "trained"]
         for family, names in groups.items():
             if names:
                 lines += [f"## {family[0].upper()}{family[1:]}", _table(heads, [self._line(name) for name in names])]
-        says = (
-            "Parameters: at paper size, for 3 classes. Printed rows: of all tables, those that the method or a variant"
-        )
         lines.append(
-            f"{says} fills. Not certain: fields whose value is recalled, inferred or not known. Trained: in the"
+            "Parameters: at paper size, for 3 classes. Printed rows: of all tables, those that the method or a variant "
+            "fills. Not certain: fields whose value is recalled, inferred or not known. Trained: in the default study."
         )
-        lines[-1] += " default study."
         return "\n\n".join(lines) + "\n"
 
     def _line(self, name: str) -> list[str]:
