@@ -67,7 +67,7 @@ def make_table(
             study["budget"],
             tuple(study["seeds"]),
             frozenset(study["real"]),
-            tuple(study["table_methods"]),
+            tuple(study.get("table_methods", ())),
         ),
         **data,
     )
