@@ -55,9 +55,8 @@ def test_the_study_of_all_pairs_needs_no_list(root):
 
 
 def test_a_list_of_methods_means_these_and_no_more(root):
-    (root / "config/config.yaml").write_text((root / "config/config.yaml").read_text().replace(
-        "table_methods: []", "table_methods: [aman-none]"
-    ))  # fmt: skip
+    config = root / "config/config.yaml"
+    config.write_text(yaml.safe_dump(read_yaml(config) | {"table_methods": ["aman-none"]}))
     assert _study(root)[0]["table_methods"] == ["aman-none"]
     values, _, origin = _study(root, methods="majority", protocols="smic-3")
     assert values["table_methods"] == values["table_protocols"] == [] and origin["table_methods"] == "--config"
