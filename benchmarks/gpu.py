@@ -7,7 +7,7 @@ batch that lies there transformed. Weights are random. A method that fails is a 
 
     python benchmarks/gpu.py                                             # under ten minutes on one H200
     python benchmarks/gpu.py --device cpu --budget quick --seconds 60    # a look, on one thread
-    python benchmarks/gpu.py --device cpu --budget quick --seconds 55 --steps 25 --ratios benchmarks/steps.md
+    python benchmarks/gpu.py --device cpu --budget quick --seconds 55 --steps 80 --ratios benchmarks/steps.md
 """
 
 import argparse
@@ -204,12 +204,14 @@ def page(found: list[Row], device: str, budget: str, steps: int) -> str:
 def ratio_page(found: list[Row], budget: str) -> str:
     """Return the Markdown page of quotients alone, which, unlike seconds, mean something on another machine."""
     over = ", ".join(row.method for row in found if row.ratio > LIMIT and row.steps >= FEW) or "none"
-    command = f"python benchmarks/gpu.py --device cpu --budget {budget} --seconds 55 --ratios benchmarks/steps.md"
+    command = (
+        f"python benchmarks/gpu.py --device cpu --budget {budget} --seconds 55 --steps 80 --ratios benchmarks/steps.md"
+    )
     about = (
         f"{time.strftime('%Y-%m-%d')}, one thread of a CPU on a busy machine, budget `{budget}`: networks are small, "
         f"and a step takes milliseconds, so that what the loop adds weighs more than at paper size. Medians of the "
         f"quotients of alternating steps; [README.md](README.md) says what the columns mean. Above the limit of "
-        f"{LIMIT}: {over}; fewer than {FEW} pairs decide nothing."
+        f"{LIMIT}: {over}; fewer than {FEW} pairs decide nothing, and from one run to the next quotients move by .05."
     )
     rows = [_line(("method", "on", "batch", "ours / bare", "pairs of steps", "note")), "|:--|:--|--:|--:|--:|:--|"]
     for row in found:
