@@ -211,7 +211,7 @@ def ratio_page(found: list[Row], budget: str) -> str:
         f"{time.strftime('%Y-%m-%d')}, one thread of a CPU on a busy machine, budget `{budget}`: networks are small, "
         f"and a step takes milliseconds, so that what the loop adds weighs more than at paper size. Medians of the "
         f"quotients of alternating steps; [README.md](README.md) says what the columns mean. Above the limit of "
-        f"{LIMIT}: {over}; fewer than {FEW} pairs decide nothing, and from one run to the next quotients move by .05."
+        f"{LIMIT}: {over}; fewer than {FEW} pairs decide nothing, and from run to run quotients move by up to .1."
     )
     rows = [_line(("method", "on", "batch", "ours / bare", "pairs of steps", "note")), "|:--|:--|--:|--:|--:|:--|"]
     for row in found:
