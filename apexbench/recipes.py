@@ -16,7 +16,7 @@ from apexbench.frames.sampling import CHOICES, check_choice
 from apexbench.motion import FLOWS
 
 _KEYED = ("key-frames", "near-keys", "all")  # choices that surely hold onset and apex
-_BETWEEN = ("tim",)  # choices that make frames which the clip does not have
+_BETWEEN = ("around-apex", "tim")  # choices that make frames which the clip does not have
 
 
 def axes_of(recipes: Recipes, name: str) -> Axes:

@@ -31,6 +31,8 @@ def lock(self) -> Iterator[None]:
 
     with _alone(Path(self._lockdir)):
         _forget_dead(Path(self._lockdir))
+        if not any(Path(self._lockdir).iterdir()):  # no other run is at work
+            clear_scripts(Path(self._lockdir).with_name("scripts"))
         if self.locked:
             raise ApiError(_refusal(self))
         self._write_locks("input", map(str, self.all_inputfiles()))
@@ -88,6 +90,12 @@ def _forget_dead(folder: Path) -> None:
             holder.with_name(holder.name.removesuffix(_HOLDER)).unlink(missing_ok=True)
             holder.unlink()
         os.close(handle)
+
+
+def clear_scripts(folder: Path) -> None:
+    """Delete the scripts that Snakemake had written for jobs of runs that were killed."""
+    for script in folder.glob("tmp*.py"):
+        script.unlink(missing_ok=True)
 
 
 def _refusal(self) -> str:

@@ -269,6 +269,10 @@ class Tensors(Mapping):
             raise StoreError(f"{self.path}: {name!r} is not as it was written; {_anew(self.path)}")
         return array
 
+    def checksum(self, name: str) -> int:
+        """Return the checksum of a tensor, as it was written, without reading it."""
+        return self._checksums[name]
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it."""
         return tuple(self._file.get_slice(name).get_shape())

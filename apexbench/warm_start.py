@@ -5,17 +5,21 @@ one process with the libraries of `warm_libraries`, and nothing else, and forks 
 scripts of one thread. Everything else starts as ever.
 """
 
+import fcntl
 import multiprocessing
+import multiprocessing.process
 import os
 import runpy
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from multiprocessing import connection
+from multiprocessing import connection, util
 from pathlib import Path
 
+_SOCKETS = "apexbench-start-"
 COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
 
 
@@ -36,6 +40,7 @@ class WarmStart:
         return self._ready.is_set()
 
     def _import(self) -> None:
+        _own_folder()
         self._context.set_forkserver_preload(["apexbench.warm_libraries"])
         first = self._context.Process(target=_nothing)
         with self._lock:
@@ -60,6 +65,27 @@ class WarmStart:
         with self._lock:
             process.join()
             return process.exitcode
+
+
+def _own_folder() -> None:
+    """Let the server's socket lie in a folder that goes with this process, and clear those of processes that are gone.
+
+    Python would make one in the same place that nobody clears after a kill. Its path must be short, so it cannot lie
+    with the results.
+    """
+    place = Path(tempfile.gettempdir())
+    for old in place.glob(f"{_SOCKETS}*"):
+        try:
+            handle = os.open(old, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # in use, or another user's
+        shutil.rmtree(old, ignore_errors=True)
+        os.close(handle)
+    folder = tempfile.mkdtemp(prefix=_SOCKETS)
+    fcntl.flock(os.open(folder, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    util.Finalize(None, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-100)
+    multiprocessing.process.current_process()._config["tempdir"] = folder
 
 
 def _nothing() -> None:

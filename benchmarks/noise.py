@@ -141,4 +141,5 @@ def _shard_clip(recipes: Recipes, name: str, rng: np.random.Generator) -> np.nda
         side = recipes.size(name)
         return _noise((*pairs, *given.shape[1:-3], side, side, 3), np.float16, rng)
     extractor = create_extractor(recipe.extractor, recipe.options)
-    return type(extractor)(_unweighted(extractor.options))(given)
+    landmarks = [rng.uniform(0, given.shape[-2], (468, 2))] if extractor.landmarks else []
+    return type(extractor)(_unweighted(extractor.options))(given, *landmarks)

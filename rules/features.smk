@@ -5,7 +5,7 @@
 rule features:
     """Compute a row of features for each clip."""
     input:
-        ask("shard_below"),
+        unpack(ask("feature_inputs")),
         weights=own("feature_weights"),
     output:
         temp("results/features/{dataset}/{recipe}/{part}.safetensors"),
@@ -23,5 +23,7 @@ rule features:
     params:
         code=ask("features_code"),
         recipe=here("feature_card"),
+        pack=ask("pack"),
+        missing_face=SETTINGS.missing_face,
     script:
         "../workflow/scripts/features.py"

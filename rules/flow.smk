@@ -6,7 +6,7 @@ rule flow:
     input:
         ask("shard_below"),
     output:
-        "results/flow/{dataset}/{recipe}/{part}.safetensors",
+        renewed("results/flow/{dataset}/{recipe}/{part}.safetensors"),
     log:
         "results/logs/flow/{dataset}/{recipe}/{part}.log",
     benchmark:

@@ -8,7 +8,7 @@ rule faces:
         index="results/index/{dataset}.csv",
         clips=own("clips_root"),
     output:
-        "results/faces/{dataset}/{detector}/{part}.csv",
+        renewed("results/faces/{dataset}/{detector}/{part}.csv"),
     log:
         "results/logs/faces/{dataset}/{detector}/{part}.log",
     benchmark:
@@ -32,7 +32,7 @@ rule frames:
     input:
         unpack(own("frames_inputs")),
     output:
-        "results/frames/{dataset}/{recipe}/{part}.safetensors",
+        renewed("results/frames/{dataset}/{recipe}/{part}.safetensors"),
     log:
         "results/logs/frames/{dataset}/{recipe}/{part}.log",
     benchmark:
@@ -57,7 +57,7 @@ rule magnify:
         ask("shard_below"),
         weights=own("magnify_weights"),
     output:
-        "results/magnified/{dataset}/{recipe}/{part}.safetensors",
+        renewed("results/magnified/{dataset}/{recipe}/{part}.safetensors"),
     log:
         "results/logs/magnify/{dataset}/{recipe}/{part}.log",
     benchmark:

@@ -2,7 +2,7 @@
 
 
 rule scores:
-    """Score all runs of a protocol by every selection rule, and compare them."""
+    """Score all runs of a protocol by every selection rule, after every epoch, and compare them."""
     input:
         predictions=ask("all_predictions"),
         inner=ask("all_inner_predictions"),
@@ -10,6 +10,7 @@ rule scores:
     output:
         scores="results/{study}/scores/{protocol}.csv",
         comparisons="results/{study}/comparisons/{protocol}.csv",
+        curves="results/{study}/curves/{protocol}.csv",
     log:
         "results/logs/scores/{study}/{protocol}.log",
     benchmark:
@@ -24,6 +25,7 @@ rule scores:
         inner=here("inner_by_run"),
         skipped=ask("skipped_runs"),
         compared=STUDY.compared(),
+        by_epoch=STUDY.shown_by_epoch(),
         card=ask("protocol_card"),
         protocol=here("protocol_path"),
         seed=SETTINGS.study_seed,
@@ -35,7 +37,7 @@ rule score_figures:
     """Draw confusion matrices, learning curves and the null model of a protocol."""
     input:
         scores="results/{study}/scores/{protocol}.csv",
-        predictions=ask("shown_predictions"),
+        curves="results/{study}/curves/{protocol}.csv",
         protocol="results/protocols/{protocol}.csv",
     output:
         confusion=report(
@@ -70,7 +72,6 @@ rule score_figures:
         runtime=SETTINGS.minutes("score_figures"),
     params:
         code=STUDY.code("score_figures"),
-        runs=here("shown_by_run"),
         titles=STUDY.shown_titles(),
         by_epoch=STUDY.shown_by_epoch(),
         title=ask("protocol_head"),
@@ -147,6 +148,7 @@ use rule scores as scores_partial with:
     output:
         scores="results/{study}/partial/scores/{protocol}.csv",
         comparisons="results/{study}/partial/comparisons/{protocol}.csv",
+        curves="results/{study}/partial/curves/{protocol}.csv",
     log:
         "results/logs/scores_partial/{study}/{protocol}.log",
     benchmark:
@@ -157,6 +159,7 @@ use rule scores as scores_partial with:
         inner={},
         skipped=ask("skipped_runs"),
         compared=STUDY.compared(),
+        by_epoch=STUDY.shown_by_epoch(),
         card=ask("protocol_card"),
         protocol=ask("protocol_path"),
         seed=SETTINGS.study_seed,

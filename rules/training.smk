@@ -7,7 +7,7 @@ rule train:
         unpack(own("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
     output:
-        "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
+        renewed("results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet"),
     log:
         "results/logs/train/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:
@@ -30,7 +30,9 @@ rule train:
 # Models on parts of each fold's training subjects: by their scores the rule `inner` selects an epoch, unseen the test.
 use rule train as train_inner with:
     output:
-        f"results/runs/{{protocol}}/{{run}}/{{key}}/seed{{seed}}/inner{SETTINGS.inner_folds}-folds{{folds}}.parquet",
+        renewed(
+            f"results/runs/{{protocol}}/{{run}}/{{key}}/seed{{seed}}/inner{SETTINGS.inner_folds}-folds{{folds}}.parquet"
+        ),
     log:
         "results/logs/train_inner/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:

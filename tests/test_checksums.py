@@ -64,7 +64,7 @@ def _protocol(path):
 
 def _text(path):
     with sealed(path) as part:
-        part.write_text("clip,by,a,b,c,d,e,f\nc0,mesh,1,2,3,4,5,6\nc1,mesh,1,2,3,4,5,6\n")
+        part.write_text("clip,by,a,b,c,d,e,f,of\nc0,mesh,1,2,3,4,5,6,x\nc1,mesh,1,2,3,4,5,6,x\n")
 
 
 KINDS = {

@@ -143,33 +143,39 @@ def test_torchvision_imports_beside_this_torch_and_again():
 
 
 def _clip(reads):
-    """A random clip of the axes that an extractor names; two more where it lets any stand in front."""
+    """A random clip of the axes that an extractor names; two more where it lets any stand in front. Flow is float16."""
     axes = [*(("key", "factor") if reads[:1] == (...,) else ()), *(name for name in reads if name is not ...)]
-    shape = [{"frame": 10, "key": 2, "factor": 2, "y": 64, "x": 64, "colour": 3}[axis] for axis in axes]
-    return tuple(axes), np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    shape = [_SIZES.get(axis, 3) for axis in axes]
+    clip = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    return tuple(axes), clip.astype(np.float16) - 128 if "motion" in axes else clip
+
+
+_SIZES = {"frame": 10, "key": 2, "factor": 2, "y": 64, "x": 64}
+_MESH = np.random.default_rng(3).uniform(0, 64, (468, 2))
 
 
 def test_extractors_are_found_by_file_name():
-    assert {"resnet", "lbp-top"} <= set(names()) and "base" not in names()
+    assert {"resnet", "lbp-top", "lbp-sip", "bi-woof", "mdmo"} <= set(names())
+    assert not {"base", "directions"} & set(names())
     with pytest.raises(InputError, match="unknown extractor 'lbp-tob'; did you mean 'lbp-top'"):
         find("lbp-tob")
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_extractor_keeps_the_contract(name):
-    extractor = create(name)
+    extractor = create(name, find(name).test_options)
     assert isinstance(extractor, Extractor) and issubclass(find(name).Options, Options)
     assert set(find(name).Options.model_config.items()) >= {("extra", "forbid"), ("frozen", True)}
     axes, clip = _clip(extractor.reads)
-    before = clip.copy()
-    row = extractor(clip)
+    before, mesh = clip.copy(), [_MESH] if extractor.landmarks else []
+    row = extractor(clip, *mesh)
     assert len(extractor.axes(axes)) == row.ndim and row.dtype in (np.float16, np.float32)
     np.testing.assert_array_equal(clip, before)
-    np.testing.assert_array_equal(extractor(clip), row)  # again, and after another clip
-    extractor(clip[::-1])
-    np.testing.assert_array_equal(extractor(clip), row)
+    np.testing.assert_array_equal(extractor(clip, *mesh), row)  # again, and after another clip
+    extractor(clip[::-1], *mesh)
+    np.testing.assert_array_equal(extractor(clip, *mesh), row)
     with pytest.raises(InputError, match="reads clips of axes"):
-        extractor.axes((*axes[:-1], "motion"))
+        extractor.axes((*axes[:-1], "key"))
     with pytest.raises(InputError, match="recipe: unknown option 'frobnicate'; "):
         create(name, {"frobnicate": 1}, where="recipe")
 

@@ -163,16 +163,24 @@ def test_figures_of_a_protocol_show_each_run_once(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(score_figures, "confusion_figure", lambda scores, *rest: drawn.append(scores))
     frame = predictions()
-    runs = {"ststnet": [write(tmp_path / "p.parquet", frame)], "skipped": []}
+    write_scores(pd.DataFrame({"run": ["ststnet"] * 2, "epoch": [1, 2], "uf1": [0.3, 0.5]}), tmp_path / "e.csv")
     table = table_of(frame).assign(emotion="", **{"class": ""})
     table.to_csv(tmp_path / "table.csv", index=False)
-    files = {"scores": "s.csv", "protocol": "table.csv", "confusion": "c.svg", "curves": "l.svg", "null": "n.svg"}
+    files = {
+        "scores": "s.csv",
+        "by_epoch_scores": "e.csv",
+        "protocol": "table.csv",
+        "confusion": "c.svg",
+        "curves": "l.svg",
+        "null": "n.svg",
+    }
     paths = {key: tmp_path / name for key, name in files.items()}
     titles = {"ststnet": "STSTNet", "skipped": "Skipped"}
-    score_figures.protocol_figures(runs=runs, titles=titles, by_epoch=list(runs), classes=CLASSES, title="t", **paths)
+    score_figures.protocol_figures(titles=titles, by_epoch=list(titles), classes=CLASSES, title="t", **paths)
     (scores,) = drawn
     assert scores[scores["rule"] == "last"]["run"].tolist() == ["ststnet", "skipped"]
-    assert (tmp_path / "l.svg").stat().st_size > 1000 and "fold (leaks)" in (tmp_path / "n.svg").read_text()
+    assert "STSTNet, 2 epochs" in (tmp_path / "l.svg").read_text()
+    assert "fold (leaks)" in (tmp_path / "n.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """A full disk and a read-only folder, by each way in which a stage writes: a message, the old file, nothing else."""
 
 import os
+import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +14,17 @@ from test_checksums import KINDS
 from trees import full_plan
 
 from apexbench import errors
+from apexbench.config.tables import Table
 from apexbench.datasets.synthetic import lay_out
 from apexbench.errors import InputError
 from apexbench.evaluation.scores import write_scores
 from apexbench.figures.style import save
 from apexbench.snakemake_cli import telling_of_disks
+from apexbench.stages.readme import write_readme
 from apexbench.store import pack_rows
+from apexbench.tables.readme import rewrite
+from apexbench.tables.render import write_table
+from apexbench.tables.table import COLUMNS, TableData
 from apexbench.weights import write_states
 
 
@@ -25,6 +32,17 @@ def _states(path):
     import torch
 
     write_states(path, {"*": {"w": torch.zeros(99)}}, {"*": []}, {})
+
+
+def _readme(path):
+    """The study's own; `rewrite` is the project's, and pages of docs/results are written as both are."""
+    nothing = {key: {} for key in ("cards", "synthetic", "papers", "pages", "frames", "short", "pictures", "words")}
+    write_readme(about="a study", readme="", output=str(path.with_suffix(".md")), **nothing)
+
+
+def _table():
+    card = Table(kind="runtime", title="t")
+    return TableData("t", card, "a caption", "", pd.DataFrame(columns=COLUMNS))
 
 
 WAYS = {
@@ -38,7 +56,45 @@ WAYS = {
     "train, import_log": KINDS["predictions"][0],
     "scores": lambda path: write_scores(pd.DataFrame({"run": ["a"]}), path),
     "figures": lambda path: save(Figure((1, 1)), path.with_suffix(".png")),
+    "table": lambda path: write_table(_table(), path.with_suffix(".md")),
+    "readme": _readme,
 }
+
+
+@contextmanager
+def filled():
+    """No file may get a byte more, as on a full disk, but for the error's number: needs no disk of our own."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_where_nothing_more_can_be_written_the_old_file_stays(tmp_path, way):
+    WAYS[way](tmp_path / "file.x")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    other = tmp_path / "other" / "file.x"
+    for target in (tmp_path / "file.x", other) if way != "render" else (other,):  # a folder is never written over
+        with pytest.raises(InputError) as told, filled():
+            WAYS[way](target)
+        text = str(told.value)
+        assert f"{target.parent}/file" in text and "File too large" in text, text
+        assert "Nothing was left half-written" in text and "then rerun: the same command" in text
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_where_nothing_more_can_be_written_the_project_s_readme_stays(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("mine\n<!-- table:x -->\nold\n<!-- /table:x -->\n")
+    before = readme.read_bytes()
+    with pytest.raises(InputError, match=rf"{readme}: could not be written \(File too large\)"), filled():
+        rewrite(readme, {"x": "new"})
+    assert readme.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    rewrite(readme, {"x": "new"})
+    assert "new" in readme.read_text()
 
 
 def _mounted(folder: Path, *words: str) -> None:

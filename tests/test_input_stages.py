@@ -10,7 +10,9 @@ from PIL import Image
 from apexbench.clips import read_index, write_index
 from apexbench.datasets import load_index
 from apexbench.errors import InputError
+from apexbench.features import create
 from apexbench.frames import magnify
+from apexbench.frames.detection import detect_landmarks
 from apexbench.frames.pictures import read_frame
 from apexbench.motion import tvl1_flow
 from apexbench.stages.faces import find_faces, read_faces
@@ -114,6 +116,27 @@ def test_chosen_frames_are_those_of_all_and_no_other_is_read(indexed, tmp_path):
         assert record["frames"] == [record["onset"], record["apex"]]
         frames = whole.meta["clips"][name]["frames"]
         np.testing.assert_array_equal(keys[name], whole[name][[frames.index(n) for n in record["frames"]]])
+
+
+def test_frames_around_the_apex_are_mixed_where_a_clip_lacks_them(indexed, tmp_path):
+    """A window longer than the clip: the onset as it is, then frames between those that there are."""
+    root, index = indexed("casme2")
+    whole = _crop(root, index, 1, tmp_path / "all.safetensors")
+    found = _crop(root, index, 1, tmp_path / "around.safetensors", choose="around-apex", options={"reach": 30})
+    assert found.meta["axes"] == ["frame", "y", "x", "colour"]
+    for name, record in found.meta["clips"].items():
+        numbers = whole.meta["clips"][name]["frames"]
+        apex = record["apex"]
+        window = np.linspace(max(apex - 30, numbers[1]), min(apex + 30, numbers[-1]), 61)
+        np.testing.assert_allclose(record["frames"], [record["onset"], *window])
+        low = np.minimum(window.astype(int) - numbers[0], len(numbers) - 2)
+        part = (window - numbers[0] - low)[:, None, None, None]
+        mixed = (1 - part) * whole[name][low] + part * whole[name][low + 1]
+        assert np.abs(found[name][1:] - mixed).max() <= 0.501
+        np.testing.assert_array_equal(found[name][0], whole[name][0])
+    flow(shard=str(found.path), recipe={"of": "f", "algorithm": "farneback", "pairs": "onset-each"},
+         output=str(tmp_path / "flow"))  # fmt: skip
+    assert all(len(maps) == 61 for maps in read_tensors(tmp_path / "flow", kind="shard").values())
 
 
 @pytest.mark.parametrize("choose", ["all", "tim", "most-moving"])
@@ -371,6 +394,37 @@ def test_clips_of_several_shapes_do_not_make_a_pack(frames, tmp_path):
 
 
 FEATURES = {"of": "keys", "extractor": "resnet", "options": {"layer": "layer1"}}
+
+
+def test_features_of_flow_get_the_landmarks_of_the_first_frame(indexed, rendered, tmp_path, caplog):
+    """In px of the maps as computed; a clip whose crop shows no face is refused, or left out and named."""
+    root, index = indexed("casme2")
+    frames = _crop(root, index, [1, 17], tmp_path / "s.safetensors", choose="uniform", options={"count": 3}, size=112)
+    recipe = {"of": "frames", "algorithm": "farneback", "pairs": "onset-each", "map": 28}
+    flow(shard=str(frames.path), recipe=recipe, output=str(tmp_path / "flow"))
+    job = {"shard": str(tmp_path / "flow"), "recipe": {"of": "each", "extractor": "mdmo", "options": {}}}
+    output = tmp_path / "rows"
+    features(**job, frames=str(frames.path), output=str(output))
+    rows, maps = read_tensors(output, kind="shard"), read_tensors(tmp_path / "flow")
+    assert set(rows) == set(frames) and rows.meta["axes"] == ["feature"] and rows.meta["skipped"] == []
+    for name in rows:
+        mesh, matrix = detect_landmarks(frames[name][0]), np.array(frames.meta["clips"][name]["matrix"])
+        np.testing.assert_array_equal(rows[name], create("mdmo")(maps[name], mesh))
+        _, subject, clip, _ = name.split("/")
+        truth = rendered["casme2"][1][f"{subject}/{clip}/landmarks"] @ matrix[:, :2].T + matrix[:, 2]
+        assert maps.shape(name) == (2, 112, 112, 3) and np.hypot(*(mesh - truth).T).mean() < 0.03 * 112
+    (blank, *others), before = sorted(frames), file_hash(output)
+    tensors = dict(frames) | {blank: np.full_like(frames[blank], 128)}
+    write_tensors(tmp_path / "blank", tensors, frames.meta)
+    job["frames"] = str(tmp_path / "blank")
+    with pytest.raises(
+        InputError, match=rf"no face in the crop of 1 clip\(s\), and 'mdmo' .*: {blank}; set missing_face"
+    ):
+        features(**job, output=str(output))
+    assert file_hash(output) == before
+    features(**job, missing_face="skip", output=str(output))
+    rows = read_tensors(output, kind="shard")
+    assert rows.meta["skipped"] == [blank] and sorted(rows) == others and f"clip {blank} is left out" in caplog.text
 
 
 def test_features_are_taken_up_again_by_subject(frames, tmp_path, monkeypatch):

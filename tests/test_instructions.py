@@ -57,6 +57,7 @@ def test_pinned_bytes_do_not_follow_the_machine():
 
 
 @pinned_here
+@pytest.mark.slow
 def test_without_the_pins_they_do():
     names = ("mmnet", "logistic")  # by torch's libraries, by OpenBLAS
     assert _printed(False, False, *names) != _printed(False, True, *names)

@@ -25,6 +25,7 @@ FLOOR = {
     "registry",
     "instructions",
     "manifest",
+    "taken_over",
     "torchvision_shim",
     "dynamo_shim",
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -222,15 +223,16 @@ def test_training_begins_with_a_linear_magnifier(batch):
 
 
 def test_training_is_the_same_for_a_seed_and_learns():
-    first, again = (train(6, 1, size=32, batch=2, reach=4.0).state_dict() for _ in range(2))
+    first, again = (train(6, 1, size=16, batch=2, reach=4.0).state_dict() for _ in range(2))
     assert all(torch.equal(x, again[name]) for name, x in first.items())
-    other = train(6, 2, size=32, batch=2, reach=4.0).state_dict()
+    other = train(6, 2, size=16, batch=2, reach=4.0).state_dict()
     assert not torch.equal(first["encoder.conv1.weight"], other["encoder.conv1.weight"])
     assert MagNet().state_dict().keys() == first.keys()
-    assert len(train(1, 1, size=32, batch=2, reach=4.0).decoder.resblks) == 9
+    assert len(train(1, 1, size=16, batch=2, reach=4.0).decoder.resblks) == 9
 
 
-def test_the_command_writes_what_the_arm_reads(tmp_path, capsys, pair):
+def test_the_command_writes_what_the_arm_reads(tmp_path, capsys, pair, monkeypatch):
+    monkeypatch.setattr("apexbench.frames.magnet.training.train", partial(train, size=16))
     path = tmp_path / "own.safetensors"
     assert main(["train-magnet", str(path), "--steps", "1", "--seed", "5"]) == 0
     assert "own.safetensors: 1.9 MB" in capsys.readouterr().out

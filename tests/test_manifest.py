@@ -136,6 +136,9 @@ def planned(folder, *words):
     return set(re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    output: ([^,\s]+)", text, re.MULTILINE))
 
 
+STAGES = ("faces", "frames", "flow")
+
+
 def quick(folder):
     """Let faces be found and flow be computed by what starts fastest."""
     for file, old, new in (
@@ -148,7 +151,7 @@ def quick(folder):
 
 
 @pytest.mark.slow
-def test_a_replaced_frame_makes_its_part_anew_and_what_reads_it(rendered, tmp_path):
+def test_what_changes_in_a_copy_makes_its_clips_anew_and_what_reads_them(rendered, tmp_path):
     folder = make_copy(tmp_path / "project")
     quick(folder)
     samm = shutil.copytree(rendered["samm"][0], folder / "data/samm")
@@ -176,6 +179,27 @@ def test_a_replaced_frame_makes_its_part_anew_and_what_reads_it(rendered, tmp_pa
     }
     call(folder, "snakemake", "--cores", "2", *words)
     assert planned(folder, *words) == set()
+    one = {"faces": "1 of 2", "frames": "1 of 2", "flow": "2 of 2"}  # a byte of no key frame: flow reads the same
+    assert taken_over(folder, part) == one
     with edited(samm / SHEETS["samm"]) as sheet:
         sheet["A1"] = "a remark"
     assert {rule for rule, _ in planned(folder, *words)} >= {"index", "protocol", "faces", "frames", "train"}
+    call(folder, "snakemake", "--cores", "2", *words)
+    assert set(taken_over(folder, part).values()) == {"2 of 2"}, "the index is as it was"
+    log = folder / trained.replace("/runs/", "/logs/train/").replace(".parquet", ".log")
+    assert "is taken over" in log.read_text()
+    clip = next(path.parent for path in samm.rglob("035_*.jpg"))
+    shutil.copy(min(clip.glob("*.jpg")), clip / "035_99999.jpg")
+    assert {rule for rule, _ in planned(folder, *words)} >= {"index", "faces", "frames", "train"}
+    call(folder, "snakemake", "--cores", "2", *words)
+    assert taken_over(folder, part) == one
+    assert set(taken_over(folder, "6-21").values()) == {"5 of 5"}, "other people's"
+
+
+def taken_over(folder, part):
+    """{rule: how many clips of a part it has not computed, of how many}, by its log."""
+    found = {}
+    for rule in STAGES:
+        (log,) = (folder / "results/logs" / rule / "samm").rglob(f"{part}.log")
+        found[rule] = re.search(r"INFO (\d+ of \d+) clips are taken over", log.read_text())[1]
+    return found

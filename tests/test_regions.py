@@ -360,13 +360,13 @@ def test_a_region_leaves_no_choice(name, value):
 
 
 def test_an_unknown_region():
-    with pytest.raises(InputError, match=r"field 'region': Input should be 'face' or 'action-units'"):
+    with pytest.raises(InputError, match=r"field 'region': Input should be 'face', 'action-units' or 'puzzle'"):
         validate(CropRecipe, {"size": 32, "region": "mouth"}, Path("config/recipes.yaml"))
 
 
 def test_a_sheet_of_crops_shows_faces(monkeypatch):
     study = Study(yaml.safe_load((ROOT / "config/config.yaml").read_text()), ROOT)
-    monkeypatch.setattr(study, "recipes_in_use", lambda: ["mmnet-32", "regions-uniform-30"])
+    monkeypatch.setattr(study, "recipes_in_use", lambda: ["mmnet-32", "regions-uniform-30", "puzzle-192"])
     assert all("/mmnet-32/" in path for path in study.onset_frames("samm"))
     monkeypatch.setattr(study, "recipes_in_use", lambda: ["regions-uniform-30"])
     assert study.onset_frames("samm") == []

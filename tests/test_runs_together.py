@@ -147,3 +147,15 @@ def test_a_job_of_another_machine_is_tried_again_as_its_profile_says_but_not_bad
         (tmp_path / "log").write_text(text)
         handle(None, SimpleNamespace(is_group=lambda: False, rule=rule, jobid=1, log=[tmp_path / "log"], attempt=1))
     assert seen == [1, 1, 0] and rule.restart_times == 1
+
+
+def test_scripts_of_killed_runs_go_when_no_other_run_is_at_work(tmp_path):
+    (tmp_path / "scripts").mkdir()
+    left = [tmp_path / "scripts" / name for name in ("tmpabc.train.py", "tmpdef.flow.py")]
+    for script in left:
+        script.write_text("")
+    with Held(tmp_path, ["a"]).lock():
+        assert not any(script.exists() for script in left)
+        left[0].write_text("of the run that is at work")
+        with Held(tmp_path, ["b"]).lock():
+            assert left[0].exists()

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from apexbench.frames.sampling import CHOICES, check_choice, resample, rows, tim_weights
+from apexbench.frames.sampling import CHOICES, check_choice, resample, rows, take, tim_weights
 
 NUMBERS = np.arange(100, 141)
 GAPPED = np.array([10, 11, 12, 15, 16, 18, 19, 20])
@@ -49,10 +49,62 @@ def test_near_keys_are_exactly_the_allowed_frames(apex, after_onset, after_apex)
         assert (np.diff(np.abs(NUMBERS[group[:length]] - key)) >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("numbers", "apex", "near"),
+    [
+        (NUMBERS, 120, [120, 119, 121, 118, 122]),
+        (NUMBERS, 101, [101, 100, 102, 103]),
+        (NUMBERS, 140, [140, 139, 138]),
+        (GAPPED, 16, [16, 15, 18]),
+    ],
+)
+def test_near_keys_around_the_apex_are_those_within_two_frames(numbers, apex, near):
+    found = rows("near-keys", numbers, numbers[0], apex, around_apex=2)
+    assert found.lengths.tolist() == [1, len(near)] and numbers[found.rows[1]].tolist() == near
+    assert set(numbers[found.rows[0]]) == {numbers[0]}
+
+
+def test_near_keys_take_the_wider_of_two_jitters():
+    found = rows("near-keys", NUMBERS, 100, 120, before_apex=1.0, around_apex=2)
+    assert sorted(NUMBERS[found.rows[1]]) == [*range(115, 123)]
+
+
 def test_near_keys_of_a_clip_with_gaps_are_frames_that_exist():
     found = rows("near-keys", GAPPED, 10, 17, after_onset=1.0, before_apex=1.0, after_apex=1.0)
     np.testing.assert_array_equal(GAPPED[found.rows], [[10, 11], [16, 16]])  # 17 is missing: 16 stands for it
     np.testing.assert_array_equal(found.lengths, [2, 1])
+
+
+@pytest.mark.parametrize(
+    ("apex", "wanted"),
+    [
+        (120, range(115, 126)),
+        (106, range(101, 112)),
+        (135, range(130, 141)),
+        (103, np.linspace(101, 108, 11)),  # not before the frame after the onset
+        (138, np.linspace(133, 140, 11)),  # nor after the offset
+        (100, np.linspace(101, 105, 11)),
+    ],
+)
+def test_around_apex_is_the_onset_and_the_window_of_slstt(apex, wanted):
+    found = rows("around-apex", NUMBERS, 100, apex).rows
+    np.testing.assert_allclose(found, [0, *np.subtract(wanted, 100)], rtol=0, atol=1e-12)
+    assert rows("around-apex", NUMBERS, 100, apex, reach=0).rows.tolist() == [0, max(apex, 101) - 100]
+
+
+def test_around_apex_interpolates_missing_frames_and_repeats_a_single_one():
+    found = rows("around-apex", GAPPED, 10, 15, reach=3).rows  # 12 to 18, of which 13, 14 and 17 are missing
+    np.testing.assert_allclose(found, [0, 2, 2 + 1 / 3, 2 + 2 / 3, 3, 4, 4.5, 5])
+    assert rows("around-apex", [7], 7, 7, reach=1).rows.tolist() == [0, 0, 0, 0]
+
+
+def test_take_mixes_neighbours_by_distance_and_leaves_whole_places_as_they_are():
+    frames = np.random.default_rng(2).integers(0, 256, (5, 3, 4, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(take(frames, np.array([[3, 0], [4, 4]])), frames[[[3, 0], [4, 4]]])
+    found = take(frames, np.array([4.0, 1.25]))
+    np.testing.assert_array_equal(found[0], frames[4])
+    np.testing.assert_array_equal(found[1], np.rint(0.75 * frames[1] + 0.25 * frames[2]))
+    assert found.dtype == np.uint8
 
 
 def test_first_repeats_the_last_frame_of_a_short_clip():
@@ -181,7 +233,9 @@ def test_options_can_be_read_from_signatures_and_have_defaults():
         (lambda: check_choice("uniform", count=2.5), "count"),
         (lambda: check_choice("tim", count=True), "count"),
         (lambda: check_choice("most-moving", count=-1), "count"),
+        (lambda: check_choice("around-apex", reach=-1), "reach"),
         (lambda: check_choice("near-keys", before_apex=1.5), "before_apex"),
+        (lambda: check_choice("near-keys", around_apex=-1), "around_apex"),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):

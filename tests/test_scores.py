@@ -15,6 +15,7 @@ from apexbench.evaluation.scores import (
     COLUMNS,
     compare_predictions,
     learning_curves,
+    read_curves,
     read_scores,
     score_runs,
     write_scores,
@@ -386,9 +387,10 @@ def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, 
     runs = {run: [write(tmp_path / run, predictions(run, epochs=1, skill=s))] for run, s in skill.items()}
     runs["none"] = []
     TABLE.assign(emotion="", **{"class": ""}).to_csv(tmp_path / "table.csv", index=False)
-    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "comparisons")}
-    known = {"card": CARD.model_dump(), "protocol": tmp_path / "table.csv", "seed": 0}
+    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "comparisons", "curves")}
+    known = {"by_epoch": ["best", "none"], "card": CARD.model_dump(), "protocol": tmp_path / "table.csv", "seed": 0}
     score_protocol(runs=runs, inner={}, skipped={}, compared=compared, **known, **paths)
     assert set(read_scores(paths["scores"])["run"]) == {*runs, "null-model"}
     found = pd.read_csv(paths["comparisons"], keep_default_na=False)
     assert list(zip(found["run"], found["reference"], found["table"], strict=True)) == pairs
+    assert read_curves(paths["curves"])["run"].tolist() == ["best"], "the other has no files"

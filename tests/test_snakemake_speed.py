@@ -1,5 +1,6 @@
 """What our `snakemake` spares Snakemake: its private parts are as expected, and it decides what it decides without."""
 
+import asyncio
 import pickle
 import re
 import subprocess
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from apexbench.snakemake_speed import _replace, environment_once, one_of_a_name, producers_once, script_once
+from apexbench.snakemake_speed import AtOnce, _replace, environment_once, one_of_a_name, producers_once, script_once
 
 ROOT = Path(__file__).parents[1]
 STUDY = ["protocols=[smic-3]", "table_protocols=[]", "methods=[majority,ststnet]", "folds_per_job=2", "study=spared"]
@@ -46,7 +47,8 @@ def test_this_snakemake_has_the_parts_that_are_replaced():
     code = "import snakemake.cli\nfrom apexbench.snakemake_speed import spare\nprint(*spare())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     parts = ["ScriptProcessor.process_job", "OutputIndex.match_producers", "AttributeGuard.__new__"]
-    assert done.stdout.split() == [*parts, "Job.conda_env_spec"]
+    tasks = [f"snakemake.{module}.asyncio.TaskGroup" for module in ("dag", "jobs")]
+    assert done.stdout.split() == [*parts, "Job.conda_env_spec", *tasks]
 
 
 def test_other_parts_stay_as_they_are(monkeypatch):
@@ -121,3 +123,45 @@ def test_guards_of_a_name_are_one_and_copies_are_copies(monkeypatch):
     monkeypatch.setattr(Guard, "__new__", one_of_a_name(object.__new__))
     assert Guard("sort") is Guard("sort") and Guard("sort") is not Guard("index")
     assert Guard("sort").name == "sort" and pickle.loads(pickle.dumps(Guard("sort"))).name == "sort"
+
+
+def test_tasks_that_never_wait_are_done_at_once_and_others_go_on_and_fail_as_before():
+    said = []
+
+    async def plain(name):
+        said.append(name)
+        return name
+
+    async def waiting(name):
+        said.append(name)
+        await asyncio.sleep(0.01)
+        said.append(f"{name} later")
+        return name
+
+    async def failing():
+        await asyncio.sleep(0)
+        raise KeyError("by design")
+
+    async def cancelled():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            said.append("cancelled")
+            raise
+
+    async def well():
+        async with AtOnce() as group:
+            assert group.create_task(plain("a")).result() == "a" and said == ["a"]
+            task = group.create_task(waiting("b"))
+            group.create_task(plain("c"))
+        return task.result()
+
+    async def ill():
+        async with AtOnce() as group:
+            group.create_task(cancelled())
+            group.create_task(failing())
+
+    assert asyncio.run(well()) == "b" and said == ["a", "b", "c", "b later"]
+    with pytest.raises(BaseExceptionGroup) as group:
+        asyncio.run(ill())
+    assert [type(error) for error in group.value.exceptions] == [KeyError] and said[-1] == "cancelled"

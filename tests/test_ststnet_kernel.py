@@ -252,6 +252,7 @@ def test_strided_input_is_accepted():
     assert torch.equal(stem(turned, *ours)[0], stem(x, *ours)[0])
 
 
+@pytest.mark.slow
 def test_same_bits_with_a_cold_and_a_warm_cache(tmp_path):
     """A fresh clone compiles the kernels, the next run loads them: the predictions must not tell which it was."""
     program = """

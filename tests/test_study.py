@@ -92,7 +92,7 @@ def test_axes_are_known_before_anything_runs(root):
 def test_only_what_a_method_reads_is_made(root):
     study = Study(_settings(methods=["majority", "flow-svm"], tables=[]), root)
     assert study.recipes_in_use() == ["onset-apex-192", "tvl1-28"]
-    assert study.flow_in_use() == ["tvl1-28"]
+    assert study.pictured_flow() == ["tvl1-28"]
     assert not any("farneback" in path or "mixing" in path for path in study.figures())
     assert Study(_settings(methods=["majority"], tables=[]), root).recipes_in_use() == []
 
@@ -541,6 +541,22 @@ def test_flow_of_what_the_same_flow_has_magnified_is_circular(root):
     recipes = Study(_settings(), root).recipes
     told = {name: recipes.is_circular(name) for name in ("farneback", "tvl1", "of-evm", "maps", "warped", "tvl1-28")}
     assert [name for name, circular in told.items() if circular] == ["farneback"]
+
+
+def test_features_that_want_landmarks_get_the_frames_below(root):
+    _edit(root, "recipes.yaml", lambda card: card["features"].update(flat={"of": "tvl1-28", "extractor": "bi-woof"}))
+    study = Study(_settings(), root)
+    part = next(iter(study.parts("samm")))
+    assert study.feature_inputs("samm", "mdmo-quick", part) == {
+        "shard": f"results/flow/samm/farneback-each-112/{part}.safetensors",
+        "frames": f"results/frames/samm/aman-quick/{part}.safetensors",
+    }
+    assert study.feature_inputs("samm", "flat", part) == {"shard": study.shard("samm", "tvl1-28", part)}
+
+
+def test_flow_of_a_sequence_is_not_drawn(root):
+    study = Study(_settings(methods=["majority", "flow-svm", "mdmo"], tables=[]), root)
+    assert "farneback-each-112" in study.recipes_in_use() and study.pictured_flow() == ["tvl1-28"]
 
 
 def test_features_take_no_pre_training(root):

@@ -226,6 +226,7 @@ def test_the_file_of_predictions(study, tmp_path):
         "data_source",
         "budget",
         "config_hash",
+        "made_of",
         "inner_folds",
         "multilabel",
         "code_hash",
@@ -359,6 +360,23 @@ def test_folds_of_other_clips_are_not_taken(study, tmp_path, trained):
         changed = [path.replace(str(study / "a."), str(tmp_path / f"{name}.")) for path in packs["flow"]]
         _run(study, output, _job("flow-svm"), packs=packs | {"flow": changed})
         assert calls == (FOLDS[2:] if name == "same" else FOLDS)
+
+
+def test_an_output_that_is_made_of_the_same_stays(study, tmp_path, trained):
+    calls, output = trained[0], tmp_path / "o.parquet"
+    first = _run(study, output, _job("draws"))
+    calls.clear()
+    pd.testing.assert_frame_equal(_run(study, output, _job("draws")), first)
+    assert calls == []
+    assert set(_run(study, output, _job("draws"), FOLDS[1:])["fold"]) == set(calls) == set(FOLDS[1:]), "other folds"
+    calls.clear()
+    _run(study, output, _job("draws"))
+    output.write_bytes(output.read_bytes()[:-1] + b"x")
+    calls.clear()
+    pd.testing.assert_frame_equal(_run(study, output, _job("draws")), first)
+    assert calls == FOLDS, "it was not as it was written"
+    _run(study, output, replace(_job("draws"), code="other"))
+    assert calls == 2 * FOLDS
 
 
 def test_the_losses_of_the_training_clips_are_kept_by_epoch(study, tmp_path):

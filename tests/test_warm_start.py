@@ -155,3 +155,29 @@ def test_a_scheduler_waits_for_one_timer():
     assert len(looks) == 1
     look_again_once(scheduler, 0.01)
     _wait(lambda: len(looks) == 2)
+
+
+@linux
+def test_the_server_s_folder_goes_with_its_run_or_when_the_next_one_starts(tmp_path):
+    code = """
+import os, sys
+from pathlib import Path
+from apexbench.warm_start import WarmStart
+started = WarmStart(cold=1)
+assert not started.ready() and started._ready.wait(60)
+print(*(path.name for path in Path(os.environ["TMPDIR"]).iterdir() if path.name.startswith(("apexbench", "pymp"))))
+sys.stdout.flush()
+if sys.argv[1] == "killed":
+    os.kill(os.getpid(), 9)
+"""
+
+    def run(how):
+        words = [sys.executable, "-c", code, how]
+        done = subprocess.run(words, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+        assert done.returncode == (-9 if how == "killed" else 0), done.stderr
+        return done.stdout.split()
+
+    (first,) = run("killed")
+    assert first.startswith("apexbench-start-") and (tmp_path / first).exists()
+    (second,) = run("to its end")
+    assert second != first and not (tmp_path / first).exists() and not (tmp_path / second).exists()

@@ -27,16 +27,18 @@ class CropRecipe(Model):
     """Side of the crop in px."""
     interpolation: str = "cubic"
     """`cubic`, `bilinear` (OpenCV's), or `pil-bilinear` (Pillow's, which averages where it shrinks)."""
-    region: Literal["face", "action-units"] = "face"
+    region: Literal["face", "action-units", "puzzle"] = "face"
     """`face`: the whole face, aligned once for each clip. `action-units`: an ORACLE, for the network that reads it; in
     each frame the box around the part of the face where the clip's coded action units are, found by the mesh and
-    shrunk by OpenCV's INTER_AREA. A method that is to recognise the expression of a test clip does not know them."""
+    shrunk by OpenCV's INTER_AREA. A method that is to recognise the expression of a test clip does not know them.
+    `puzzle`: the strip of the brows above that of the mouth, by the mesh of the onset frame, once for each clip."""
 
     @model_validator(mode="after")
     def _regions_have_no_choice(self):
-        for name in ("detector", "margin", "interpolation"):
-            if self.oracle and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"field {name!r}: goes with region: face; a region of action units leaves no choice")
+        without = {"face": (), "puzzle": ("margin", "interpolation")}
+        for name in without.get(self.region, ("detector", "margin", "interpolation")):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"field {name!r}: goes with region: face; region: {self.region} leaves no choice")
         return self
 
     @property
@@ -51,7 +53,8 @@ class FramesRecipe(Model):
     crop: str
     """Name of the crop recipe."""
     choose: str = "all"
-    """Which frames: `all`, `key-frames` (onset and apex), `near-keys`, `first`, `uniform`, `most-moving`, or `tim`."""
+    """Which frames: `all`, `key-frames` (onset and apex), `near-keys`, `around-apex` (and onset), `first`, `uniform`,
+    `most-moving`, or `tim`."""
     options: dict[str, Any] = {}
     """What the choice takes, such as `count`."""
 
@@ -83,7 +86,8 @@ class FlowRecipe(Model):
     pairs: Literal["onset-apex", "onset-each", "consecutive"] = "onset-apex"
     """Between which frames: one map, or one from the onset to each later frame, or one from each frame to the next."""
     map: int | None = Field(default=None, ge=8, le=1024)
-    """Side in px to which methods get the maps shrunk; none: as computed. Values stay px of the crop."""
+    """Side in px to which methods get the maps shrunk; none: as computed. Values stay px of the crop.
+    Features are taken of the maps as computed."""
     strain: Literal["sobel", "forward", "central"] = "sobel"
     """Derivative by which strain is taken from flow."""
     options: dict[str, Any] = {}
@@ -196,8 +200,11 @@ class Recipes(Model):
 
     def frames_of(self, name: str) -> FramesRecipe:
         """Return the frames recipe that a recipe begins with."""
-        recipe = self[name]
-        return recipe if isinstance(recipe, FramesRecipe) else self.frames_of(recipe.of)
+        return self.frames[self.frames_name(name)]
+
+    def frames_name(self, name: str) -> str:
+        """Return the name of the frames recipe that a recipe begins with."""
+        return name if name in self.frames else self.frames_name(self[name].of)
 
     def is_oracle(self, name: str) -> bool:
         """Return whether a recipe reads the action units of the clips, test clips among them."""
@@ -213,7 +220,7 @@ class Recipes(Model):
         return (measured and below.warps_by(recipe.algorithm)) or self.is_circular(recipe.of)
 
     def size(self, name: str) -> int:
-        """Return the side in px of the pictures or maps that a recipe gives to a method, or that its features see."""
+        """Return the side in px of the pictures or maps that a recipe gives to a method."""
         recipe = self[name]
         if isinstance(recipe, FlowRecipe) and recipe.map:
             return recipe.map

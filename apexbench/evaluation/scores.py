@@ -43,6 +43,7 @@ COLUMNS = [
 ]  # fmt: skip
 _COUNTS = ["seeds", "n", "expected", "k", "folds", "epochs"]
 _TEXTS = ["slice", "note"]
+CURVE = ["run", "epoch", "uf1"]
 Paths = Sequence[str | os.PathLike]
 
 
@@ -377,6 +378,19 @@ def write_scores(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_scores(path: str | os.PathLike) -> pd.DataFrame:
     """Read what `write_scores` wrote. A run may be called `null`: only an empty field is a missing value."""
+    frame = _read(path, COLUMNS)
+    try:
+        return _typed(frame)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: a field of the wrong kind ({error}); delete the file and rerun the scores") from None
+
+
+def read_curves(path: str | os.PathLike) -> pd.DataFrame:
+    """Read learning curves that `write_scores` wrote."""
+    return _read(path, CURVE).astype({"run": str})
+
+
+def _read(path: str | os.PathLike, columns: Sequence[str]) -> pd.DataFrame:
     check_seal(path)
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
@@ -384,13 +398,10 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; rerun the scores") from None
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a table of scores ({error}); delete the file and rerun the scores") from None
-    missing = [column for column in COLUMNS if column not in frame]
+    missing = [column for column in columns if column not in frame]
     if missing:
         raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the scores")
-    try:
-        return _typed(frame)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: a field of the wrong kind ({error}); delete the file and rerun the scores") from None
+    return frame
 
 
 def learning_curves(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ __all__ = ["Extractor", "Options", "create", "find", "names"]
 
 def names() -> list[str]:
     """Return the names of all extractors, without importing them."""
-    return module_names(__path__, {"base"})
+    return module_names(__path__, {"base", "directions"})
 
 
 def find(name: str) -> type[Extractor]:

@@ -25,15 +25,20 @@ class Extractor:
     reads : names of the axes of the clip that it takes, channel last; an Ellipsis in front stands for any others.
     adds : names of the axes of a row, behind those that the Ellipsis stands for.
     Options : the model of its options, whose defaults are those of its source.
+    test_options : options with which the tests run it in a second.
     uses_gpu : whether a job asks for a GPU.
+    landmarks : whether it is called with the mesh's landmarks too, (468, 2) px of the clip's pictures or maps: those of
+        the onset frame, or the first if that was not chosen.
     options : its options.
     device : torch's name of the device to run on; extractors without a network do not look at it.
     """
 
     reads: ClassVar[tuple] = ()
     uses_gpu: ClassVar[bool] = False
+    landmarks: ClassVar[bool] = False
     adds: ClassVar[Axes] = ()
     Options: ClassVar[type[Options]] = Options
+    test_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Options | None = None, *, device: str = "cpu"):
         self.options = options if options is not None else self.Options()
@@ -55,5 +60,8 @@ class Extractor:
         return leading + self.adds
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
-        """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes."""
+        """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes.
+
+        One with `landmarks` takes them as its second argument.
+        """
         raise NotImplementedError

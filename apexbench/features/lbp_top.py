@@ -14,6 +14,7 @@ Ours, where sources say nothing: the blocks cover exactly the voxels that have a
 rounded down), all directions overlap alike, and a normalised histogram is that of one plane of one block.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import product
@@ -89,25 +90,41 @@ class LBPTOP(Extractor):
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         options = self.options
-        volume = _gray(clip)
-        inner = _inner(volume.shape, options.radii)
-        cells, spans = _cells(inner, (options.blocks[2], *options.blocks[:2]), options.overlap)
-        count, patterns = [len(edges) - 1 for edges in cells], 2**options.points
-        first = _places(inner, cells) * patterns
-        place, planes = np.empty_like(first), []
-        for codes in top_codes(volume, options.points, options.radii):
-            np.add(first, codes, out=place)
-            found = np.bincount(place.ravel(), minlength=int(np.prod(count)) * patterns)
-            planes.append(found.reshape(*count, patterns))
-        by_cell = np.stack(planes, -2)  # (t, y, x, plane, pattern)
-        blocks = product(spans[1], spans[2], spans[0])
-        row = np.stack([by_cell[slice(*t), slice(*y), slice(*x)].sum((0, 1, 2)) for y, x, t in blocks])
+        codes = top_codes(gray(clip), options.points, options.radii)
+        row = block_histograms(codes, 2**options.points, options.blocks, options.overlap)
         if options.bins == "uniform":
             order = uniform_bins().argsort(kind="stable")
             row = np.add.reduceat(row[..., order], np.searchsorted(uniform_bins()[order], np.arange(59)), axis=-1)
         if options.normalise:
             row = row / row.sum(-1, keepdims=True)
         return row.astype(np.float32).ravel()
+
+
+def block_histograms(
+    planes: Sequence[np.ndarray], patterns: int, blocks: tuple[int, int, int], overlap: float = 0.0
+) -> np.ndarray:
+    """Count the codes of each block: (rows, columns, times, planes, patterns) int64.
+
+    Parameters
+    ----------
+    planes : codes (T, H, W) uint8 below `patterns`, all of one shape.
+    blocks, overlap : as in `LBPTOPOptions`.
+
+    Raises ValueError if a block would have no voxel.
+    """
+    inner = planes[0].shape
+    cells, spans = _cells(inner, (blocks[2], *blocks[:2]), overlap)
+    count = [len(edges) - 1 for edges in cells]
+    first = _places(inner, cells) * patterns
+    place, by_plane = np.empty_like(first), []
+    for codes in planes:
+        np.add(first, codes, out=place)
+        found = np.bincount(place.ravel(), minlength=int(np.prod(count)) * patterns)
+        by_plane.append(found.reshape(*count, patterns))
+    by_cell = np.stack(by_plane, -2)  # (t, y, x, plane, pattern)
+    order = product(spans[1], spans[2], spans[0])
+    rows = [by_cell[slice(*t), slice(*y), slice(*x)].sum((0, 1, 2)) for y, x, t in order]
+    return np.stack(rows).reshape(*blocks, len(planes), patterns)
 
 
 def top_codes(
@@ -130,7 +147,7 @@ def top_codes(
     >>> [np.unique(codes).tolist() for codes in top_codes(flat)]  # a neighbour as bright as the centre counts
     [[255], [255], [255]]
     """
-    inner, border = _inner(volume.shape, radii), max(radii[:2])
+    inner, border = inner_lengths(volume.shape, radii), max(radii[:2])
     codes = tuple(np.empty(inner, np.uint8) for _ in range(3))
     for t, y in product(range(0, inner[0], _FRAMES), range(0, inner[1], _ROWS)):
         t, y = slice(t, min(t + _FRAMES, inner[0])), slice(y, min(y + _ROWS, inner[1]))
@@ -145,7 +162,7 @@ def _codes(volume: np.ndarray, points: int, radii: tuple[int, int, int]) -> tupl
 
     Float64 holds whole numbers up to 2^53, and grey levels times 1e10 stay below 2^42.
     """
-    (rx, ry, rt), inner, border = radii, _inner(volume.shape, radii), max(radii[:2])
+    (rx, ry, rt), inner, border = radii, inner_lengths(volume.shape, radii), max(radii[:2])
     begin = (rt, border, border)
     exact = volume.astype(np.float64)
 
@@ -213,8 +230,8 @@ def uniform_bins() -> np.ndarray:
     return table
 
 
-def _gray(clip: np.ndarray) -> np.ndarray:
-    """(T, H, W, 1 or 3) uint8 RGB as (T, H, W)."""
+def gray(clip: np.ndarray) -> np.ndarray:
+    """Return a clip (T, H, W, 1 or 3) uint8 RGB as (T, H, W); ValueError for another shape or type."""
     if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] not in (1, 3):
         raise ValueError(f"expected a clip (T, H, W, 1 or 3) uint8, got {clip.shape} {clip.dtype}")
     if clip.shape[-1] == 1:
@@ -222,8 +239,8 @@ def _gray(clip: np.ndarray) -> np.ndarray:
     return np.stack([cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in clip])
 
 
-def _inner(shape: tuple[int, ...], radii: tuple[int, int, int]) -> tuple[int, ...]:
-    """Lengths (t, y, x) of what has all its neighbours."""
+def inner_lengths(shape: tuple[int, ...], radii: tuple[int, int, int]) -> tuple[int, ...]:
+    """Return the lengths (t, y, x) of what has all its neighbours, of a clip (T, H, W); ValueError if nothing has."""
     border = (radii[2], max(radii[:2]), max(radii[:2]))
     inner = tuple(n - 2 * b for n, b in zip(shape, border, strict=True))
     if min(inner) < 1:

@@ -2,12 +2,13 @@
 
 A choice either knows from the frame numbers alone what it takes, or it has to see the pixels:
 
-- `rows` is for the former (`all`, `key-frames`, `near-keys`, `first`, `uniform`): it gives the rows of the frames, so
-  that no other frame is read from the disk, let alone cropped;
+- `rows` is for the former (`all`, `key-frames`, `near-keys`, `around-apex`, `first`, `uniform`): it gives the rows of
+  the frames, so that no other frame is read from the disk, let alone cropped;
 - `resample` is for the latter (`most-moving`, `tim`): it takes the crops of all frames and gives frames.
 
 `CHOICES[kind].pixels` tells which. A number whose frame is missing is replaced by the nearest that exists, the earlier
-of two. The options of a kind are the keyword-only arguments of its function, whose defaults are those of its source.
+of two, but for `around-apex`, which interpolates. The options of a kind are the keyword-only arguments of its function,
+whose defaults are those of its source.
 """
 
 import math
@@ -31,7 +32,8 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    rows : (K,), or (2, K) near the keys, int64: positions among the numbers that were given.
+    rows : (K,), or (2, K) near the keys, int64: positions among the numbers that were given. Around the apex float64: a
+        frame may lie between two of them, and `take` interpolates it.
     lengths : (2,) int64 how many of each key's rows hold, the rest repeats the last of them; None: all hold.
     """
 
@@ -142,6 +144,29 @@ def check_choice(kind: str, **options) -> None:
         rows(kind, [0, 1], 0, 1, **options)
 
 
+def take(frames: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the frames at some places, which may lie between two of them.
+
+    Parameters
+    ----------
+    frames : (T, H, W) or (T, H, W, C) uint8.
+    places : any shape, 0..T-1: whole numbers, or floats, where both neighbours are mixed linearly and rounded to uint8.
+
+    Examples
+    --------
+    >>> ramp = np.uint8([0, 10, 40]).reshape(3, 1, 1)
+    >>> take(ramp, np.array([0.5, 2.0])).ravel()
+    array([ 5, 40], dtype=uint8)
+    """
+    low = np.floor(places).astype(int)
+    taken, between = frames[low], low != places
+    if between.any():
+        part = np.float32(places - low)[between].reshape(-1, *(1,) * (frames.ndim - 1))
+        mixed = (1 - part) * frames[low[between]] + part * frames[low[between] + 1]
+        taken[between] = np.rint(mixed)
+    return taken
+
+
 def all_frames(numbers: np.ndarray, onset: int, apex: int) -> Rows:
     """Take every frame: (T,), as many as the clip has."""
     return Rows(np.arange(len(numbers)))
@@ -160,22 +185,27 @@ def near_keys(
     after_onset: float = 0.0,
     before_apex: float = 0.0,
     after_apex: float = 0.0,
+    around_apex: int = 0,
 ) -> Rows:
     """Take all frames that a jitter allows near each key frame: (2, K) and lengths (2,).
 
     With d1 from onset to apex and d2 from apex to offset, in frames, they are onset .. onset + floor(after_onset d1/4)
     and apex - floor(before_apex d1/4) .. apex + floor(after_apex d2/4): the frames from which MMNet's released code
-    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. Each key
+    (IJCAI 2022) draws in training, with 0.15, 0.15 and 0 for five classes and 0.2, 0.15 and 0.15 for three. With
+    around_apex, and those up to so many frames before and after the apex: CapsuleNet's (FG 2019) draws from 2. Each key
     frame comes first, the others by their distance from it, the earlier of two first; shorter rows repeat their last.
     A missing frame is left out, but for the key frame itself, which gives way to the nearest.
 
-    Raises ValueError if a part is not in 0..1.
+    Raises ValueError if a part is not in 0..1, or around_apex is below 0.
     """
     for name, part in (("after_onset", after_onset), ("before_apex", before_apex), ("after_apex", after_apex)):
         if not 0 <= part <= 1:
             raise ValueError(f"{name}: expected a part of a quarter of the rise or fall, 0 to 1, got {part!r}")
+    if around_apex < 0:
+        raise ValueError(f"around_apex: expected a whole number of frames from 0 up, got {around_apex!r}")
     rise, fall = max(apex - onset, 0), max(int(numbers[-1]) - apex, 0)
     later, earlier, past = int(after_onset * rise / 4), int(before_apex * rise / 4), int(after_apex * fall / 4)
+    earlier, past = max(earlier, around_apex), max(past, around_apex)
     groups = []
     for key, low, high in ((onset, onset, onset + later), (apex, apex - earlier, apex + past)):
         first = _nearest_row(numbers, [key])
@@ -184,6 +214,24 @@ def near_keys(
         groups.append(np.concatenate([first, others[np.abs(numbers[others] - key).argsort(kind="stable")]]))
     lengths = np.array([len(group) for group in groups])
     return Rows(np.stack([np.pad(group, (0, lengths.max() - len(group)), "edge") for group in groups]), lengths)
+
+
+def around_apex(numbers: np.ndarray, onset: int, apex: int, *, reach: int = 5) -> Rows:
+    """Take the onset, then the frames from `reach` before the apex to `reach` after it: (1 + 2 reach + 1,).
+
+    SLSTT (TAFFC 2022): flow from the onset to 11 frames, none before the one after the onset, none after the offset.
+    What such a clip lacks, its released code makes by a network that interpolates video (RIFE). Which, is not known;
+    ours: as many places, spread evenly from the first to the last frame that is left, and `take` mixes neighbours
+    linearly. A frame whose file is missing is interpolated likewise. A clip of one frame repeats it.
+
+    Raises ValueError if `reach` is below 0.
+    """
+    if isinstance(reach, bool) or not isinstance(reach, int | np.integer) or reach < 0:
+        raise ValueError(f"reach: expected a whole number of frames from 0 up, got {reach!r}")
+    last = int(numbers[-1])
+    earliest = min(max(apex - reach, onset + 1), last)
+    wanted = np.linspace(earliest, max(min(apex + reach, last), earliest), 2 * reach + 1)
+    return Rows(np.interp([onset, *wanted], numbers, np.arange(len(numbers))))
 
 
 def first(numbers: np.ndarray, onset: int, apex: int, *, count: int = 30) -> Rows:
@@ -273,6 +321,7 @@ CHOICES = {
     "all": Choice(all_frames, ("frame",)),
     "key-frames": Choice(key_frames, ("key",)),
     "near-keys": Choice(near_keys, ("key", "near")),
+    "around-apex": Choice(around_apex, ("frame",)),
     "first": Choice(first, ("frame",)),
     "uniform": Choice(uniform, ("frame",)),
     "most-moving": Choice(most_moving, ("frame",), pixels=True),

@@ -15,7 +15,7 @@ __all__ = [
     "check_card", "check_inputs", "create", "find", "names",
 ]  # fmt: skip
 
-_NOT_METHODS = {"augmentation", "base", "deep", "mixing", "networks", "pretraining"}
+_NOT_METHODS = {"augmentation", "base", "deep", "flow", "mixing", "networks", "pretraining"}
 
 
 def names() -> list[str]:

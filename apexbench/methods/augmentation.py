@@ -1,8 +1,9 @@
-"""Flips, rotations, crops and mirrored halves of a batch, on whatever device it lies; each clip draws its own.
+"""Flips, rotations, crops, colours and mirrored halves of a batch, on whatever device it lies; each clip draws its own.
 
 - `flip_rotate_crop`: the order, nearest-neighbour sampling and zeros outside are those of torchvision's
   RandomHorizontalFlip, RandomRotation and RandomCrop with padding, one after the other on tensors, as MEMix and MMNet
   have them; one gather for each input.
+- `colour_jitter`: torchvision's ColorJitter, as CapsuleNet has it.
 - `decalcomanie`, `rotate_resize_flip`, `resize`: of Décalcomanie (Sensors 22(17):6671), as in its released code.
 """
 
@@ -64,6 +65,56 @@ def _apply(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray):
     flat = torch.nn.functional.pad(x.flatten(1, -3).flatten(2), (0, 1))  # the added pixel is the zero outside
     wanted = index.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
     return flat.gather(2, wanted).view(x.shape)
+
+
+def colour_jitter(frames, rng: np.random.Generator, brightness: float, contrast: float, saturation: float, hue: float):
+    """Return frames (B, 3, H, W) float RGB in 0..1 of other colours; a frame draws how much, the batch in which order.
+
+    Brightness, contrast and saturation are multiplied by what is uniform in 1 +- the given, the hue is turned by what
+    is uniform in +-hue of a circle. Each frame has an order of its own in torchvision, whose formulas these are.
+    """
+    import torch
+
+    def drawn(least: float, reach: float):
+        values = torch.from_numpy(rng.uniform(least - reach, least + reach, len(frames)).astype(np.float32))
+        return values.to(frames.device)[:, None, None, None]
+
+    def from_zero(x):
+        return x * drawn(1, brightness)
+
+    def from_mean(x):
+        mean = _gray(x).mean((2, 3), keepdim=True)
+        return (x - mean) * drawn(1, contrast) + mean
+
+    def from_gray(x):
+        gray = _gray(x)
+        return (x - gray) * drawn(1, saturation) + gray
+
+    def turned(x):
+        return _turn_hue(x, drawn(0, hue))
+
+    changes = [from_zero, from_mean, from_gray, turned]
+    for place in rng.permutation(len(changes)):
+        frames = changes[place](frames).clamp_(0, 1)
+    return frames
+
+
+def _gray(x):
+    return x.mul(x.new_tensor([0.2989, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
+def _turn_hue(x, turn):
+    """Turn the hue of x (B, 3, H, W) by `turn` (B, 1, 1, 1) of a circle; value and saturation stay."""
+    import torch
+
+    high, low = x.amax(1, keepdim=True), x.amin(1, keepdim=True)
+    reach = high - low
+    red, green, blue = (x / reach.where(reach > 0, 1)).split(1, 1)
+    is_red, is_green = x[:, :1] == high, x[:, 1:2] == high
+    sixths = torch.where(is_red, green - blue, torch.where(is_green, 2 + blue - red, 4 + red - green))
+    places = x.new_tensor([5, 3, 1])[:, None, None] + (sixths + 6 * turn)
+    places = places - 6 * (places / 6).floor()
+    return high - reach * torch.minimum(places, 4 - places).clamp_(0, 1)
 
 
 def decalcomanie(frames):

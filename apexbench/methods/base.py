@@ -29,6 +29,7 @@ KEY_MAPS: Axes = ("key", "feature", "y", "x")
 MAGNIFIED_KEY_MAPS: Axes = ("key", "factor", "feature", "y", "x")
 FRAME_MAPS: Axes = ("frame", "feature", "y", "x")
 MAGNIFIED_FRAME_MAPS: Axes = ("frame", "factor", "feature", "y", "x")
+PAIR_FEATURES: Axes = ("pair", "feature")
 DESCRIPTOR: Axes = ("feature",)
 
 _NEVER = -1e9  # score of a class that the training clips do not have

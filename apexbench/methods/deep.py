@@ -3,7 +3,7 @@
 torch is imported by those who train: the configuration is checked without waiting for it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -61,7 +61,8 @@ class Deep(Method):
     def build(self, weights: Mapping[str, Mapping] | None = None):
         """Return the torch.nn.Module, freshly initialised from torch's generator, or from state dicts.
 
-        It is called without arguments where no hyper-parameter names weights; see `initial`.
+        It is called without arguments where no hyper-parameter names weights; see `initial`. What `fit` takes from
+        clips has the paper's size before, so that parameters can be counted.
         """
         raise NotImplementedError
 
@@ -127,6 +128,16 @@ class Deep(Method):
 
     def scores(self, train: Inputs, labels: np.ndarray, test: Inputs, fold: Fold) -> np.ndarray:
         return train_and_score(self, train, labels, test, fold)
+
+
+def no_batch_of_one(batches: Iterable) -> list:
+    """Return batches of rows, a last one of a single clip joined to the one before: for batch norm of vectors."""
+    import torch
+
+    parts = list(batches)
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
 class Clips:

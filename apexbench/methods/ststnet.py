@@ -8,6 +8,7 @@ as 8-bit PNG; we do not round.
 """
 
 from apexbench.methods.base import FLOW, Inputs
+from apexbench.methods.flow.scaling import stretch
 from apexbench.methods.mixing.mixable import Mixable, MixableParams
 
 
@@ -47,11 +48,7 @@ class STSTNet(Mixable):
 
     def transform(self, batch, rng=None) -> dict:
         """Stretch each map of each clip to 0..255, float32; a constant map becomes 0."""
-        x = batch["x"].float().flatten(2)
-        low = x.amin(2, keepdim=True)
-        reach = x.amax(2, keepdim=True) - low
-        stretched = (x - low).div_(reach.where(reach > 0, reach.new_ones(()))).mul_(255)
-        return {"x": stretched.view(batch["x"].shape)}
+        return {"x": stretch(batch["x"])}
 
     def energy(self, inputs):
         """The strain, whose least value stands for none; u and v are stretched: no value of theirs means stillness."""

@@ -12,10 +12,13 @@ from apexbench.clips import clip_ids, find_frames, read_index
 from apexbench.errors import InputError
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks
 from apexbench.frames.pictures import read_frame
+from apexbench.manifest import folder_state
 from apexbench.store import check_seal, sealed
+from apexbench.taken_over import made_of, say
 
 # right eye, left eye and mouth, px of the frame; a clip without a face has none
-COLUMNS = ("id", "detector", "eye_right_x", "eye_right_y", "eye_left_x", "eye_left_y", "mouth_x", "mouth_y")
+_ANCHORS = ("eye_right_x", "eye_right_y", "eye_left_x", "eye_left_y", "mouth_x", "mouth_y")
+COLUMNS = ("id", "detector", *_ANCHORS, "made_of")
 
 
 def find_anchors(image: np.ndarray, detector: str) -> tuple[np.ndarray, str]:
@@ -33,7 +36,7 @@ def find_anchors(image: np.ndarray, detector: str) -> tuple[np.ndarray, str]:
 
 
 def find_faces(
-    *, index: str, clips: str, subjects: Sequence[int], detector: str, missing_face: str, output: str
+    *, index: str, clips: str, subjects: Sequence[int], detector: str, missing_face: str, output: str, code: str = ""
 ) -> None:
     """Write where the face of each clip of some subjects is, a CSV with the columns of COLUMNS.
 
@@ -42,22 +45,30 @@ def find_faces(
     index, clips : index CSV and the folder that its `frames_dir` starts from.
     missing_face : `fail` raises on a clip without a face (after all clips were tried); `skip` leaves its place empty
         and names it in the log: it is missing in every n below.
+    code : hash of the code; faces of an output that is there already are taken over where nothing has changed.
     """
     frame = read_index(index)
     frame = frame[frame["subject"].isin(subjects)]
-    rows, missing = [], []
+    rows, missing, taken, before = [], [], 0, _rows_before(output) if code else {}
     for (_, row), clip_id in zip(frame.iterrows(), clip_ids(frame), strict=True):
         folder = Path(clips) / row.frames_dir
         path = find_frames(folder).get(row.onset)
         if path is None:
             raise InputError(f"{folder}: frame {row.onset}, the onset of clip {row['clip']}, is missing")
+        key = made_of(code, detector, row.frames_dir, int(row.onset), folder_state(folder))
+        kept = before.get((str(clip_id), key))
+        if kept:
+            rows.append(kept)
+            taken += 1
+            continue
         try:
             anchors, found_by = find_anchors(read_frame(path), detector)
-            rows.append([str(clip_id), found_by, *anchors.ravel().tolist()])
+            rows.append([str(clip_id), found_by, *anchors.ravel().tolist(), key])
         except FaceNotFound:
-            rows.append([str(clip_id), *[""] * 7])
+            rows.append([str(clip_id), *[""] * (1 + len(_ANCHORS)), key])
             missing.append(str(clip_id))
             logging.warning("no face found in clip %s, frame %d of %s", clip_id, row.onset, row.frames_dir)
+    say(taken, len(rows))
     if missing and missing_face == "fail":
         raise InputError(
             f"{index}: no face found on the onset frame of {len(missing)} clip(s): {', '.join(missing)}; look at the "
@@ -72,4 +83,16 @@ def read_faces(path: str | os.PathLike) -> dict[str, tuple[np.ndarray, str] | No
     check_seal(path)
     with Path(path).open(newline="") as file:
         rows = list(csv.reader(file))[1:]
-    return {name: (np.array(xy, np.float64).reshape(3, 2), by) if by else None for name, by, *xy in rows}
+    return {name: (np.array(xy, np.float64).reshape(3, 2), by) if by else None for name, by, *xy, _ in rows}
+
+
+def _rows_before(path: str | os.PathLike) -> dict[tuple[str, str], list[str]]:
+    """{(clip id, what it was made of): row} of faces that were found in an earlier run."""
+    try:
+        check_seal(path)
+        with Path(path).open(newline="") as file:
+            rows = list(csv.reader(file))
+    except (InputError, OSError):
+        return {}
+    known = rows[1:] if rows[:1] == [list(COLUMNS)] else []
+    return {(row[0], row[-1]): row for row in known if row[1]}  # without a face, it is looked for again

@@ -1,6 +1,7 @@
 """Raw clips -> crops of the chosen frames: one similarity transform for each clip, one resampling for each frame.
 
-Or, as an oracle, the region of a clip's action units, by the landmarks of each frame.
+Or the brows above the mouth, by the landmarks of the onset frame; or, as an oracle, the region of a clip's action
+units, by the landmarks of each frame.
 """
 
 import logging
@@ -15,15 +16,28 @@ from apexbench.clips import action_units, clip_ids, find_frames, read_index
 from apexbench.config.recipes import CropRecipe
 from apexbench.errors import InputError
 from apexbench.frames.alignment import alignment, crop, resize
+from apexbench.frames.detection import FaceNotFound, detect_landmarks
 from apexbench.frames.pictures import read_frame
+from apexbench.frames.puzzle import puzzle, puzzle_boxes
 from apexbench.frames.regions import crop_region, region_of
-from apexbench.frames.sampling import CHOICES, resample, rows
+from apexbench.frames.sampling import CHOICES, resample, rows, take
+from apexbench.manifest import folder_state
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
+from apexbench.taken_over import Before, made_of, say
+
+_READ = ("subject", "clip", "onset", "apex", "offset", "fps", "aus", "frames_dir")  # of the index's columns
 
 
 def crop_frames(
-    *, index: str, clips: str, faces: str | None, subjects: Sequence[int], recipe: Mapping, output: str
+    *,
+    index: str,
+    clips: str,
+    faces: str | None,
+    subjects: Sequence[int],
+    recipe: Mapping,
+    output: str,
+    code: str = "",
 ) -> None:
     """Crop the chosen frames of some subjects' clips into one shard, {clip id: (T, S, S, C) uint8}.
 
@@ -34,6 +48,7 @@ def crop_frames(
     index, clips : index CSV and the folder that its `frames_dir` starts from.
     faces : where the faces are, see stages/faces.py; None: frames are faces already, and taken whole.
     recipe : values of a `FramesRecipe`, with those of its `CropRecipe` under `crop`.
+    code : hash of the code; clips of an output that is there already are taken over where nothing has changed.
 
     A clip without a face is left out, and named in the shard's record `skipped`. `oracle` says whether the clips'
     action units chose what was cropped.
@@ -42,17 +57,24 @@ def crop_frames(
     where = read_faces(faces) if faces else None
     frame = read_index(index)
     frame = frame[frame["subject"].isin(subjects)]
-    tensors, records, skipped = {}, {}, []
+    tensors, records, keys, skipped = {}, {}, {}, []
+    before, taken = Before(output), 0
     for (_, row), clip_id in zip(frame.iterrows(), clip_ids(frame), strict=True):
         name = str(clip_id)
         face = where[name] if where is not None else None
         if where is not None and face is None:
             skipped.append(name)
             continue
-        tensors[name], records[name] = crop_clip(row, Path(clips) / row.frames_dir, card, recipe, face)
+        folder = Path(clips) / row.frames_dir
+        facts = [row[list(_READ)].to_dict(), folder_state(folder), face and [face[0].tolist(), face[1]]]
+        keys[name] = made_of(code, recipe, *facts)
+        kept = before.row(name, keys[name])
+        taken += kept is not None
+        tensors[name], records[name] = kept or crop_clip(row, folder, card, recipe, face)
+    say(taken, len(keys))
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
     meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects), "oracle": card.oracle}
-    write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped})
+    write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped, "made_of": keys})
 
 
 def crop_clip(
@@ -70,25 +92,32 @@ def crop_clip(
             raise InputError(f"{folder}: frame {row[name]}, the {name} of clip {row['clip']}, is missing")
     numbers, kind, options = np.array(list(paths)), recipe["choose"], recipe["options"]
     record = {"onset": int(row.onset), "apex": int(row.apex), "fps": float(row.fps)}
+    if card.region == "puzzle":
+        cut = partial(_puzzle, onset=paths[int(row.onset)], size=card.size)
+    else:
+        cut = partial(_whole_face, card=card, face=face)
     if CHOICES[kind].pixels:
-        crops, how = _whole_face(list(paths.values()), card, face)
+        crops, how = cut(list(paths.values()))
         chosen, places = resample(kind, crops, **options)
         if not card.oracle:
             return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
         wanted, lengths = places.astype(int), None
     else:
         wanted, lengths = rows(kind, numbers, int(row.onset), int(row.apex), **options)
-    needed, places = np.unique(wanted, return_inverse=True)
-    files, places = [paths[n] for n in numbers[needed]], places.reshape(wanted.shape)
+    low = np.floor(wanted).astype(int)
+    needed, found = np.unique([low, np.ceil(wanted).astype(int)], return_inverse=True)
+    files, places = [paths[n] for n in numbers[needed]], found.reshape(2, *wanted.shape)[0] + (wanted - low)
     if card.oracle:
         crops, how = _region(np.stack(list(_read(files))), row, numbers[needed], places, card.size)
     else:
-        crops, how = _whole_face(files, card, face)
-    record |= {**how, "frames": numbers[wanted].tolist()}
+        crops, how = cut(files)
+    between = (low != wanted).any()
+    shown = np.interp(wanted, np.arange(len(numbers)), numbers) if between else numbers[low]
+    record |= {**how, "frames": shown.tolist()}
     if lengths is not None:
         record["lengths"] = lengths.tolist()
     each_once = np.array_equal(places, np.arange(len(crops)))
-    return crops if each_once else crops[places], record
+    return crops if each_once else take(crops, places), record
 
 
 def _read(paths: Sequence[Path]) -> Iterator[np.ndarray]:
@@ -122,6 +151,20 @@ def _whole_face(
             crops = np.empty((len(paths), card.size, card.size, frame.shape[2]), np.uint8)
         crops[place] = cut(frame[None])[0]
     return crops, how
+
+
+def _puzzle(paths: Sequence[Path], onset: Path, size: int) -> tuple[np.ndarray, dict]:
+    """Cut brows and mouth out of frames, (T, S, S, C) uint8, by the landmarks of the onset frame, and say how."""
+    frame = read_frame(onset)
+    try:
+        boxes = puzzle_boxes(detect_landmarks(frame), *frame.shape[:2])
+    except FaceNotFound as error:
+        raise InputError(
+            f"{onset}: {error}; region: puzzle needs the mesh, so give the crop recipe detector: mesh-only, and "
+            f"config.yaml missing_face: skip"
+        ) from None
+    crops = np.concatenate([puzzle(image[None], boxes, size) for image in _read(paths)])
+    return crops, {"detector": "mesh", "boxes": boxes.tolist()}
 
 
 def _region(

@@ -48,6 +48,8 @@ def pack(*, shards: Sequence[str], recipe: dict, axes: Sequence[str], output: st
         if (lengths == shape[ragged]).all() and axes[ragged] != "near":
             lengths = None
     meta = {"recipe": recipe, "axes": list(axes)}
+    if "extractor" in recipe:  # whose shards are deleted now
+        meta["made_of"] = {name: owner[name].meta.get("made_of", {}).get(name, "") for name in ids}
     dtype = owner[ids[0]].dtype(ids[0])
     with pack_rows(output, ids, shape, dtype, meta, lengths) as rows:
         for row, name in enumerate(ids):

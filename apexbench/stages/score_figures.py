@@ -1,21 +1,19 @@
-"""Scores and predictions -> the figures of one protocol: confusion matrices, learning curves, null model."""
+"""Scores -> the figures of one protocol: confusion matrices, learning curves, null model."""
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from apexbench.evaluation.null_model import null_curves
-from apexbench.evaluation.scores import learning_curves, read_scores
+from apexbench.evaluation.scores import read_curves, read_scores
 from apexbench.figures.scores import confusion_figure, curves_figure, null_figure
 from apexbench.protocols import read_protocol
 
 
 def protocol_figures(
     *,
-    runs: Mapping[str, Sequence[str]],
     titles: Mapping[str, str],
     by_epoch: Sequence[str],
     scores: str,
+    by_epoch_scores: str,
     protocol: str,
     classes: Sequence[str],
     title: str,
@@ -27,14 +25,14 @@ def protocol_figures(
 
     Parameters
     ----------
-    runs : {run: predictions files}. titles : {run: what figures call it}.
+    titles : {run: what figures call it}, of the runs that are drawn.
     by_epoch : the runs, of all protocols, whose learning curves may be drawn, each in a colour of its own.
+    scores, by_epoch_scores : CSV files of scores and of learning curves.
     """
     whole = read_scores(scores)
-    whole = whole[(whole["slice"] == "") & whole["run"].isin(runs)]
+    whole = whole[(whole["slice"] == "") & whole["run"].isin(titles)]
     confusion_figure(whole, classes, titles, confusion, f"Confusion matrices: {title}")
-    found = [learning_curves(runs[run]) for run in by_epoch if runs[run]] or [pd.DataFrame(columns=["run", "epoch"])]
     named = {run: titles[run] for run in by_epoch}
-    curves_figure(pd.concat(found), named, curves, f"Learning curves: {title}")
+    curves_figure(read_curves(by_epoch_scores), named, curves, f"Learning curves: {title}")
     table = read_protocol(protocol)
     null_figure(null_curves(table["fold"], table["label"], len(classes)), null, f"Null model: {title}")

@@ -1,11 +1,11 @@
-"""Predictions -> the scores of every run of a protocol, and the comparisons between runs."""
+"""Predictions -> the scores of every run of a protocol, their learning curves, and the comparisons between runs."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from apexbench.config.protocols import ProtocolCard
-from apexbench.evaluation.scores import compare_predictions, score_runs, write_scores
+from apexbench.evaluation.scores import CURVE, compare_predictions, learning_curves, score_runs, write_scores
 from apexbench.protocols import read_protocol
 
 
@@ -15,11 +15,13 @@ def score_protocol(
     inner: Mapping[str, Sequence[str]],
     skipped: Mapping[str, str],
     compared: Mapping[str, Sequence[str]],
+    by_epoch: Sequence[str],
     card: Mapping,
     protocol: str,
     seed: int,
     scores: str,
     comparisons: str,
+    curves: str,
 ) -> None:
     """Score all runs of a protocol and the null model, and compare runs by honest predictions.
 
@@ -30,8 +32,9 @@ def score_protocol(
     runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
     skipped : {run: why it was not run}.
     compared : {table: the runs to compare for it, with the first of them}; of "" with the best.
+    by_epoch : the runs that have a learning curve.
     card, protocol : the protocol's card, and its table as CSV.
-    scores, comparisons : CSV files to write.
+    scores, comparisons, curves : CSV files to write.
     """
     card = ProtocolCard(**card)
     write_scores(score_runs(runs, card, read_protocol(protocol), inner, seed, skipped), scores)
@@ -42,3 +45,5 @@ def score_protocol(
             paths = {run: runs[run] for run in names}
             found.append(compare_predictions(paths, card, seed, reference).assign(table=table))
     write_scores(pd.concat([frame for frame in found if len(frame)] or found), comparisons)
+    drawn = [learning_curves(runs[run]) for run in by_epoch if runs[run]]
+    write_scores(pd.concat(drawn or [pd.DataFrame(columns=CURVE)]), curves)

@@ -47,12 +47,6 @@ class Study(Runs):
     def predictions_by_run(self, protocol: str) -> dict[str, list[str]]:
         return {run: self.predictions(protocol, run) for run in self.runs}
 
-    def shown_predictions(self, protocol: str) -> list[str]:
-        return [path for run in self.shown for path in self.predictions(protocol, run)]
-
-    def shown_by_run(self, protocol: str) -> dict[str, list[str]]:
-        return {run: self.predictions(protocol, run) for run in self.shown}
-
     def all_inner_predictions(self, protocol: str) -> list[str]:
         return [path for run in self.runs for path in self.inner_predictions(protocol, run)]
 
@@ -325,7 +319,8 @@ class Study(Runs):
 
     def onset_frames(self, dataset: str) -> list[str]:
         """Return the files whose onset frames a sheet shows: the largest crops of whole faces that the study makes."""
-        used = [r for r in self.recipes_in_use() if r in self.recipes.frames and not self.recipes.is_oracle(r)]
+        whole = {name for name, card in self.recipes.frames.items() if self.recipes.crops[card.crop].region == "face"}
+        used = [r for r in self.recipes_in_use() if r in whole]
         return self.shards(dataset, max(used, key=self.recipes.size)) if used else []
 
     def pictured_shards(self, dataset: str, recipe: str) -> dict[str, list[str]]:
@@ -337,7 +332,8 @@ class Study(Runs):
         results = f"results/{self.name}"
         paths = [f"{results}/tables/{name}.html" for name in self.tables]
         for protocol in self.settings.protocols:
-            if self.shown_predictions(protocol) and not self.project.protocols[protocol].multilabel:
+            trained = any(self.predictions(protocol, run) for run in self.shown)
+            if trained and not self.project.protocols[protocol].multilabel:
                 paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
         if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
             paths.append(f"{results}/figures/critical-difference.svg")
@@ -347,7 +343,7 @@ class Study(Runs):
             if not self.holds_maps(dataset):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
-                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.flow_in_use()]
+                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.pictured_flow()]
         if self.shows_official_null():
             paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
         paths += self._inside_pictures()

@@ -112,6 +112,13 @@ class Inputs(Checked):
         card = self.recipe(recipe)
         return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
 
+    def feature_inputs(self, dataset: str, recipe: str, part: str) -> dict[str, str]:
+        """Return what features are made of; with the frames at the bottom of it, if the extractor wants landmarks."""
+        inputs = {"shard": self.shard_below(dataset, recipe, part)}
+        if find_extractor(self.recipes.features[recipe].extractor).landmarks:
+            inputs["frames"] = self.shard(dataset, self.recipes.frames_name(recipe), part)
+        return inputs
+
     def features_code(self, recipe: str) -> str:
         return self.code("features", extractor_module(self.recipes.features[recipe].extractor))
 

@@ -106,8 +106,10 @@ class Runs(Pretraining):
             waiting += [self.recipes[name].of] if self.recipes.section(name) != "frames" else []
         return [name for name in self.recipes.names() if name in used]
 
-    def flow_in_use(self) -> list[str]:
-        return [name for name in self.recipes_in_use() if name in self.recipes.flow]
+    def pictured_flow(self) -> list[str]:
+        """Return the flow recipes in use that have a picture, which is of onset and apex; a sequence has none."""
+        flow = self.recipes.flow
+        return [name for name in self.recipes_in_use() if name in flow and flow[name].pairs == "onset-apex"]
 
     # weights
 

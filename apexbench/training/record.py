@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from apexbench.config.model import digest
+from apexbench.errors import InputError
 from apexbench.instructions import held, processor
-from apexbench.store import sealed
+from apexbench.store import check_seal, sealed
 from apexbench.training.device import driver
 
 
@@ -105,6 +106,17 @@ def device_facts(device: str) -> dict[str, str]:
     import torch
 
     return {"device": torch.cuda.get_device_name(), "driver": f"{driver()}, CUDA {torch.version.cuda}"}
+
+
+def as_it_is(output: str, key: str) -> bool:
+    """Tell whether a predictions file lies there whole, and all that it was made of is what `key` is of."""
+    import pyarrow.parquet as pq
+
+    try:
+        check_seal(output)
+        return json.loads(pq.read_schema(output).metadata[b"apexbench"]).get("made_of") == key
+    except (InputError, OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def write_predictions(job: Job, table, done: Sequence[Scored], record: dict, output: str) -> None:

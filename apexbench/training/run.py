@@ -20,7 +20,7 @@ from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import StoreError, Tensors, file_hash, pack_hash, read_tensors, write_tensors
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import peak_mb, with_less_memory
-from apexbench.training.record import Job, Scored, device_facts, record_of, write_predictions
+from apexbench.training.record import Job, Scored, as_it_is, device_facts, record_of, write_predictions
 from apexbench.training.seeds import stream
 from apexbench.weights import read_seen, read_state, read_states
 
@@ -175,7 +175,7 @@ def run_folds(
     people_of : {data set: the release whose people it shows}, by which pre-trainings know whom they saw.
 
     Every finished fold is kept in `<output>.folds/` until the output is whole, and taken up again by a later try if
-    nothing that it depends on has changed.
+    nothing that it depends on has changed. An output that is there already, made of the same, stays.
     """
     opened, weights = open_run(job, protocol, packs), weights or {}
     tasks = fold_tasks(job, opened.table, folds, inner_folds)
@@ -183,6 +183,10 @@ def run_folds(
     data = {"protocol": file_hash(protocol), **{role: [pack_hash(path) for path in packs[role]] for role in reads}}
     data["weights"] = {name: file_hash(path) for name, path in weights.items()}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
+    whole = digest([key, list(folds)])
+    if as_it_is(output, whole):
+        logging.info("%s is taken over: nothing that it is made of has changed", output)
+        return
     kept = Path(f"{output}.folds")
     done, seconds, peak, parts = [], 0.0, 0, {}
     bar = tqdm(tasks, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
@@ -210,7 +214,7 @@ def run_folds(
     counted = len({task.fold for task in tasks})
     params = opened.make().params.model_dump(mode="json")
     spent = {"seconds": seconds, "peak_mb": peak, "micro_batches": parts}
-    record = record_of(job, counted, inner_folds, params, {**device_facts(device), **spent})
+    record = record_of(job, counted, inner_folds, params, {**device_facts(device), **spent, "made_of": whole})
     write_predictions(job, opened.table, done, record, output)
     shutil.rmtree(kept, ignore_errors=True)
 

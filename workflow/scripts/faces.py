@@ -11,4 +11,5 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         detector=snakemake.wildcards.detector,
         missing_face=snakemake.params.missing_face,
         output=snakemake.output[0],
+        code=snakemake.params.code,
     )

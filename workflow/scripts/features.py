@@ -10,4 +10,13 @@ with (
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
     time_limit(snakemake),
 ):
-    features(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)
+    features(
+        shard=snakemake.input.shard,
+        frames=snakemake.input.get("frames"),
+        recipe=snakemake.params.recipe,
+        missing_face=snakemake.params.missing_face,
+        output=snakemake.output[0],
+        device=device,
+        code=snakemake.params.code,
+        pack=snakemake.params.pack,
+    )

@@ -11,4 +11,5 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         subjects=snakemake.params.subjects,
         recipe=snakemake.params.recipe,
         output=snakemake.output[0],
+        code=snakemake.params.code,
     )

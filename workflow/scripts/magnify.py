@@ -10,4 +10,10 @@ with (
     lease(resources.get("gpu", 0), resources.jobs_per_gpu) as device,
     time_limit(snakemake),
 ):
-    magnify(shard=snakemake.input[0], recipe=snakemake.params.recipe, output=snakemake.output[0], device=device)
+    magnify(
+        shard=snakemake.input[0],
+        recipe=snakemake.params.recipe,
+        output=snakemake.output[0],
+        device=device,
+        code=snakemake.params.code,
+    )

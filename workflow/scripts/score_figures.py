@@ -5,8 +5,8 @@ from apexbench.stages.score_figures import protocol_figures
 
 with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
     protocol_figures(
-        runs=snakemake.params.runs,
         scores=snakemake.input.scores,
+        by_epoch_scores=snakemake.input.curves,
         protocol=snakemake.input.protocol,
         classes=snakemake.params.classes,
         titles=snakemake.params.titles,

@@ -1,4 +1,4 @@
-"""Score all runs of one protocol, and compare them with the best of them."""
+"""Score all runs of one protocol, after the last and after every epoch, and compare them with the best of them."""
 
 from apexbench.jobs import job, time_limit
 from apexbench.stages.scores import score_protocol
@@ -9,9 +9,11 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         inner=snakemake.params.inner,
         skipped=snakemake.params.skipped,
         compared=snakemake.params.compared,
+        by_epoch=snakemake.params.by_epoch,
         card=snakemake.params.card,
         protocol=snakemake.params.protocol,
         seed=snakemake.params.seed,
         scores=snakemake.output.scores,
         comparisons=snakemake.output.comparisons,
+        curves=snakemake.output.curves,
     )

@@ -89,8 +89,16 @@ class Position(nn.Module):
         self.side, self.antialias = side, antialias
         self.embed = nn.Conv2d(3, width, 1)
         self.places = nn.Parameter(torch.empty(1, side * side, width))
-        rates = torch.linspace(0, drop_path, depth).tolist()
+        rates = torch.linspace(0, drop_path, depth, device="cpu").tolist()
         self.blocks = nn.Sequential(*(Block(width, mlp_ratio, rate) for rate in rates), nn.LayerNorm(width, eps=1e-6))
+
+    def initialise(self) -> None:
+        """Draw the weights of linear layers and the places; the embedding stays as PyTorch makes it."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.places, std=0.02)
 
     def forward(self, onset: Tensor) -> Tensor:
         """Return a map (B, width, side, side) of onset frames (B, 3, S, S)."""
@@ -138,11 +146,7 @@ class Network(nn.Module):
         for module in [*self.conv.modules(), *self.stages.modules()]:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for module in self.position.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
-        nn.init.trunc_normal_(self.position.places, std=0.02)
+        self.position.initialise()
 
     def fused(self, onset: Tensor, apex: Tensor) -> Tensor:
         """Return the map (B, C, S / 16, S / 16) that the head reads, of normalised frames (B, 3, S, S)."""

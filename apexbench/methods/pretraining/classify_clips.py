@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from apexbench.methods.augmentation import decalcomanie, resize, rotate_resize_flip
 from apexbench.methods.base import FRAMES, Inputs
-from apexbench.methods.deep import Deep, DeepParams
+from apexbench.methods.deep import Deep, DeepParams, no_batch_of_one
 from apexbench.methods.pretraining import Task
 from apexbench.weights import RANDOM, Weights
 
@@ -184,12 +184,8 @@ class ClipClassifier(Deep):
         if self.params.shuffle and labels.ndim == 1:
             shares = torch.from_numpy(1 / np.bincount(labels)[labels])
             rows = torch.multinomial(shares, len(labels), replacement=True, generator=generator)
-            batches = list(rows.split(self.params.batch_size))
-        else:
-            batches = list(super().batches(labels, generator))
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        return batches
+            return no_batch_of_one(rows.split(self.params.batch_size))
+        return no_batch_of_one(super().batches(labels, generator))
 
     def shares(self) -> tuple[float, ...]:
         """Return what each trained view counts in the loss."""
