@@ -322,8 +322,9 @@ class Pages:
             if names:
                 lines += [f"## {family[0].upper()}{family[1:]}", _table(heads, [self._line(name) for name in names])]
         lines.append(
-            "Parameters: at paper size, for 3 classes. Printed rows: of all tables, those that the method or a variant "
-            "fills. Not certain: fields whose value is recalled, inferred or not known. Trained: in the default study."
+            "Parameters: of the network that is trained, without extractors of features, at paper size, for 3 classes. "
+            "Printed rows: of all tables, those that the method or a variant fills. Not certain: fields whose value is "
+            "recalled, inferred or not known. Trained: in the default study."
         )
         return "\n\n".join(lines) + "\n"
 
