@@ -15,8 +15,8 @@ from apexbench.errors import InputError, nearest
 
 # as `apexbench --help` lists them: first what is done every day
 COMMANDS = (
-    "run", "report", "list", "new-method", "check-data", "diff", "score", "audit", "export-log", "schemas",
-    "method-pages", "train-magnet", "completion",
+    "run", "report", "list", "new-method", "check-data", "diff", "score", "bundle", "verify", "merge", "audit",
+    "export-log", "schemas", "method-pages", "train-magnet", "completion",
 )  # fmt: skip
 
 

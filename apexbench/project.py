@@ -20,6 +20,8 @@ from apexbench.config.published import look_up
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
 from apexbench.config.studies import CONFIG
+from apexbench.config.submissions import ALL, CARD, read_submission, submission_names
+from apexbench.config.submissions import FOLDER as SUBMISSIONS
 from apexbench.config.tables import PUBLISHED_ONLY, Convention, Paper, PrintedColumn, Table, TableCard
 from apexbench.errors import InputError, nearest
 from apexbench.persons import persons
@@ -49,6 +51,8 @@ class Project:
         for field in ("methods", "table_methods"):
             for name in getattr(self.settings, field):
                 self._add_runs(field, name)
+        self.submitted: list[str] = []  # those of the runs that others have made
+        self._add_submissions()
         self._check_links()
         self.tables: dict[str, Table] = {name: self.table(name) for name in self.settings.tables}
 
@@ -177,6 +181,31 @@ class Project:
                 its = its.model_copy(update={"leaderboard": False})
                 self.table_runs.add(run)
             self.methods[run], self.card_of[run] = its, card
+
+    def _add_submissions(self) -> None:
+        """Add a run of each submission that the study names: as a log of its protocol, under its folder's name."""
+        there, wanted = submission_names(self.root), self.settings.submissions
+        for name in there if wanted == (ALL,) else wanted:
+            self._known(self.set_in("submissions"), "submissions", name, {ALL, *there})
+            card, predictions = read_submission(self.root / SUBMISSIONS / name)
+            file = (SUBMISSIONS / name / CARD).as_posix()
+            self._known(file, "protocol", card.protocol, self.protocols)
+            if name in self.methods or name in self.names("methods"):
+                raise InputError(
+                    f"{file.removesuffix(CARD)}: {name!r} is a card of config/methods too; rename the folder"
+                )
+            note = f"Submitted by {card.contact}. {card.method} Tuned: {card.tuned}"
+            self._method_cards[name] = self.methods[name] = MethodCard(
+                title=card.title,
+                log=(SUBMISSIONS / name / predictions.name).as_posix(),
+                year=card.year,
+                source=card.code,
+                note=note,
+                protocols=(card.protocol,),
+                params={"classes": list(card.classes)} | ({} if card.seed is None else {"seed": card.seed}),
+            )
+            self.card_of[name] = name
+            self.submitted.append(name)
 
     def _check_settings(self) -> None:
         known = {"protocols": self.protocols, "table_protocols": self.protocols, "tables": self.names("tables")}

@@ -41,7 +41,8 @@ MAY = {
     "tables": FLOOR | {"evaluation", "protocols"},
     "figures": FLOOR | {"evaluation"},
     "score": FLOOR | {"evaluation"},
-    "stages": FLOOR | SIDE | {"training", "tables", "figures"},
+    "stages": FLOOR | SIDE | {"training", "tables", "figures", "score"},
+    "sharing": FLOOR | {"evaluation", "protocols", "stages", "study", "tables"},
     "jobs": FLOOR,
     "code_hash": set(),
     "recipes": FLOOR | SIDE,
@@ -57,7 +58,7 @@ MAY = {
     "warm_libraries": {"torchvision_shim"},
     "catalogue": FLOOR | {"alone", "methods", "tables"},
     "method_pages": FLOOR | {"catalogue", "code_hash", "features", "methods"},
-    "commands": FLOOR | SIDE | {"catalogue", "cli", "method_pages", "score"},
+    "commands": FLOOR | SIDE | {"catalogue", "cli", "method_pages", "score", "sharing"},
     "cli": FLOOR | {"commands"},
 }
 # The portraits are measured by the detector that measures real faces; an apex is spotted where the sheet has none;

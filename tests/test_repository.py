@@ -57,6 +57,6 @@ def test_the_page_of_settings_is_that_of_the_types():
     page = path.read_text()
     assert settings_page(page, path) == page and "| `protocols` | required |" in page
     keys = set(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
-    assert keys | {"only"} == set(re.findall(r"^\| `(\w+)` \|", settings_table(), re.MULTILINE))
+    assert keys | {"only", "submissions"} == set(re.findall(r"^\| `(\w+)` \|", settings_table(), re.MULTILINE))
     with pytest.raises(InputError, match="expected one line"):
         settings_page(page.replace(END, BEGIN), path)

@@ -1,4 +1,4 @@
-"""Score anyone's predictions, without a study."""
+"""Score anyone's predictions, without a study: a file, a run of ours, or a submission."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,9 @@ HELP = "score anyone's predictions: logs, CSV, parquet, confusion matrices; two 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a file, or the folder of a run of ours")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="a file, the folder of a run, or submissions/NAME"
+    )
     parser.add_argument(
         "--printed", action="append", default=[], metavar="UF1=.652", help="which score gives it; repeat"
     )
@@ -53,21 +55,28 @@ def run(wanted: argparse.Namespace) -> int:
 
 
 def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
-    """Return, for each system of a file, its predictions and all that is told of it, JSON-able."""
+    """Return, for each system of a file or a submission, its predictions and all that is told of it, JSON-able."""
     from dataclasses import asdict
 
+    from apexbench.config.submissions import is_submission, read_submission
     from apexbench.score.numbers import numbers
     from apexbench.score.official import check, find, relabelled
     from apexbench.score.printed import trace_printed
     from apexbench.score.reading import read
+    from apexbench.score.submissions import check_submission, submitted
 
     classes = tuple(name.strip() for name in wanted.classes.split(",") if name.strip())
     if classes and (len(classes) < 2 or len({name.lower() for name in classes}) < len(classes)):
         raise InputError(
             f"--classes {wanted.classes!r}: expected two names or more, all different, as negative,positive"
         )
+    card, asked, seed = None, wanted.protocol, wanted.seed
+    if is_submission(path):
+        card, path = read_submission(path)
+        classes, seed = classes or card.classes, card.seed if seed is None else seed
+        asked = card.protocol if asked == "auto" else asked
     systems = []
-    for predictions, named in read(path, classes, wanted.seed, wanted.transposed):
+    for predictions, named in read(path, classes, seed, wanted.transposed):
         if classes and [name.lower() for name in classes] != [name.lower() for name in predictions.classes]:
             raise InputError(
                 f"--classes {wanted.classes!r}: those of {path}, {predictions.taken_for}, are "
@@ -79,8 +88,12 @@ def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
             raise InputError(
                 f"{path}: one class only, {predictions.classes[0]!r}; name all that there are with --classes A,B,C"
             )
-        protocol, how = find(predictions, wanted.protocol, named)
+        if card is not None:
+            predictions = submitted(predictions, card, path)
+        protocol, how = find(predictions, asked, named)
         checked, labels = check(predictions, protocol, how)
+        if card is not None:
+            check_submission(checked, path)
         if wanted.labels == "protocol":
             predictions = relabelled(predictions, labels)
         found = numbers(predictions, wanted.rule, wanted.epochs)

@@ -12,6 +12,7 @@ from apexbench.config.model import Model, check_name, descriptions, read_yaml, v
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.recipes import Recipes
 from apexbench.config.settings import Settings
+from apexbench.config.submissions import SubmissionCard
 from apexbench.config.tables import Convention, Paper, TableCard
 from apexbench.errors import InputError
 
@@ -60,6 +61,7 @@ def schemas() -> dict[str, str]:
     """Return the JSON schema of every kind of YAML file, for editors; config/schemas/ holds them."""
     several = {"datasets": DatasetCard, "protocols": ProtocolCard, "conventions": Convention, "papers": Paper}
     kinds = {"settings": Settings, "recipes": Recipes, "method": MethodCard, "table": TableCard}
+    kinds |= {"submission": SubmissionCard}
     texts = {name: _schema(model) for name, model in kinds.items()}
     # a study's own file says only what differs
     texts["study"] = {key: value for key, value in texts["settings"].items() if key != "required"}

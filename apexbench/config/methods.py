@@ -53,7 +53,7 @@ class MethodCard(Model):
     method: str = ""
     """A method of apexbench/methods, by its file's name with - for _."""
     log: str = ""
-    """In place of `method`: a log of predictions in the submission format of MEGC2019, wherever it comes from."""
+    """In place of `method`: a file of predictions that `apexbench score` reads, wherever it comes from."""
     title: str
     """What tables call the run; {value} is the value of a sweep."""
     family: Family | None = None

@@ -70,6 +70,8 @@ class Settings(Model):
     table_methods: tuple[str, ...] = ()
     """More cards or runs, which are trained only where a printed table has them; on no leaderboard. Where a later file
     sets `methods` and not these, there are none; so it is with `table_protocols`."""
+    submissions: tuple[str, ...] = ()
+    """Folders of submissions/, each a row of predictions made by others; `all`: whatever lies there."""
     tables: tuple[str, ...]
     """Cards of config/tables."""
     readme: bool | str = "default"
@@ -113,7 +115,15 @@ class Settings(Model):
         return value
 
     @field_validator(
-        "seeds", "protocols", "table_protocols", "methods", "table_methods", "tables", "only", mode="before"
+        "seeds",
+        "protocols",
+        "table_protocols",
+        "methods",
+        "table_methods",
+        "submissions",
+        "tables",
+        "only",
+        mode="before",
     )
     @classmethod
     def _one_word(cls, value: Any) -> Any:
@@ -133,7 +143,9 @@ class Settings(Model):
             raise ValueError("one at least")
         return values
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "table_methods", "tables", "only")
+    @field_validator(
+        "seeds", "protocols", "table_protocols", "methods", "table_methods", "submissions", "tables", "only"
+    )
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]

@@ -13,8 +13,8 @@ fold-oracle            best test accuracy of the fold, first maximum            
 fold-oracle-late       the same, later epoch wins ties                            HTNet, SKD-TSTSAN, CausalNet
 fold-oracle-stop       the same, first maximum, stops at 100 %; the last epoch    AMAN
                        where no clip is ever right
-fold-oracle-uf1        best test UF1 over all classes, first maximum              CapsuleNet (davidnvq)
-fold-oracle-uf1-late   the same, later epoch wins ties                            Décalcomanie
+fold-oracle-uf1        best test UF1 over all classes, first maximum              MEB's early stopping
+fold-oracle-uf1-late   the same, later epoch wins ties                            Décalcomanie, CapsuleNet (davidnvq)
 fold-oracle-present    best test F1 over the classes that occur, later epoch wins MMNet and MEMix (F1)
 fold-oracle-absent-one best test F1, absent classes being 1, later epoch wins     NMER
 fold-oracle-to-highest best test F1 over classes up to the highest that occurs    MLSP-2024 (UF1, UAR)

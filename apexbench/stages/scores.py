@@ -15,13 +15,13 @@ def score_protocol(
     inner: Mapping[str, Sequence[str]],
     skipped: Mapping[str, str],
     compared: Mapping[str, Sequence[str]],
-    by_epoch: Sequence[str],
     card: Mapping,
     protocol: str,
     seed: int,
     scores: str,
     comparisons: str,
-    curves: str,
+    by_epoch: Sequence[str] = (),
+    curves: str | None = None,
 ) -> None:
     """Score all runs of a protocol and the null model, and compare runs by honest predictions.
 
@@ -32,9 +32,8 @@ def score_protocol(
     runs, inner : {run: predictions files}, {run: files of inner predictions}; a run may have none.
     skipped : {run: why it was not run}.
     compared : {table: the runs to compare for it, with the first of them}; of "" with the best.
-    by_epoch : the runs that have a learning curve.
     card, protocol : the protocol's card, and its table as CSV.
-    scores, comparisons, curves : CSV files to write.
+    scores, comparisons, curves : CSV files to write; the last has a learning curve of each run in `by_epoch`.
     """
     card = ProtocolCard(**card)
     write_scores(score_runs(runs, card, read_protocol(protocol), inner, seed, skipped), scores)
@@ -45,5 +44,6 @@ def score_protocol(
             paths = {run: runs[run] for run in names}
             found.append(compare_predictions(paths, card, seed, reference).assign(table=table))
     write_scores(pd.concat([frame for frame in found if len(frame)] or found), comparisons)
-    drawn = [learning_curves(runs[run]) for run in by_epoch if runs[run]]
-    write_scores(pd.concat(drawn or [pd.DataFrame(columns=CURVE)]), curves)
+    if curves:
+        drawn = [learning_curves(runs[run]) for run in by_epoch if runs[run]]
+        write_scores(pd.concat(drawn or [pd.DataFrame(columns=CURVE)]), curves)

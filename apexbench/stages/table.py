@@ -35,6 +35,7 @@ def make_table(
     study: Mapping,
     outputs: Sequence[str],
     short: str,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
     """Build one table and write it in the format of every output's suffix, and its short form, empty if it has none.
 
@@ -48,6 +49,7 @@ def make_table(
     benchmarks : (protocol, run, TSV files of its training jobs) each.
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
+    origins : {run: where its predictions come from}.
     study : its name, budget, seeds, real data sets and `table_methods`, as `StudyFacts` has them.
     """
     there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
@@ -69,6 +71,7 @@ def make_table(
             frozenset(study["real"]),
             tuple(study.get("table_methods", ())),
         ),
+        origins=origins or {},
         **data,
     )
     table = build_table(Table(**card), name, inputs)

@@ -12,6 +12,7 @@ from typing import Any
 
 from apexbench.alone import tables_of
 from apexbench.config.methods import row_titles
+from apexbench.config.submissions import RUN_HERE, SUBMITTED
 from apexbench.config.tables import Table
 from apexbench.methods import Deep
 from apexbench.study.checked import SHARED, dumped
@@ -183,6 +184,7 @@ class Study(Runs):
             "methods": {key: dumped(card) for key, card in self.runs.items()},
             "oracles": self.oracles,
             "circular": self.circular,
+            "origins": self.origins,
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
@@ -194,6 +196,11 @@ class Study(Runs):
                 "table_methods": sorted(self.project.table_runs),
             },
         }
+
+    @cached_property
+    def origins(self) -> dict[str, str]:
+        """{run: where its predictions come from}."""
+        return {run: SUBMITTED if run in self.project.submitted else RUN_HERE for run in self.runs}
 
     def table_sources(self, table: str) -> dict[str, Any]:
         """Return what the stage `table` needs beside the card."""

@@ -10,7 +10,7 @@ from apexbench.tables.run_scores import RunScores
 from apexbench.tables.table import Column, TableData, TableInputs, join, read_csv, tidy
 
 NUMBERS = ["difference", "low", "high", "p_permutation", "p_holm", "p_mcnemar", "p_mcnemar_holm"]
-COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note"]
+COMPARISON_COLUMNS = ["row", "column", "reference", "score", *NUMBERS, "status", "note", "origin"]
 BEST = (
     "Reference: the run with the best honest score of the protocol; that it was chosen by the scores is not corrected "
     "for."
@@ -43,7 +43,8 @@ def comparisons_table(card: Table, name: str, inputs: TableInputs) -> TableData:
             status = scores.rows((protocol, ""), line["run"])[1]
             reference = titles.get(line["reference"], line["reference"])
             cell = {"row": titles.get(line["run"], line["run"]), "column": protocol, "reference": reference}
-            cells.append({**cell, **numbers, "score": line["score"], "status": status, "note": line["note"]})
+            cell |= {"score": line["score"], "status": status, "note": line["note"]}
+            cells.append({**cell, **numbers, "origin": inputs.origins.get(line["run"], "")})
     partial = f"Partial: no comparisons yet of {', '.join(absent)}." if absent else ""
     facts, warning = scores.facts(study)
     caption = join(

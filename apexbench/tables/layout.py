@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from apexbench.config.published import NULL_ROW, SIZES
+from apexbench.config.submissions import RUN_HERE
 from apexbench.numbers import DASH, chance, digits, fraction, interval, number, signed, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
 from apexbench.tables.table import Column, TableData
@@ -88,6 +89,12 @@ def _remarks(text: str) -> list[str]:
     return [remark for remark in text.split("; ") if remark]
 
 
+def origins(frame: pd.DataFrame) -> dict[str, str]:
+    """Return {row: where its predictions come from} of a tidy table; nothing where all were made by the study."""
+    found = frame.loc[frame["origin"] != ""].groupby("row")["origin"].first().to_dict()
+    return found if set(found.values()) - {RUN_HERE} else {}
+
+
 def _runtime(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell(text) for text in ("Method", "Protocol", "Seeds", "Folds", "Epochs")]
     titles = {column.key: column.title for column in table.columns}
@@ -107,6 +114,7 @@ def _runtime(table: TableData, notes: _Notes) -> list[Part]:
 def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in table.columns)]
     rows: dict[str, list[Cell]] = {}
+    origin = origins(table.frame)
     for cell in table.frame.itertuples():
         null = null_words(cell.null, cell.epochs)
         leaky = (
@@ -114,7 +122,7 @@ def _leaderboard(table: TableData, notes: _Notes) -> list[Part]:
         )
         small = [spread(cell.honest_sd), interval(cell.ci_low, cell.ci_high), cell.status * (cell.status != "ok")]
         shown = Cell(fraction(cell.honest), " ".join(filter(None, small)), leaky, notes(_remarks(cell.note)))
-        rows.setdefault(cell.row, [Cell(cell.row)]).append(shown)
+        rows.setdefault(cell.row, [Cell(cell.row, origin.get(cell.row, ""))]).append(shown)
     return [Part(header, list(rows.values()))]
 
 
@@ -122,9 +130,10 @@ def _comparisons(table: TableData, notes: _Notes) -> list[Part]:
     header = [Cell("Method"), Cell("Protocol"), Cell("Reference"), Cell("Difference")]
     titles = {column.key: column.title for column in table.columns}
     header += [Cell("Permutation", "p"), Cell("Holm", "p"), Cell("McNemar", "p"), Cell("Holm", "p")]
-    rows = []
+    rows, origin = [], origins(table.frame)
     for cell in table.frame.itertuples():
-        first = [Cell(cell.row, cell.status * (cell.status != "ok"), notes=notes(_remarks(cell.note)))]
+        small = ", ".join(filter(None, [cell.status * (cell.status != "ok"), origin.get(cell.row, "")]))
+        first = [Cell(cell.row, small, notes=notes(_remarks(cell.note)))]
         difference = Cell(
             f"{fraction(cell.difference)} {SHORT.get(cell.score, cell.score)}", interval(cell.low, cell.high)
         )
@@ -268,10 +277,10 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
     """Put our scores beside each printed number, or, with many columns, in lines below it."""
     tried = frame["status"] != "published-only"
     abreast = bool(tried.any()) and sum(column.scored for column in table.columns) <= ABREAST
-    rows = []
+    rows, origin = [], origins(frame)
     for row, part in frame.groupby("row", sort=False):
         cells = part.set_index("column")
-        first = Cell(row, notes=notes(said[row]))
+        first = Cell(row, origin.get(row, ""), notes=notes(said[row]))
         printed = _printed(row, cells, table.columns, notes)
         scores = [_scores(cells.loc[column.key], column) for column in table.columns]
         status = _status(part, notes)
@@ -294,13 +303,13 @@ def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]],
     columns, parts = [column for column in table.columns if column.scored], []
     abreast = len(columns) <= ABREAST
     added = "as-published \N{MINUS SIGN} honest"
-    rows = []
+    rows, origin = [], origins(frame)
     for row, part in frame[frame["status"] != "published-only"].groupby("row", sort=False):
         cells = part.set_index("column")
         scores = [_scores(cells.loc[column.key], column) for column in columns]
         shown = [cell for some in scores for cell in some] if abreast else [_stacked(*some) for some in scores]
         remarks = said[row] if row in table.card.also else []
-        rows.append([Cell(row, notes=notes(remarks)), *shown, _status(part, notes)])
+        rows.append([Cell(row, origin.get(row, ""), notes=notes(remarks)), *shown, _status(part, notes)])
     if rows and columns:
         heads = [_our_heads(column, added) for column in columns]
         stacked = [Cell(column.title, column.subtitle) for column in columns]

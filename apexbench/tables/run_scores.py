@@ -67,6 +67,7 @@ class RunScores:
         if run in self.marks and len(rows):
             note = "; ".join(filter(None, [self.marks[run], note]))
         cell = {"status": status, "ours_note": note, "metric": metric, "rule": rule, "score": score}
+        cell["origin"] = self.inputs.origins.get(run, "")
         if place:
             cell["protocol"], cell["slice"] = place
         if not len(rows):

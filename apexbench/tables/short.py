@@ -7,7 +7,7 @@ import pandas as pd
 from apexbench.config.published import NULL_ROW
 from apexbench.errors import InputError
 from apexbench.numbers import DASH, fraction
-from apexbench.tables.layout import Cell, Part
+from apexbench.tables.layout import Cell, Part, origins
 from apexbench.tables.render import escape_markdown, markdown_part
 from apexbench.tables.table import Column, TableData, card_file
 from apexbench.tables.verdict import verdict
@@ -61,7 +61,7 @@ def _leaderboard(table: TableData) -> tuple[Part, str, str]:
     ranks = ranked[shared].rank(ascending=False).mean(axis=1) if shared else pd.Series(math.nan, ranked.index)
     best = ranked.max()
     order = [*ranks.sort_values(kind="stable").index, *(row for row in honest.index if row in table.apart)]
-    rows = []
+    rows, origin = [], origins(table.frame)
     for row in order:
         if row in table.apart and NOTHING not in [first.text for first, *_ in rows]:
             rows.append([Cell(NOTHING), *(Cell("") for _ in [*keys, ""])])
@@ -73,7 +73,7 @@ def _leaderboard(table: TableData) -> tuple[Part, str, str]:
             small = half(cell["ci_low"], cell["ci_high"]) or cell["status"] * (cell["status"] not in ("ok", "skipped"))
             shown.append(Cell(text, small, strong=bold))
         rank = "" if row in table.apart or pd.isna(ranks.get(row)) else f"{ranks[row]:.1f}"
-        rows.append([Cell(row), *shown, Cell(rank)])
+        rows.append([Cell(row, origin.get(row, "")), *shown, Cell(rank)])
     header = [Cell("Method"), *(Cell(column.title, column.subtitle) for column in columns)]
     over = "" if len(shared) == len(keys) else f" over the {len(shared)} columns that all of them have"
     form = (
@@ -109,7 +109,7 @@ def _published(table: TableData) -> tuple[Part, str]:
     frame = table.frame.set_index(["row", "column"])
     kept = [row for row in table.frame["row"].unique() if row in table.main or row == NULL_ROW]
     printed = any(not pd.isna(frame.loc[(row, column.key), "published"]) for row in kept for column in columns)
-    rows = []
+    rows, origin = [], origins(table.frame)
     for row in kept:
         shown, theirs = [], []
         for column in columns:
@@ -118,7 +118,7 @@ def _published(table: TableData) -> tuple[Part, str]:
             leaky = "" if not column.leaks or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
             shown.append(Cell(fraction(cell["honest"]), half(cell["ci_low"], cell["ci_high"]), leaky))
             theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
-        rows.append([Cell(row), *shown, *([Cell(""), *theirs] if printed else [])])
+        rows.append([Cell(row, origin.get(row, "")), *shown, *([Cell(""), *theirs] if printed else [])])
     here, there = ("synthetic clips", "real clips, as printed") if table.synthetic else ("", "as printed")
     metrics = {column.subtitle for column in columns}
     shared = metrics.pop() if len(metrics) == 1 else ""  # the metric of all columns stands once

@@ -17,7 +17,7 @@ from apexbench.store import check_seal
 COLUMNS = [
     "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",
     "printed", "protocol", "slice", "metric", "rule", "score", "ours_note", "honest_sd",
-    "epochs", "null",
+    "epochs", "null", "origin",
 ]  # fmt: skip
 COUNTS = ("seeds", "n", "k", "epochs")
 FRACTIONS = ("published", "as_published", "honest", "honest_sd", "ci_low", "ci_high", "null")
@@ -63,6 +63,7 @@ class TableInputs:
     comparisons : {protocol: CSV of the runs against the best one, and against those that tables name}.
     partial : the study may be unfinished.
     study : its name and what is asked of it; None leaves out the line that says so.
+    origins : {run: where its predictions come from}: `RUN_HERE`, or who made them.
     """
 
     published: str | os.PathLike = "config/published"
@@ -79,6 +80,7 @@ class TableInputs:
     comparisons: Files = field(default_factory=dict)
     partial: bool = False
     study: StudyFacts | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def clips_sentence(self, datasets: Iterable[str]) -> str:
         """Say which of some data sets are real clips and which synthetic; "" where the study is not known."""
