@@ -88,6 +88,7 @@ def alone(
         "protocols": list(protocols),
         "table_protocols": [name for name in dict.fromkeys(printed) if name not in protocols],
         "methods": runs,
+        "table_methods": [],
         "leave_out": {p: [run for run in runs if (run, p) not in pairs] for p in protocols},
         "tables": list(tables),
         "only": list(only),

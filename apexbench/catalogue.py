@@ -3,21 +3,24 @@
 Only YAML and CSV files are read, and no clip. `parameters` alone builds networks.
 """
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from apexbench.alone import papers
+from apexbench.config.methods import MethodCard
 from apexbench.config.published import NULL_ROW, read_published
 from apexbench.config.studies import CONFIG, FOLDER, default_name, merged, saved_file, saved_names, study_names
 from apexbench.config.tables import Table
-from apexbench.methods import Classic, Deep, find
+from apexbench.methods import Deep, find
 from apexbench.project import Project, load_project
 from apexbench.tables.places import places_of
 from apexbench.weights import RANDOM
 
 Row = dict[str, Any]
-_CONTROLS = ("majority", "shuffled-labels")
+COUNTS = Path("docs/methods/parameters.csv")  # written by `apexbench method-pages`
+CLASSES = (3, 5)  # for which parameters are counted
 
 
 class Catalogue:
@@ -28,12 +31,9 @@ class Catalogue:
         self.project: Project = load_project(settings, Path(), origin)
         self.tables: dict[str, Table] = {name: self.project.table(name) for name in self.project.names("tables")}
 
-    def methods(self, count: bool = False) -> list[Row]:
-        """Return a row for each card of config/methods.
-
-        count : with the number of parameters of 3 classes, for which each network is built at paper size.
-        """
-        rows = []
+    def methods(self) -> list[Row]:
+        """Return a row for each card of config/methods; `parameters` are those at paper size, for 3 classes."""
+        rows, counts = [], read_counts()
         for name in self.project.names("methods"):
             card = self.project.card(name)
             runs = card.runs(name, "paper")
@@ -48,17 +48,18 @@ class Catalogue:
                     "name": name,
                     "title": card.title,
                     "year": card.year,
-                    "family": _family(card.method, kind),
+                    "family": family_of(card),
                     "inputs": card.under("paper").inputs,
                     "epochs": epochs,
                     "runs": list(runs),
                     "certainty": card.certainty,
+                    "parameters": counts.get(name),
                     "in_study": bool(set(runs) & set(self.project.methods)),
+                    "where_printed": set(runs) <= self.project.table_runs,
                     "tables": [table for table, its in self.tables.items() if self._runs_of(its) & set(runs)],
                     "source": card.source,
                     "note": card.note,
                 }
-                | ({"parameters": parameters(card.method, next(iter(runs.values())).params)} if count else {})
             )
         return rows
 
@@ -94,7 +95,7 @@ class Catalogue:
         of_paper = {table: paper for paper, tables in papers(self.tables).items() for table in tables}
         rows = []
         for name, card in self.tables.items():
-            printed = self._printed(name, card)
+            printed = self.printed(name, card)
             runs = {run for run, _ in places_of(card, self.project.protocols)} if printed else set(card.rows)
             rows.append(
                 {
@@ -111,7 +112,7 @@ class Catalogue:
             )
         return rows
 
-    def _printed(self, name: str, card: Table) -> list[str]:
+    def printed(self, name: str, card: Table) -> list[str]:
         """The rows that an author has printed, without the null model's."""
         if not card.published:
             return []
@@ -192,23 +193,48 @@ class Catalogue:
         return rows
 
 
-def _family(method: str, kind: type | None) -> str:
-    if kind is None:
-        return "log"
-    if method in _CONTROLS:
-        return "control"
-    return "deep" if issubclass(kind, Deep) else "classic" if issubclass(kind, Classic) else "other"
+def family_of(card: MethodCard) -> str:
+    """Return a card's family; of controls and logs that they are these; empty where the card does not say."""
+    return "control" if card.control else card.family or ("log" if card.log else "")
+
+
+def read_counts(path: Path = COUNTS) -> dict[str, int]:
+    """Return {card: parameters of 3 classes} as counted by `apexbench method-pages`; empty if nobody has."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as handle:
+        return {row["card"]: int(row[f"{CLASSES[0]} classes"]) for row in csv.DictReader(handle)}
 
 
 def parameters(method: str, params: dict[str, Any], classes: int = 3) -> int | None:
-    """Return how many parameters a method's network has; None where it has none."""
+    """Return how many parameters a method's network has; None where it has none.
+
+    It is built on torch's `meta` device, which holds no numbers; a network that needs some is built in full.
+    """
     kind = find(method) if method else None
     if kind is None or not issubclass(kind, Deep):
         return None
     its = kind.parse(params, f"method {method!r}")
     # which weights a network starts from does not change their number
     its = its.model_copy(update=dict.fromkeys(its.weights_named(), RANDOM))
-    return sum(weights.numel() for weights in kind(classes, its).build().parameters())
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Uninitialised(TorchFunctionMode):
+        """What sets values in place does nothing: four fifths of the time."""
+
+        def __torch_function__(self, function, types, arguments=(), named=None):
+            name = getattr(function, "__name__", "")
+            if name.endswith("_") and not name.endswith("__") and name != "requires_grad_":
+                return arguments[0] if arguments else named["tensor"]
+            return function(*arguments, **(named or {}))
+
+    try:
+        with torch.device("meta"), Uninitialised():
+            model = kind(classes, its).build()
+    except RuntimeError:  # it reads a number while it is built
+        model = kind(classes, its).build()
+    return sum(weights.numel() for weights in model.parameters())
 
 
 KINDS: dict[str, Callable[[Catalogue], list[Row]]] = {

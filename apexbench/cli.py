@@ -16,7 +16,7 @@ from apexbench.errors import InputError, nearest
 # as `apexbench --help` lists them: first what is done every day
 COMMANDS = (
     "run", "report", "list", "new-method", "check-data", "diff", "score", "bundle", "verify", "merge", "audit",
-    "export-log", "export", "checklist", "cite", "schemas", "train-magnet", "completion",
+    "export-log", "export", "checklist", "cite", "schemas", "method-pages", "train-magnet", "completion",
 )  # fmt: skip
 
 

@@ -47,8 +47,10 @@ class Project:
         self._check_settings()
         self.methods: dict[str, MethodCard] = {}  # by run, as under the budget
         self.card_of: dict[str, str] = {}  # {run: name of its card}
-        for name in self.settings.methods:
-            self._add_runs(name)
+        self.table_runs: set[str] = set()  # by table_methods
+        for field in ("methods", "table_methods"):
+            for name in getattr(self.settings, field):
+                self._add_runs(field, name)
         self.submitted: list[str] = []  # those of the runs that others have made
         self._add_submissions()
         self._check_links()
@@ -166,15 +168,18 @@ class Project:
         ]
         return real == [True, False]
 
-    def _add_runs(self, name: str) -> None:
-        card, runs = self.runs_of(self.set_in("methods"), "methods", name)
+    def _add_runs(self, field: str, name: str) -> None:
+        card, runs = self.runs_of(self.set_in(field), field, name)
         for run, its in runs.items():
             if run in self.methods:
                 files = " and ".join(f"config/methods/{one}.yaml" for one in dict.fromkeys([self.card_of[run], card]))
                 raise InputError(
-                    f"{self.set_in('methods')}: field 'methods': two runs have the name {run!r}, by {files}; "
+                    f"{self.set_in(field)}: field {field!r}: two runs have the name {run!r}, by {files}; "
                     f"leave one out, or rename a card"
                 )
+            if field == "table_methods":
+                its = its.model_copy(update={"leaderboard": False})
+                self.table_runs.add(run)
             self.methods[run], self.card_of[run] = its, card
 
     def _add_submissions(self) -> None:
@@ -207,11 +212,13 @@ class Project:
         for field, names in known.items():
             for name in getattr(self.settings, field):
                 self._known(self.set_in(field), field, name, names)
-        for name in set(self.settings.protocols) & set(self.settings.table_protocols):
-            raise InputError(
-                f"{self.set_in('table_protocols')}: field 'table_protocols': {name!r} is one of 'protocols' too: "
-                f"every run is trained there; leave it out of one of the two"
-            )
+        for key, says in (("protocols", "every run is trained there"), ("methods", "it is trained everywhere")):
+            beside = f"table_{key}"
+            for name in set(getattr(self.settings, key)) & set(getattr(self.settings, beside)):
+                raise InputError(
+                    f"{self.set_in(beside)}: field {beside!r}: {name!r} is one of {key!r} too: {says}; leave it out of "
+                    f"one of the two"
+                )
         for protocol, names in self.settings.leave_out.items():
             self._known(self.set_in("leave_out"), "leave_out", protocol, self.protocols)
             for name in names:

@@ -7,6 +7,7 @@ batch that lies there transformed. Weights are random. A method that fails is a 
 
     python benchmarks/gpu.py                                             # under ten minutes on one H200
     python benchmarks/gpu.py --device cpu --budget quick --seconds 60    # a look, on one thread
+    python benchmarks/gpu.py --device cpu --budget quick --seconds 55 --steps 80 --ratios benchmarks/steps.md
 """
 
 import argparse
@@ -37,6 +38,7 @@ from apexbench.project import Project, load_project
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 1.2  # of our step against the bare one
+FEW = 10  # pairs of steps
 PRECISIONS = ("float32", "bfloat16")
 HEAD = (
     "method", "on", "clips, folds", "batch", "bare", "ours", "ours / bare", "clips/s", "memory", "GFLOP", "of the peak",
@@ -199,6 +201,27 @@ def page(found: list[Row], device: str, budget: str, steps: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def ratio_page(found: list[Row], budget: str) -> str:
+    """Return the Markdown page of quotients alone, which, unlike seconds, mean something on another machine."""
+    over = ", ".join(row.method for row in found if row.ratio > LIMIT and row.steps >= FEW) or "none"
+    command = (
+        f"python benchmarks/gpu.py --device cpu --budget {budget} --seconds 55 --steps 80 --ratios benchmarks/steps.md"
+    )
+    about = (
+        f"{time.strftime('%Y-%m-%d')}, one thread of a CPU on a busy machine, budget `{budget}`: networks are small, "
+        f"and a step takes milliseconds, so that what the loop adds weighs more than at paper size. Medians of the "
+        f"quotients of alternating steps; [README.md](README.md) says what the columns mean. Above the limit of "
+        f"{LIMIT}: {over}; fewer than {FEW} pairs decide nothing, and from run to run quotients move by up to .1."
+    )
+    rows = [_line(("method", "on", "batch", "ours / bare", "pairs of steps", "note")), "|:--|:--|--:|--:|--:|:--|"]
+    for row in found:
+        ratio = f"{row.ratio:.2f}" if row.steps else ""
+        ratio = f"**{ratio}**" if row.ratio > LIMIT and row.steps >= FEW else ratio
+        batch, steps = (str(number or "") for number in (row.batch, row.steps))
+        rows.append(_line((row.method, row.case.protocol if row.case else "", batch, ratio, steps, row.note)))
+    return "\n\n".join(["# A step of the loop against the bare model", about, f"    {command}", "\n".join(rows)]) + "\n"
+
+
 def _line(cells) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -246,6 +269,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, help="both on a GPU, float32 on a CPU")
     parser.add_argument("--threads", type=int, default=1, help="on the CPU; a training job has one")
     parser.add_argument("--output", type=Path, help="a file that gets the page as well, from the first row on")
+    parser.add_argument("--ratios", type=Path, help="measure steps alone; a file that gets ours / bare of each method")
     wanted = parser.parse_args(arguments)
     if wanted.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch sees no GPU; name cpu")
@@ -283,9 +307,11 @@ def main(arguments: list[str] | None = None) -> list[Row]:
 
     for number, row in enumerate(found):
         until = time.perf_counter() + (deadline - time.perf_counter()) / (len(found) - number)
-        if attempt(row, prepare) and attempt(row, measure_steps, device, wanted.steps, until):
+        if attempt(row, prepare) and attempt(row, measure_steps, device, wanted.steps, until) and not wanted.ratios:
             attempt(row, measure_epoch, device, until)
         show()
+    if wanted.ratios:
+        wanted.ratios.write_text(ratio_page(found, wanted.budget))
     for row in sorted((row for row in found if row.epoch), key=lambda row: row.whole):
         if not row.note and time.perf_counter() + 1.1 * row.whole < deadline:
             attempt(row, measure_fold, device)

@@ -33,6 +33,7 @@ FOLDS = {
     "methods": ["shuffled-labels", "ststnet", "mmnet", "mixmeformer", "mlsp", "fsb-lr-lr"],
     "protocols": ["casme2-5", "samm-3", "smic-3", "mmew-4", "megc2019"],
     "table_protocols": [],
+    "table_methods": [],
     "folds_per_job": 1,
     "leave_out": {},
 }
@@ -46,6 +47,7 @@ PLANNED = {
         "megc2019", "megc2018-cde",
     ],
     "table_protocols": [],
+    "table_methods": [],
     "tables": ["leaderboard", "data", "comparisons", "runtime"],
     "scale": "full",
     "budget": "paper",

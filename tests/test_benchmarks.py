@@ -165,6 +165,21 @@ def test_what_does_not_fit_into_the_time_is_an_estimate(capsys):
     assert "1 steps only" in printed
 
 
+def test_a_page_of_quotients_has_no_times(tmp_path):
+    names = ["slow", "few", "broken"]
+    found = [
+        gpu.Row(name, "float32", ratio=1.3, batch=4, steps=steps) for name, steps in zip(names, (10, 9, 0), strict=True)
+    ]
+    found[-1].note = "out of memory"
+    text = gpu.ratio_page(found, "quick")
+    assert "limit of 1.2: slow; fewer" in text and "| slow |  | 4 | **1.30** | 10 |  |" in text
+    assert "| few |  | 4 | 1.30 | 9 |  |" in text and "| broken |  | 4 |  |  | out of memory |" in text
+    (row,) = gpu.main([*LOOK, "--seconds", "20", "--methods", "ststnet", "--ratios", str(tmp_path / "steps.md")])
+    assert row.steps and not row.epoch and not row.fold
+    page = (tmp_path / "steps.md").read_text()
+    assert f"| ststnet | casme2-3-megc | {row.batch} | " in page and " ms" not in page and " s |" not in page
+
+
 def test_an_unknown_method_is_told():
     with pytest.raises(SystemExit, match="no card of a deep method 'majority'; "):
         gpu.main([*LOOK, "--methods", "majority"])

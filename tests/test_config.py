@@ -14,6 +14,7 @@ from apexbench.config.files import schemas
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import Model, descriptions, read_yaml, validate
 from apexbench.config.published import NULL_ROW, read_published
+from apexbench.config.studies import over
 from apexbench.config.tables import TableCard
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
@@ -33,7 +34,8 @@ def _stem(path):
 
 
 def _settings(**changes):
-    settings = read_yaml(ROOT / "config/config.yaml") | changes
+    settings = read_yaml(ROOT / "config/config.yaml")
+    settings |= over(settings, changes)
     return {key: value for key, value in settings.items() if value != "absent"}
 
 

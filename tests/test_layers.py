@@ -31,6 +31,7 @@ FLOOR = {
 }
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "evaluation"}
+COMMANDED = {"bibliography", "catalogue", "checklists", "cli", "export", "method_pages", "score", "sharing", "study"}
 # what each part of the package may import besides itself
 MAY = {
     **dict.fromkeys(FLOOR, FLOOR),
@@ -60,9 +61,8 @@ MAY = {
     "export": FLOOR | {"evaluation", "protocols"},
     "checklists": FLOOR | {"evaluation", "protocols", "study"},
     "bibliography": FLOOR | {"code_hash", "study"},
-    "commands": FLOOR
-    | SIDE
-    | {"bibliography", "catalogue", "checklists", "cli", "export", "score", "sharing", "study"},
+    "method_pages": FLOOR | {"catalogue", "code_hash", "features", "methods"},
+    "commands": FLOOR | SIDE | COMMANDED,
     "cli": FLOOR | {"commands"},
 }
 # The portraits are measured by the detector that measures real faces; an apex is spotted where the sheet has none;

@@ -501,7 +501,8 @@ def test_weights_of_another_size_are_refused_by_name(values, text):
 
 
 def settings(budget, methods=("srmcl",)):
-    return read_yaml(ROOT / "config/config.yaml") | {"budget": budget, "methods": list(methods), "tables": ["data"]}
+    ours = {"budget": budget, "methods": list(methods), "table_methods": [], "tables": ["data"]}
+    return read_yaml(ROOT / "config/config.yaml") | ours
 
 
 @pytest.mark.parametrize("budget", ["paper", "quick"])

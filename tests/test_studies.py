@@ -13,7 +13,7 @@ from apexbench.alone import alone, asked_alone
 from apexbench.commands.report import report_command
 from apexbench.commands.run import snakemake_command
 from apexbench.config.model import read_yaml
-from apexbench.config.studies import merged, study_file
+from apexbench.config.studies import merged, over, study_file
 from apexbench.errors import InputError
 from apexbench.stages.save_study import save_study
 from apexbench.study import Study
@@ -36,6 +36,35 @@ def write(root, name, **keys):
 def test_the_studies_that_are_shipped(root, file):
     study = Study(*_study(root, root / "config/studies" / file.name))
     assert study.name == file.stem and study.figures() and not study.left_out()
+
+
+def test_the_study_of_all_pairs_needs_no_list(root):
+    default, everything = Study(*_study(root)), Study(*_study(root, root / "config/studies/everything.yaml"))
+    assert everything.settings.protocols == default.protocols and not everything.settings.table_protocols
+    assert set(everything.runs) == set(default.runs) and not everything.settings.leave_out
+    reasons = {everything.why_not(protocol, run) for protocol in everything.protocols for run in everything.runs}
+    assert not [reason for reason in reasons if "leave_out" in reason or "table_" in reason]
+    assert trained(default) < trained(everything) and {("mmnet", "megc2019"), ("ststnet", "samm-5")} <= trained(
+        everything
+    )
+    moved = _study(root, write(root, "mine", methods=["majority"], table_methods=["mmnet", "srmcl"]))
+    assert Study(*moved).settings.table_methods == ("mmnet", "srmcl")
+    both = _study(root, root / "config/studies/mine.yaml", methods="all", protocols="all")
+    assert Study(*both).settings.methods == ("majority", "mmnet", "srmcl") and not Study(*both).settings.table_methods
+    assert set(Study(*both).settings.protocols) == set(default.protocols)
+
+
+def test_a_list_of_methods_means_these_and_no_more(root):
+    config = root / "config/config.yaml"
+    config.write_text(yaml.safe_dump(read_yaml(config) | {"table_methods": ["aman-none"]}))
+    assert _study(root)[0]["table_methods"] == ["aman-none"]
+    values, _, origin = _study(root, methods="majority", protocols="smic-3")
+    assert values["table_methods"] == values["table_protocols"] == [] and origin["table_methods"] == "--config"
+    values, *_ = _study(root, methods="majority", table_methods="aman-none", table_protocols=["samm-5"])
+    assert (values["table_methods"], values["table_protocols"]) == ("aman-none", ["samm-5"])
+    assert over({"methods": ["a"]}, {"budget": "paper"}) == {"budget": "paper"}
+    with pytest.raises(InputError, match="unknown name 'all'"):  # beside others it is a name like any
+        Study(*_study(root, methods=["all", "majority"]))
 
 
 def _study(root, *files, **typed):
@@ -135,7 +164,8 @@ def test_where_a_report_lies():
 
 
 def _alone(root, *only, **typed):
-    return Study(alone(read_yaml(CONFIG) | typed, only, root), root)
+    settings = read_yaml(CONFIG)
+    return Study(alone(settings | over(settings, typed), only, root), root)
 
 
 def trained(study):
@@ -228,7 +258,10 @@ def test_what_is_listed(root, capsys):
     (root / "data/samm/x").mkdir(parents=True)
     methods = listed(capsys, "methods", "mmnet", "majority", "memix-k")
     assert list(methods) == ["mmnet", "majority", "memix-k"]
-    assert methods["mmnet"]["family"] == "deep" and methods["majority"]["family"] == "control"
+    assert methods["mmnet"]["family"] == "2D CNN" and methods["majority"]["family"] == "control"
+    assert methods["memix-k"]["family"] == "mixing", "its own, not that of the card it is like"
+    assert methods["mmnet"]["parameters"] is None, "nobody has counted in this folder"
+    assert methods["mmnet"]["in_study"] and not methods["mmnet"]["where_printed"]
     assert "memix-samm3" in methods["mmnet"]["tables"] and methods["memix-k"]["tables"] == ["memix-k"]
     protocol = listed(capsys, "protocols")["megc2019"]
     assert protocol["clips"] == 442 and protocol["datasets"] == ["smic-hs", "casme2", "samm"]
@@ -238,7 +271,8 @@ def test_what_is_listed(root, capsys):
     datasets = listed(capsys, "datasets")
     assert datasets["samm"]["clips_are"] == "licensed" and datasets["smic-hs"]["clips_are"] == "synthetic"
     studies = listed(capsys, "studies")
-    assert {"default", "hde", "maps", "paper", "mine"} == set(studies) and studies["mine"]["budget"] == "paper"
+    files = {path.stem for path in (ROOT / "config/studies").glob("*.yaml")}
+    assert {"default", "mine", *files} == set(studies) and studies["mine"]["budget"] == "paper"
     recipes = listed(capsys, "recipes")
     assert "ststnet" in recipes["tvl1-28"]["read_by"] and recipes["tvl1-28"]["size"] == 28
 

@@ -1,12 +1,15 @@
 """What the rules ask: paths, reasons and what makes two runs the same, decided without Snakemake and without clips."""
 
+import csv
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 from apexbench.config.settings import RULES, Settings
+from apexbench.config.studies import over
 from apexbench.errors import InputError
 from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
@@ -17,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def _settings(**changes):
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text()) | changes
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return settings | over(settings, changes)
 
 
 def _edit(root, file, change):
@@ -253,12 +257,36 @@ def test_reasons_for_which_a_run_is_not_trained(root):
     assert study.predictions("megc2019", "mmnet") == []
 
 
+def _printed(tables):
+    """{protocol: methods and runs that the files of config/published have there}, by the tables' cards as written."""
+    printed = defaultdict(set)
+    for name in tables:
+        card = yaml.safe_load((ROOT / f"config/tables/{name}.yaml").read_text())
+        if "published" not in card:
+            continue
+        with (ROOT / "config/published" / card["published"]).open(newline="") as handle:
+            lines = [line for line in csv.DictReader(handle) if line["table"] == card.get("table", name)]
+        rows = {line["row"]: line["method"] for line in lines} | card.get("runs", {})
+        rows |= {row: its["run"] for row, its in card.get("also", {}).items()}
+        for row, run in rows.items():
+            for column, its in card["columns"].items():
+                ours = its.get("beside") if isinstance(its, dict) else None
+                printed[card.get("beside", {}).get(row, {}).get(column) or ours or column].add(run)
+    return printed
+
+
+def _trained(study):
+    return {protocol: {run for run in study.runs if not study.why_not(protocol, run)} for protocol in study.protocols}
+
+
 def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(root):
     study = Study(_settings(), root)
-    there = {p: {run for run in study.runs if not study.why_not(p, run)} for p in study.settings.table_protocols}
-    variants = {run for run in study.runs if run.startswith(("sbml-", "fsb-"))}
-    wide, five = {*variants, "mmnet"}, {"srmcl", "aman", "lbp-top", "majority"}
-    assert there == {"casme2-3-megc": {"mlsp"}, "casme2-3-wide": wide, "samm-5": five}
+    there, printed = _trained(study), _printed(_settings()["tables"])
+    for protocol in study.settings.table_protocols:
+        reasons = {run: study.why_not(protocol, run) for run in study.runs}
+        others = {run for run, reason in reasons.items() if reason and "no printed table" not in reason}
+        assert there[protocol] and there[protocol] == printed[protocol] & set(study.runs) - others, protocol
+    assert {"srmcl", "aman", "lbp-top", "majority"} <= there["samm-5"] and "mmnet" in there["casme2-3-wide"]
     assert "no printed table of this study has it there" in study.why_not("samm-5", "ststnet")
     assert {"samm-5", "casme2-3-megc"} & set(study.table_protocols("srmcl-single")) == {"samm-5"}
     assert {"samm-5", "casme2-3-megc"} <= set(study.table_protocols("data"))
@@ -267,6 +295,34 @@ def test_under_protocols_of_tables_only_what_a_table_prints_there_is_trained(roo
     assert not [path for path in study.figures() if "samm-5" in path or "casme2-3-megc" in path]
     with pytest.raises(InputError, match="field 'table_protocols': 'samm-3' is one of 'protocols' too"):
         Study(_settings(table_protocols=["samm-3"]), root)
+
+
+def test_methods_of_tables_are_trained_where_a_table_prints_them_and_are_on_no_leaderboard(root):
+    moved = ["mmnet", "srmcl", "memix-k"]  # a method with many printed rows, one with few, and a sweep
+    methods = [name for name in _settings()["methods"] if name not in moved]
+    left_out = _settings()["leave_out"] | {"casme2-3-wide": ["mmnet"]}
+    everywhere = Study(_settings(methods=[*methods, *moved], leave_out=left_out), root)
+    study = Study(_settings(methods=methods, table_methods=moved, leave_out=left_out), root)
+    printed, runs = _printed(_settings()["tables"]), {"mmnet", "srmcl"}
+    runs |= {run for run in study.runs if run.startswith("memix-k-")}
+    before, there = _trained(everywhere), _trained(study)
+    for protocol in study.protocols:
+        assert there[protocol] & runs == printed[protocol] & runs - set(left_out.get(protocol, ())), protocol
+        assert there[protocol] - runs == before[protocol] - runs, "the others are where they were"
+    assert {"mmnet", "srmcl"} <= there["samm-3"] | there["smic-3"] and "srmcl" in there["samm-5"]
+    elsewhere = next(p for p in study.settings.protocols if not {"srmcl"} & (printed[p] | set(left_out.get(p, ()))))
+    assert study.why_not(elsewhere, "srmcl") == "no printed table of this study has it there (table_methods)"
+    assert study.why_not("casme2-3-wide", "mmnet") == "left out of this study (leave_out)"
+    assert not runs & set(study.shown) and {"mmnet", "srmcl"} <= set(everywhere.shown)
+    assert not runs & set(study.compared()[""]) and not runs & set(study.shown_titles())
+    assert study.table_sources("leaderboard")["study"]["table_methods"] == sorted(runs)
+    assert study.key("samm-3", "mmnet") == everywhere.key("samm-3", "mmnet"), "nothing is trained anew"
+    kept = Study(_settings(methods=methods, table_methods=moved, tables=["leaderboard"]), root)
+    assert not any(runs & trained for trained in _trained(kept).values()), "no printed table, nothing to train"
+    with pytest.raises(InputError, match="field 'table_methods': 'mmnet' is one of 'methods' too: it is trained every"):
+        Study(_settings(table_methods=["mmnet"]), root)
+    with pytest.raises(InputError, match="field 'table_methods': unknown name 'mnet'; did you mean 'mmnet'"):
+        Study(_settings(table_methods=["mnet"]), root)
 
 
 def test_figures_have_titles_and_say_which_study_and_that_clips_are_synthetic(root):

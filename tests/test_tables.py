@@ -703,6 +703,17 @@ def test_no_run_is_left_out_without_its_reason():
     assert "Not trained here" not in build("leaderboard", scores, methods=hidden).caption
 
 
+def test_a_leaderboard_names_the_methods_that_only_printed_tables_show():
+    facts = StudyFacts("mine", "quick", (3,), frozenset(), ("mmnet",))
+    hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
+    scores = {p: scored(p, RUNS, status={"mmnet": "skipped"}) for p in ("samm-3", "smic-3")}
+    board = build("leaderboard", scores, methods=hidden, study=facts)
+    assert "Not here, as they are trained only where a printed table has them: MMNet." in board.caption
+    assert "Not trained here" not in board.caption and "MMNet" not in set(board.frame["row"])
+    whole = build("leaderboard", scores, study=StudyFacts("mine", "quick", (3,), frozenset()))
+    assert "Not here" not in whole.caption and "MMNet" in set(whole.frame["row"])
+
+
 def test_partial_tables_name_what_is_missing():
     scores = {"samm-3": scored("samm-3", RUNS, status={"ststnet": "partial"})}
     its = CARDS["memix-samm3"].model_copy(update={"runs": {"STSTNet": "ststnet"}})

@@ -36,6 +36,10 @@ def _official(row: Row) -> str:
     return ", ".join(what for what, known in row["official"].items() if known) or "not known"
 
 
+def _studied(row: Row) -> str:
+    return "where printed" if row["in_study"] and row["where_printed"] else _yes(row["in_study"])
+
+
 def _clips_are(row: Row) -> str:
     where = {"licensed": f"licensed, {row['folder']}", "synthetic": "synthetic", "absent": f"none; put {row['folder']}"}
     return where[row["clips_are"]]
@@ -55,9 +59,10 @@ _COLUMNS: dict[str, dict[str, Callable[[Row], str]]] = {
         "inputs": lambda row: ", ".join(row["inputs"].values()),
         "epochs paper / quick": _epochs,
         "parameters": lambda row: _number(row.get("parameters")),
-        "uncertain": lambda row: ", ".join(row["certainty"]),
-        "in study": lambda row: _yes(row["in_study"]),
+        "uncertain": lambda row: _number(len(row["certainty"]) or None),
+        "in study": _studied,
         "tables": lambda row: _counted(row["tables"]),
+        "uncertain are": lambda row: ", ".join(row["certainty"]),
     },
     "protocols": {
         "protocol": lambda row: row["name"],
@@ -107,7 +112,7 @@ _COLUMNS: dict[str, dict[str, Callable[[Row], str]]] = {
 _AFTER = {
     "tables": "A table, or all tables of a paper, by itself: snakemake --cores 2 tables/memix-samm3, papers/memix",
     "studies": "apexbench run STUDY, apexbench report STUDY",
-    "methods": "epochs: of budgets paper and quick; --count builds each network and counts its parameters",
+    "methods": "epochs: of budgets paper and quick; parameters: at paper size, for 3 classes",
 }
 
 
@@ -115,7 +120,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", help=", ".join(_KINDS))
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these; left out: all")
     parser.add_argument("--json", action="store_true", help="all that is known, as JSON")
-    parser.add_argument("--count", action="store_true", help="of methods: count parameters at paper size (a minute)")
 
 
 def run(wanted: argparse.Namespace) -> int:
@@ -124,10 +128,7 @@ def run(wanted: argparse.Namespace) -> int:
 
     if wanted.kind not in _KINDS:
         raise InputError(f"list: unknown kind {wanted.kind!r}; {nearest(wanted.kind, _KINDS)}")
-    if wanted.count and wanted.kind != "methods":
-        raise InputError("--count: goes with `apexbench list methods`, and only with it")
-    options = {"count": True} if wanted.count else {}
-    rows = KINDS[wanted.kind](Catalogue(), **options)
+    rows = KINDS[wanted.kind](Catalogue())
     known = {row["name"]: row for row in rows}
     for name in wanted.names:
         if name not in known:
@@ -136,7 +137,7 @@ def run(wanted: argparse.Namespace) -> int:
     if wanted.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
-    columns = {head: its for head, its in _COLUMNS[wanted.kind].items() if wanted.count or head != "parameters"}
+    columns = _COLUMNS[wanted.kind]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cells = [[cell(row) for cell in columns.values()] for row in rows]
     print(*aligned(list(columns), cells, width), sep="\n")

@@ -88,6 +88,7 @@ class $name(Classic):
 _CARD = """# yaml-language-server: $$schema=../schemas/method.json
 method: $method
 title: $title
+family: $family
 year: $year
 source: paper and code that this follows
 inputs: {flow: tvl1-28}         # role: a recipe of config/recipes.yaml; `apexbench list recipes`
@@ -145,7 +146,8 @@ def run(wanted: argparse.Namespace) -> int:
     print(
         f"\ntest:   python -m pytest {list(files)[-1]} tests/test_methods.py -k {name}\n"
         f"run:    snakemake --cores 2 --config methods={name} protocols=smic-3 study=mine\n"
-        f"keep:   {name} in `methods` of config/config.yaml; docs/add-a-method.md has all parts of a method"
+        f"keep:   {name} in `methods` of config/config.yaml; docs/add-a-method.md has all parts of a method\n"
+        f"page:   apexbench method-pages writes docs/methods/{name}.md"
     )
     return 0
 
@@ -159,6 +161,7 @@ def made(name: str, classic: bool) -> dict[Path, str]:
         "method": name,
         "module": name.replace("-", "_"),
         "title": name.replace("-", " ").capitalize(),
+        "family": "hand-crafted" if classic else "small network on flow",
         "year": str(date.today().year),
         "budgets": "" if classic else _QUICK,
         "longer": "" if classic else ", epochs=30",

@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from apexbench.config.model import Model
 
 Budget = Literal["paper", "quick"]
+Family = Literal[
+    "hand-crafted", "small network on flow", "2D CNN", "3D CNN", "transformer", "mixing", "contrastive"
+]  # fmt: skip
+"""What kind of method a card is, in the order of lists; a control is of none."""
 COUNTED = re.compile(r"(\d+) classes")
 _PLAIN = ("inputs", "params", "certainty")  # their values are taken whole
 
@@ -45,13 +49,15 @@ class MethodCard(Model):
     """methods/<run>.yaml: a method with its hyper-parameters; budgets override only size and length."""
 
     like: str = ""
-    """Another card, whose method, inputs, params, on and budgets hold where this one says nothing else."""
+    """Another card, whose method, family, inputs, params, on and budgets hold where this one says nothing else."""
     method: str = ""
     """A method of apexbench/methods, by its file's name with - for _."""
     log: str = ""
     """In place of `method`: a file of predictions that `apexbench score` reads, wherever it comes from."""
     title: str
     """What tables call the run; {value} is the value of a sweep."""
+    family: Family | None = None
+    """What kind of method it is; of a control nothing."""
     year: int | None = None
     """Of the paper."""
     source: str = ""
@@ -80,7 +86,7 @@ class MethodCard(Model):
     @staticmethod
     def inherit(card: Mapping, other: Mapping) -> dict:
         """Return the keys of `card`, and of `other`, the card that it is like, what `card` leaves open."""
-        both = {"method": other.get("method"), **card}
+        both = {"method": other.get("method"), "family": other.get("family"), **card}
         fields = ("inputs", "params", "certainty", "budgets", "on")
         return both | {field: _merged({field: other.get(field)}, {field: card.get(field)})[field] for field in fields}
 

@@ -65,7 +65,11 @@ class Settings(Model):
     table_protocols: tuple[str, ...] = ()
     """More entries, under which only those runs are trained that a printed table has there; on no leaderboard."""
     methods: tuple[str, ...]
-    """Cards of config/methods, or single runs of a sweep."""
+    """Cards of config/methods, or single runs of a sweep. In a later file, or on the command line, `all` stands for
+    those of both lists, `methods` and `table_methods`; so it does in `protocols`."""
+    table_methods: tuple[str, ...] = ()
+    """More cards or runs, which are trained only where a printed table has them; on no leaderboard. Where a later file
+    sets `methods` and not these, there are none; so it is with `table_protocols`."""
     submissions: tuple[str, ...] = ()
     """Folders of submissions/, each a row of predictions made by others; `all`: whatever lies there."""
     tables: tuple[str, ...]
@@ -110,7 +114,17 @@ class Settings(Model):
             raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "submissions", "tables", "only", mode="before")
+    @field_validator(
+        "seeds",
+        "protocols",
+        "table_protocols",
+        "methods",
+        "table_methods",
+        "submissions",
+        "tables",
+        "only",
+        mode="before",
+    )
     @classmethod
     def _one_word(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
@@ -129,7 +143,9 @@ class Settings(Model):
             raise ValueError("one at least")
         return values
 
-    @field_validator("seeds", "protocols", "table_protocols", "methods", "submissions", "tables", "only")
+    @field_validator(
+        "seeds", "protocols", "table_protocols", "methods", "table_methods", "submissions", "tables", "only"
+    )
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]

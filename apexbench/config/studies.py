@@ -1,6 +1,6 @@
 """config/studies/<study>.yaml: what a study sets otherwise than config/config.yaml, and where each value came from.
 
-A value of a later file, or of the command line, replaces the earlier one whole.
+A value of a later file, or of the command line, replaces the earlier one whole; see `over` for the one thing more.
 """
 
 import os
@@ -14,6 +14,8 @@ from apexbench.errors import InputError, nearest
 CONFIG = "config/config.yaml"
 FOLDER = Path("config/studies")
 TYPED = "--config"  # where a value came from that stands in no file
+ALL = "all"
+_BESIDE = {"protocols": "table_protocols", "methods": "table_methods"}
 
 
 def study_names(root: str | os.PathLike = ".") -> list[str]:
@@ -85,9 +87,35 @@ def merged(
         its = _keys(Path(file), shown)
         if not place and Path(shown).parent == FOLDER:
             its = _named(its, shown, values.get("study"))
+        its = over(values, its)
         values |= its
         origin |= dict.fromkeys(its, shown)
-    return {**values, **typed}, {**origin, **dict.fromkeys(typed, TYPED)}
+    its = over(values, typed)
+    return {**values, **its}, {**origin, **dict.fromkeys(its, TYPED)}
+
+
+def over(below: Mapping[str, Any], its: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file sets over the values `below` it, with what follows from that.
+
+    Whoever lists methods means these and no more: those that stand beside them for printed tables go with the list that
+    is replaced, unless the file has others. `all` are those of both lists. So it is with protocols.
+
+    >>> over({"methods": ["a"], "table_methods": ["b"]}, {"methods": ["c"]})
+    {'methods': ['c'], 'table_methods': []}
+    >>> over({"methods": ["a"], "table_methods": ["b"]}, {"methods": "all"})
+    {'methods': ['a', 'b'], 'table_methods': []}
+    """
+    its = dict(its)
+    for key, beside in _BESIDE.items():
+        if its.get(key) in (ALL, [ALL]):
+            its[key] = [*_listed(below.get(key)), *_listed(below.get(beside))]
+        if key in its and below.get(beside):
+            its.setdefault(beside, [])
+    return its
+
+
+def _listed(value: Any) -> list:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _named(values: dict[str, Any], shown: str, default: str | None) -> dict[str, Any]:

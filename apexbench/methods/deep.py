@@ -18,11 +18,15 @@ class DeepParams(Params):
     """What every deep method has. `precision` and `compile` are matters of speed."""
 
     epochs: int = Field(default=100, ge=1)
+    """How often every training clip is seen; the last epoch is what counts."""
     batch_size: int = Field(default=32, ge=1)
+    """Clips of a training step."""
     shuffle: bool = True
+    """Whether each epoch has an order of its own."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 is autocast around the forward pass and the loss."""
     compile: bool = False
+    """Whether torch.compile makes the network faster."""
 
 
 class Deep(Method):
@@ -57,7 +61,8 @@ class Deep(Method):
     def build(self, weights: Mapping[str, Mapping] | None = None):
         """Return the torch.nn.Module, freshly initialised from torch's generator, or from state dicts.
 
-        It is called without arguments where no hyper-parameter names weights; see `initial`.
+        It is called without arguments where no hyper-parameter names weights; see `initial`. What `fit` takes from
+        clips has the paper's size before, so that parameters can be counted.
         """
         raise NotImplementedError
 

@@ -41,6 +41,7 @@ class SLSTT(Deep):
     reads = {"features": PAIR_FEATURES}
     Parameters = SLSTTParams
     test_params = {"epochs": 2, "layers": 2, "hidden": 8, "classifier": 6}
+    dim = 768  # of a ViT-B, until `fit` has seen the features
 
     def fit(self, train: Inputs) -> None:
         """Take the size of a picture's features and, to standardise, their mean and deviation, (D,) each."""

@@ -50,7 +50,7 @@ def make_table(
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
     origins : {run: where its predictions come from}.
-    study : its name, budget, seeds and real data sets, as `StudyFacts` has them.
+    study : its name, budget, seeds, real data sets and `table_methods`, as `StudyFacts` has them.
     """
     there = {key: read_scores(path) for key, path in scores.items() if Path(path).exists() or not partial}
     inputs = TableInputs(
@@ -64,7 +64,13 @@ def make_table(
         benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
         comparisons=comparisons,
         partial=partial,
-        study=StudyFacts(study["name"], study["budget"], tuple(study["seeds"]), frozenset(study["real"])),
+        study=StudyFacts(
+            study["name"],
+            study["budget"],
+            tuple(study["seeds"]),
+            frozenset(study["real"]),
+            tuple(study.get("table_methods", ())),
+        ),
         origins=origins or {},
         **data,
     )

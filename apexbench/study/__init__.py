@@ -193,6 +193,7 @@ class Study(Runs):
                 "budget": self.settings.budget,
                 "seeds": list(self.settings.seeds),
                 "real": [dataset for dataset in self.datasets if self.licensed[dataset]],
+                "table_methods": sorted(self.project.table_runs),
             },
         }
 

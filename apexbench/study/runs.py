@@ -168,8 +168,12 @@ class Runs(Pretraining):
         """Return the reason for which a run is not trained under a protocol; empty if it is."""
         if self.project.left_out(protocol, run):
             return "left out of this study (leave_out)"
-        if protocol in self.settings.table_protocols and run not in self._printed_there.get(protocol, ()):
-            return "no printed table of this study has it there (table_protocols)"
+        for key, here in (
+            ("table_protocols", protocol in self.settings.table_protocols),
+            ("table_methods", run in self.project.table_runs),
+        ):
+            if here and run not in self._printed_there.get(protocol, ()):
+                return f"no printed table of this study has it there ({key})"
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"

@@ -77,9 +77,11 @@ def _leaderboard(card: Table, name: str, inputs: TableInputs) -> TableData:
             cells.append({"row": title, "column": head.key, **cell, "note": cell["ours_note"]})
     frame = tidy(cells, COLUMNS, COUNTS, FRACTIONS)
     facts, warning = scores.facts(study)
-    absent = scores.nowhere([run for run in inputs.methods if run not in rows], study) if not card.rows else ""
+    elsewhere = inputs.study.table_methods if inputs.study else ()
+    others = [run for run in inputs.methods if run not in rows and run not in elsewhere]
+    absent, in_tables = ("", "") if card.rows else (scores.nowhere(others, study), inputs.only_printed())
     first = join(scores.progress(runs), inputs.not_shown(card.rows), absent, card.caption, facts)
-    caption = join(first, join(CELL, LEAKY, scores.null_sentence(study)), by="\n")
+    caption = join(first, join(CELL, LEAKY, scores.null_sentence(study)), in_tables, by="\n")
     apart = frozenset({title for run, title in rows.items() if run == NULL_RUN or inputs.methods[run].control})
     return TableData(name, card, caption, warning, frame, [head for *_, head in places], apart=apart)
 

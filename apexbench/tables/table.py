@@ -28,12 +28,16 @@ Files = Mapping[str, str | os.PathLike]
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What a table says of the study that it is of; `real` are the data sets that are no synthetic clips."""
+    """What a table says of the study that it is of.
+
+    `real` are the data sets that are no synthetic clips; `table_methods` runs that only printed tables show.
+    """
 
     name: str
     budget: str
     seeds: tuple[int, ...]
     real: frozenset[str]
+    table_methods: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """Return the line that stands below every table."""
@@ -102,6 +106,12 @@ class TableInputs:
         """Name those of `rows` that are no runs of the study; "" if all are."""
         absent = [run for run in rows if run not in self.methods]
         return f"Not part of this study: {', '.join(absent)}." if absent else ""
+
+    def only_printed(self) -> str:
+        """Name the runs that are trained only where a printed table has them; "" if there are none."""
+        runs = self.study.table_methods if self.study else ()
+        titles = ", ".join(sorted(self.methods[run].title for run in runs))
+        return f"Not here, as they are trained only where a printed table has them: {titles}." if runs else ""
 
 
 @dataclass(frozen=True)

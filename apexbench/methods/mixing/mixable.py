@@ -14,7 +14,9 @@ class MixableParams(DeepParams):
     """How clips are mixed: a function of this folder by name, and its options."""
 
     mixing: str = "none"
+    """Which function of methods/mixing mixes the training clips; none: they stay as they are."""
     mixing_options: dict[str, Any] = {}
+    """That function's options."""
 
     @model_validator(mode="after")
     def _mixing(self):
