@@ -1,6 +1,7 @@
 """The short forms of tables that stand in a README: a leaderboard, and the rows of a published table that we run."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from apexbench.numbers import DASH, fraction
 from apexbench.tables.layout import Cell, Part, origins
 from apexbench.tables.render import escape_markdown, markdown_part
 from apexbench.tables.table import Column, TableData, card_file
-from apexbench.tables.verdict import verdict
+from apexbench.tables.verdict import rows_run, verdict
 
 F1 = ("f1", "uf1")
 NOTHING = "these learn nothing:"
@@ -124,7 +125,18 @@ def _published(table: TableData) -> tuple[Part, str]:
     shared = metrics.pop() if len(metrics) == 1 else ""  # the metric of all columns stands once
     header = [Cell("Method", shared), *(_head(column, here, shared) for column in columns)]
     theirs = [Cell(""), *(_head(column, there, shared) for column in columns)]  # an empty column sets these apart
-    return Part([*header, *(theirs if printed else [])], rows), verdict(table.frame, table.synthetic)
+    return Part([*header, *(theirs if printed else [])], rows), _said(table, kept)
+
+
+def _said(table: TableData, kept: Sequence[str]) -> str:
+    """What the whole table says, and how many of its rows are not shown."""
+    words = verdict(table.frame, table.synthetic)
+    run = rows_run(table.frame)
+    more = run - rows_run(table.frame[table.frame["row"].isin(kept)])
+    if not more:
+        return words
+    rows = "1 more row is" if more == 1 else f"{more} more rows are"
+    return f"{rows} run here, on the table's page. Of all {run}: {words[0].lower()}{words[1:]}"
 
 
 def _head(column: Column, clips: str, shared: str) -> Cell:
