@@ -168,6 +168,10 @@ class Runs(Pretraining):
             return "left out of this study (leave_out)"
         if protocol in self.settings.table_protocols and run not in self._printed_there.get(protocol, ()):
             return "no printed table of this study has it there (table_protocols)"
+        return self.cannot(protocol, run)
+
+    def cannot(self, protocol: str, run: str) -> str:
+        """Return the reason for which a run cannot be trained under a protocol, whatever a study leaves out."""
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"
