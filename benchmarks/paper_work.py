@@ -99,8 +99,8 @@ def _counted(project: Project, card: MethodCard, protocol: str) -> Row:
         return {"note": "trains by a loop of its own"}
     params = unweighted(kind.parse(card.params, f"config/methods/{card.method}"))
     method = kind(len(project.protocols[protocol].classes), params)
-    packs = {role: _one_clip(project, card.inputs[role], role) for role in kind.reads}
     try:
+        packs = {role: _one_clip(project, card.inputs[role], role) for role in kind.reads}
         counted = count(method, packs, *_official(project, protocol))
     except Exception as error:  # what a network may need values for is as various as networks are
         first = next(iter(str(error).splitlines()), "")
@@ -175,7 +175,7 @@ def count(method: Deep, packs: Mapping[str, Inputs], subjects: np.ndarray, label
     inputs |= {"id": np.array([f"{s}/c{n}" for n, s in enumerate(subjects)], object), "subject": subjects}
     try:
         work = _work(method, model, Clips(method, inputs, labels, "meta"))
-    except (NotImplementedError, RuntimeError):  # transform looks at values
+    except Exception:  # transform looks at values, which fails in as many ways
         work = _work(method, model, _Transformed(method, inputs, labels))
     return Counted(sum(weights.numel() for weights in model.parameters()), work)
 
