@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from apexbench.config.datasets import DatasetCard
 from apexbench.config.files import read_entries, read_repairs
-from apexbench.config.methods import COUNTED, MethodCard
+from apexbench.config.methods import COUNTED, Budget, MethodCard
 from apexbench.config.model import Model, check_name, read_yaml, validate
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.published import look_up
@@ -277,10 +277,10 @@ class Project:
         """Return a card of config/methods as it stands there, what it is like included."""
         return self._method(name)
 
-    def card_on(self, run: str, protocol: str) -> MethodCard:
-        """Return a run's card as it is under the budget and a protocol."""
+    def card_on(self, run: str, protocol: str, budget: Budget | None = None) -> MethodCard:
+        """Return a run's card as it is under a budget, the study's if none is named, and a protocol."""
         name, classes = self.card_of[run], len(self.protocols[protocol].classes)
-        return self._method(name).runs(name, self.settings.budget, protocol, classes)[run]
+        return self._method(name).runs(name, budget or self.settings.budget, protocol, classes)[run]
 
     def size_of(self, recipe: str) -> int | None:
         """Return the side in px of the pictures or maps that a recipe gives; None for features."""

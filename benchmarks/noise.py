@@ -58,13 +58,13 @@ def case_of(project: Project, name: str) -> Case:
         facts = project.protocols[protocol]
         classes = tuple(facts.classes)
         its = next(iter(card.runs(name, project.settings.budget, protocol, len(classes)).values()))
-        params = _unweighted(kind.parse(its.params, f"config/methods/{name}.yaml"))
+        params = unweighted(kind.parse(its.params, f"config/methods/{name}.yaml"))
         skipped = kind.skip(params, ProtocolFacts(protocol, classes, facts.datasets, facts.multilabel))
         if facts.split == "loso" and not facts.multilabel and not skipped:
             break
     else:
         raise InputError(f"config/methods/{name}.yaml: no leave-one-subject-out protocol of one label a clip")
-    subjects, labels = _planned_clips(project, protocol)
+    subjects, labels = official_clips(project, protocol)
     rng = np.random.default_rng(0)
     clips = {"id": np.array([f"{s}/c{n}" for n, s in enumerate(subjects)], object), "subject": subjects}
     for role in kind.reads:
@@ -84,13 +84,13 @@ def _classes_printed(project: Project, name: str) -> set[str]:
     return printed
 
 
-def _unweighted(options):
+def unweighted(options):
     """Options of a method or an extractor with random weights in the place of all that they name."""
     named = [field for field in type(options).model_fields if isinstance(getattr(options, field), Weights)]
     return options.model_copy(update=dict.fromkeys(named, RANDOM))
 
 
-def _planned_clips(project: Project, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+def official_clips(project: Project, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     """Subject and label of every clip by the official counts, (N,) each."""
     card = project.protocols[protocol]
     card = planned(card, {dataset: project.plan_of(dataset) for dataset in card.datasets})
@@ -141,5 +141,8 @@ def _shard_clip(recipes: Recipes, name: str, rng: np.random.Generator) -> np.nda
         side = recipes.size(name)
         return _noise((*pairs, *given.shape[1:-3], side, side, 3), np.float16, rng)
     extractor = create_extractor(recipe.extractor, recipe.options)
+    # what an Ellipsis stands for has rows of one shape: one of them is as good as all
+    leading = given.ndim - len(extractor.reads[1:]) if extractor.reads[0] is ... else 0
     landmarks = [rng.uniform(0, given.shape[-2], (468, 2))] if extractor.landmarks else []
-    return type(extractor)(_unweighted(extractor.options))(given, *landmarks)
+    row = type(extractor)(unweighted(extractor.options))(given[(slice(1),) * leading], *landmarks)
+    return np.broadcast_to(row, given.shape[:leading] + row.shape[leading:])

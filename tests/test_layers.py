@@ -17,6 +17,7 @@ FLOOR = {
     "errors",
     "config",
     "project",
+    "gpu_hours",
     "clips",
     "store",
     "numbers",

@@ -966,7 +966,7 @@ def test_make_table_from_files(tmp_path):
     paths = {"scores": {name: str(tmp_path / f"{name}.csv") for name in ("samm-3", "smic-3")}, "comparisons": {}}
     rest = {"published_folder": str(CONFIG / "published"), "benchmarks": [["samm-3", "ststnet", ["no.tsv"]]]}
     rest |= {"data": {"counts": {}, "indexes": {}, "findings": {}}, "oracles": [], "circular": []}
-    rest |= {"short": str(tmp_path / "short.md")}
+    rest |= {"short": str(tmp_path / "short.md"), "work": []}
     rest |= {"study": {"name": "mine", "budget": "quick", "seeds": [0], "real": []}}
     outputs = [str(tmp_path / f"t{suffix}") for suffix in FORMATS]
     its = CARDS["leaderboard"].model_dump(mode="json")

@@ -10,6 +10,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.evaluation.scores import read_scores
+from apexbench.gpu_hours import Work
 from apexbench.store import atomic
 from apexbench.tables.build import build_table
 from apexbench.tables.render import write_table
@@ -31,6 +32,7 @@ def make_table(
     benchmarks: Sequence[tuple[str, str, Sequence[str]]],
     data: Mapping[str, Mapping[str, str]],
     comparisons: Mapping[str, str],
+    work: Sequence[tuple[str, str, Mapping | None]],
     partial: bool,
     study: Mapping,
     outputs: Sequence[str],
@@ -47,6 +49,7 @@ def make_table(
     oracles : the runs that read what true action units of a test clip have chosen.
     circular : the runs that read flow of what the same flow has magnified.
     benchmarks : (protocol, run, TSV files of its training jobs) each.
+    work : (protocol, run, its counted work at paper budget, None if it is not known) each.
     data : {"counts": {protocol: CSV}, "indexes": {data set: CSV}, "findings": {data set: CSV}}.
     partial : files may be missing; the caption says what is.
     origins : {run: where its predictions come from}.
@@ -63,6 +66,7 @@ def make_table(
         scores={key: there.get(key, pd.DataFrame()) for key in scores},
         benchmarks={(protocol, run): [p for p in paths if Path(p).exists()] for protocol, run, paths in benchmarks},
         comparisons=comparisons,
+        work=[(protocol, run, Work(**its) if its else None) for protocol, run, its in work],
         partial=partial,
         study=StudyFacts(
             study["name"],

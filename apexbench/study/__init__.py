@@ -6,6 +6,7 @@ below: the checked configuration, inputs, pre-trainings, runs, results.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from apexbench.alone import tables_of
 from apexbench.config.methods import row_titles
 from apexbench.config.submissions import RUN_HERE, SUBMITTED
 from apexbench.config.tables import Table
+from apexbench.gpu_hours import Work, key_of, read_work
 from apexbench.methods import Deep
 from apexbench.study.checked import SHARED, dumped
 from apexbench.study.runs import Runs
@@ -188,6 +190,7 @@ class Study(Runs):
             "benchmarks": self._table_benchmarks(table),
             "data": {what: files[what] for what in ("counts", "indexes", "findings")},
             "comparisons": files["comparisons"],
+            "work": self._paper_work(table),
             "study": {
                 "name": self.name,
                 "budget": self.settings.budget,
@@ -201,6 +204,23 @@ class Study(Runs):
     def origins(self) -> dict[str, str]:
         """{run: where its predictions come from}."""
         return {run: SUBMITTED if run in self.project.submitted else RUN_HERE for run in self.runs}
+
+    def _paper_work(self, table: str) -> list[list]:
+        """[protocol, run, work at paper budget or None] of all that a printed table shows of the study's runs."""
+        card = self.project.tables[table]
+        pairs = dict.fromkeys(places_of(card, self.project.protocols)) if card.kind == "published" else ()
+        works = []
+        for run, protocol in pairs:
+            if run not in self.runs or self.runs[run].log or protocol not in self.protocols:
+                continue
+            if not self.cannot(protocol, run):
+                work = self._counted_work.get(key_of(self.project.card_on(run, protocol, "paper")))
+                works.append([protocol, run, asdict(work) if work else None])
+        return works
+
+    @cached_property
+    def _counted_work(self) -> dict[str, Work | None]:
+        return read_work(self.project.folder)
 
     def table_sources(self, table: str) -> dict[str, Any]:
         """Return what the stage `table` needs beside the card."""

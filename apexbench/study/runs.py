@@ -174,6 +174,10 @@ class Runs(Pretraining):
         ):
             if here and run not in self._printed_there.get(protocol, ()):
                 return f"no printed table of this study has it there ({key})"
+        return self.cannot(protocol, run)
+
+    def cannot(self, protocol: str, run: str) -> str:
+        """Return the reason for which a run cannot be trained under a protocol, whatever a study leaves out."""
         wanted = self.runs[run].protocols
         if wanted and protocol not in wanted:
             return f"its card is for {', '.join(wanted)} only"

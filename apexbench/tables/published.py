@@ -9,6 +9,7 @@ from apexbench.config.published import NULL_ROW, PrintedNumber, read_published
 from apexbench.config.tables import PrintedColumn, Table
 from apexbench.evaluation.audit import audit_file
 from apexbench.evaluation.selection import LEAKING
+from apexbench.gpu_hours import GPU, HOW, about, estimate
 from apexbench.numbers import PRINTED
 from apexbench.tables.places import needed, place_of
 from apexbench.tables.run_scores import NULL_RUN, RunScores
@@ -116,7 +117,25 @@ def _compare(name: str, study: Sequence[str], runs: int, inputs: TableInputs) ->
         trainings.append(f"{protocol.title}: {counted}" if counted else protocol.title)
     return [
         f"Licensed copies, as distributed: {'; '.join(titles)} (docs/datasets.md).",
-        f"The paper budget of {runs} run{'s' * (runs > 1)} under {'; '.join(trainings)}. Its hours on a GPU have not "
-        f"been measured: none was at hand.",
+        f"The paper budget of {runs} run{'s' * (runs > 1)} under {'; '.join(trainings)}.",
+        _gpu_hours(inputs),
         f"The command: `apexbench run paper tables/{name}`.",
     ]
+
+
+def _gpu_hours(inputs: TableInputs) -> str:
+    """Say how long the table's runs would take on a GPU at paper budget, and which of them are not part of that."""
+    seeds = len(inputs.study.seeds) if inputs.study else 1
+    total, missing = estimate(inputs.work, inputs.protocols, inputs.datasets, seeds)
+    if not total:
+        known = inputs.work and not missing
+        return f"Hours on a GPU: {'none; these runs need no GPU' if known else 'not estimated'}."
+    seeded = "one seed" if seeds == 1 else f"{seeds} seeds"
+    says = f"Hours on a GPU: {about(total)} on one {GPU}, {seeded}, {HOW}."
+    if not missing:
+        return says
+    where: dict[str, list[str]] = {}
+    for protocol, run in missing:
+        where.setdefault(inputs.methods[run].title, []).append(inputs.protocols[protocol].title)
+    named = "; ".join(f"{title} under {', '.join(protocols)}" for title, protocols in where.items())
+    return f"{says} Not part of it, for it could not be estimated: {named}."

@@ -12,6 +12,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.errors import InputError
+from apexbench.gpu_hours import Work
 from apexbench.store import check_seal
 
 COLUMNS = [
@@ -61,6 +62,7 @@ class TableInputs:
     counts : {protocol: CSV of clips expected and found}.
     indexes, findings : {data set: index CSV}, {data set: CSV of what its loader found}.
     comparisons : {protocol: CSV of the runs against the best one, and against those that tables name}.
+    work : (protocol, run, its counted work at paper budget) of what a printed table shows of the study's runs.
     partial : the study may be unfinished.
     study : its name and what is asked of it; None leaves out the line that says so.
     origins : {run: where its predictions come from}: `RUN_HERE`, or who made them.
@@ -78,6 +80,7 @@ class TableInputs:
     indexes: Files = field(default_factory=dict)
     findings: Files = field(default_factory=dict)
     comparisons: Files = field(default_factory=dict)
+    work: Sequence[tuple[str, str, Work | None]] = ()
     partial: bool = False
     study: StudyFacts | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
