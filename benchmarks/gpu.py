@@ -125,10 +125,13 @@ class Steps:
         self.optimizer.step()
 
     def _ready(self, some) -> Clips:
-        """The clips, but `batch` gives what it gave one step, in the same order, over and over."""
-        clips, made = copy.copy(self.clips), []
-        clips.batch = lambda rows, rng=None: made.append(self.clips.batch(rows, rng)) or made[-1]
-        self.method.step(self.forward, clips, some, self.rng)
+        """The clips, but `batch` gives what it gave one step, in the same order, over and over; also that of a copy."""
+        clips, made, batch = copy.copy(self.clips), [], Clips.batch
+        Clips.batch = lambda own, rows, rng=None: made.append(batch(own, rows, rng)) or made[-1]
+        try:
+            self.method.step(self.forward, clips, some, self.rng)
+        finally:
+            Clips.batch = batch
         again = itertools.cycle(made)
         clips.batch = lambda rows, rng=None: dict(next(again))
         return clips
