@@ -16,14 +16,7 @@ from apexbench.methods.networks.capsulenet import Capsules, squash
 from apexbench.torchvision_shim import ensure_torchvision
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def count(module):

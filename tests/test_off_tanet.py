@@ -24,15 +24,7 @@ ROOT = Path(__file__).parent.parent
 METHODS = ["off-tanet", "macnn", "micro-attention", "ststnet-off-tanet"]
 BLOCKS = {"off-tanet": 59_403, "sa": 57_589, "cbam": 56_967, "res": 50_353, "bot": 48_625}
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(name, **values):

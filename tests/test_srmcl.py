@@ -30,14 +30,7 @@ from apexbench.weights import Weights, read_seen, read_states
 ROOT = Path(__file__).parent.parent
 TASK = find_task("srmcl-reconstruction")
 CARDS = ["srmcl", "srmcl-sr", "srmcl-ce", "srmcl-mask", "srmcl-learning-rate"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def count(*modules):
