@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from multiprocessing import connection, util
 from pathlib import Path
 
-_SOCKETS = "apexbench-start-"
+_SOCKETS = "apexb-"  # a socket's path has no more than a hundred characters
 COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
 
 

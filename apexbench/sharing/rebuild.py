@@ -94,6 +94,7 @@ def make_tables(bundle: Bundle, record: Record, scores: Path, folder: Path, form
                 oracles=record.oracles,
                 circular=record.circular,
                 benchmarks=[],
+                work=[],
                 data={},
                 comparisons={
                     protocol: str(scores / f"comparisons/{protocol}.csv")
