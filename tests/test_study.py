@@ -549,7 +549,7 @@ def test_features_that_want_landmarks_get_the_frames_below(root):
     part = next(iter(study.parts("samm")))
     assert study.feature_inputs("samm", "mdmo-quick", part) == {
         "shard": f"results/flow/samm/farneback-each-112/{part}.safetensors",
-        "frames": f"results/frames/samm/aman-quick/{part}.safetensors",
+        "frames": f"results/frames/samm/uniform-5-112/{part}.safetensors",
     }
     assert study.feature_inputs("samm", "flat", part) == {"shard": study.shard("samm", "tvl1-28", part)}
 
