@@ -67,6 +67,22 @@ def one_of_a_name(new: Callable) -> Callable:
     return shared
 
 
+_NOTHING: frozenset = frozenset()
+_FLAGGED = ("temp_output", "protected_output", "touch_output", "pipe_or_service_output", "_queue_input")
+
+
+def empty_once(init: Callable) -> Callable:
+    """Return `__init__` of `Job`, whose sets of flagged files, filled there and then only read, are one where empty."""
+
+    def made(self, *arguments, **options) -> None:
+        init(self, *arguments, **options)
+        for name in _FLAGGED:
+            if getattr(self, name, None) == set():
+                setattr(self, name, _NOTHING)
+
+    return made
+
+
 class AtOnce(asyncio.TaskGroup):
     """A group of tasks in which what never waits is done at once, without a task: of a large DAG, two for each job."""
 
@@ -126,6 +142,9 @@ def spare() -> list[str]:
     if isinstance(spec, property) and not_yet is not None and "expand_conda_env" in vars(rule):
         job.conda_env_spec = property(environment_once(spec.fget, not_yet))
         replaced.append("Job.conda_env_spec")
+    if {"temp_output", "protected_output"} <= set(getattr(job, "__slots__", ())):
+        job.__init__ = empty_once(job.__init__)
+        replaced.append("Job.__init__")
     for name in ("snakemake.dag", "snakemake.jobs"):
         if _part(name, "asyncio") is asyncio:
             own = SimpleNamespace(**{**vars(asyncio), "TaskGroup": AtOnce})

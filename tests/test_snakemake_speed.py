@@ -10,7 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from apexbench.snakemake_speed import AtOnce, _replace, environment_once, one_of_a_name, producers_once, script_once
+from apexbench.snakemake_speed import (
+    AtOnce,
+    _replace,
+    empty_once,
+    environment_once,
+    one_of_a_name,
+    producers_once,
+    script_once,
+)
 
 ROOT = Path(__file__).parents[1]
 STUDY = ["protocols=[smic-3]", "table_protocols=[]", "methods=[majority,ststnet]", "folds_per_job=2", "study=spared"]
@@ -48,7 +56,7 @@ def test_this_snakemake_has_the_parts_that_are_replaced():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     parts = ["ScriptProcessor.process_job", "OutputIndex.match_producers", "AttributeGuard.__new__"]
     tasks = [f"snakemake.{module}.asyncio.TaskGroup" for module in ("dag", "jobs")]
-    assert done.stdout.split() == [*parts, "Job.conda_env_spec", *tasks]
+    assert done.stdout.split() == [*parts, "Job.conda_env_spec", "Job.__init__", *tasks]
 
 
 def test_other_parts_stay_as_they_are(monkeypatch):
@@ -165,3 +173,14 @@ def test_tasks_that_never_wait_are_done_at_once_and_others_go_on_and_fail_as_bef
     with pytest.raises(BaseExceptionGroup) as group:
         asyncio.run(ill())
     assert [type(error) for error in group.value.exceptions] == [KeyError] and said[-1] == "cancelled"
+
+
+def test_sets_of_no_flagged_file_are_one():
+    class Job:
+        def __init__(self, temporary):
+            self.temp_output, self.protected_output = {"a"} if temporary else set(), set()
+
+    Job.__init__ = empty_once(Job.__init__)
+    plain, other, flagged = Job(False), Job(False), Job(True)
+    assert plain.temp_output is other.protected_output and "a" not in plain.temp_output
+    assert flagged.temp_output == {"a"} and not hasattr(flagged, "touch_output")
