@@ -20,6 +20,7 @@ from apexbench import cli
 from apexbench.clips import COLUMNS, clip_ids, write_index
 from apexbench.config.files import read_cards
 from apexbench.datasets import read_release
+from apexbench.errors import InputError
 from apexbench.evaluation.megc_log import official_key
 from apexbench.export import LAYOUTS, pictures
 from apexbench.export.clips import Clip
@@ -116,7 +117,7 @@ def _maps(study):
 # read back
 
 
-@pytest.mark.parametrize("layout", ["ststnet", "ststnet-matlab", "htnet"])
+@pytest.mark.parametrize("layout", ["ststnet", "ststnet-matlab", "htnet", "rcn", "dual-atme"])
 def test_our_loader_reads_the_same_clips_labels_and_folds(study, export, layout):
     status, folder, _ = export(layout)
     index = read_release("flow-maps", folder).index
@@ -126,11 +127,34 @@ def test_our_loader_reads_the_same_clips_labels_and_folds(study, export, layout)
     labels = {"negative": 0, "positive": 1, "surprise": 2}
     found = {(r.dataset, r.subject, r.clip): (labels[r.emotion], str(r.subject)) for r in index.itertuples()}
     assert found == wanted
+    maps = _maps(study)
     for row in index.itertuples():
         path = folder / row.frames_dir
         rgb = np.asarray(Image.open(path)).transpose(2, 0, 1)
-        assert np.abs(rgb / 255 - stretched(_maps(study)[path.stem.strip()])).max() <= 0.5 / 255 + 1e-9
+        (stem,) = (stem for stem in maps if re.search(rf"(^|_){stem}($|_im|_\d{{3}}_\d{{5}}-| )", path.stem))
+        assert np.abs(rgb / 255 - stretched(maps[stem])).max() <= 0.5 / 255 + 1e-9
         assert (rgb.min(axis=(1, 2)) == 0).all() and (rgb.max(axis=(1, 2)) == 255).all()
+
+
+def test_lists_that_do_not_fit_are_named(export):
+    _, folder, _ = export("rcn")
+    place = folder / "data/MEGC2019/v_cde_flow"
+    test, train = (place / f"sub01_{side}.txt" for side in ("test", "train"))
+    lines = train.read_text().splitlines(True)
+    train.write_text("".join(lines[1:]))
+    release = read_release("flow-maps", folder)
+    assert any("is not all the rest: it lacks 1 maps" in str(finding) for finding in release.findings)
+    for bad, says in (
+        ("../x.png 1 0\n", "line 1: no picture '../x.png'"),
+        ("a.png seven 0\n", "line 1: 'a.png seven 0'"),
+    ):
+        test.write_text(bad)
+        with pytest.raises(InputError, match=rf"sub01_test\.txt, {re.escape(says)}"):
+            read_release("flow-maps", folder)
+    train.unlink()
+    test.write_text("")
+    with pytest.raises(InputError, match=r"sub01_train\.txt: not readable as a list"):
+        read_release("flow-maps", folder)
 
 
 def test_opencv_sees_strain_first_and_the_other_order_turns_it(study, export):
