@@ -184,10 +184,11 @@ def run_folds(
     data["weights"] = {name: file_hash(path) for name, path in weights.items()}
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     whole = digest([key, list(folds)])
+    kept = Path(f"{output}.folds")
     if as_it_is(output, whole):
         logging.info("%s is taken over: nothing that it is made of has changed", output)
+        shutil.rmtree(kept, ignore_errors=True)  # of a job that was killed when it had written its output
         return
-    kept = Path(f"{output}.folds")
     done, seconds, peak, parts = [], 0.0, 0, {}
     bar = tqdm(tasks, desc=f"{job.protocol} {job.run} seed {job.seed}", unit="fold", mininterval=1.0)
     for task in bar:
