@@ -32,8 +32,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
@@ -99,6 +100,7 @@ def look_again_once(self, delay: float) -> None:
 
 def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     """Return a method of Snakemake's `PythonScript` that starts what `execute_script` does, warm where that can be."""
+    from psutil import NoSuchProcess
     from snakemake.benchmark import benchmarked
 
     def execute(self, fname, edit=False) -> None:
@@ -107,7 +109,13 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
             return execute_script(self, fname, edit=edit)
         folder = self.resources.get("tmpdir")
         process = warm.start(fname, {name: folder for name in ("TMPDIR", "TMP", "TEMP") if folder})
-        with benchmarked(process.pid, self.bench_record) if self.bench_record is not None else nullcontext():
+        started = time.time()
+        with ExitStack() as stack:
+            if self.bench_record is not None:
+                try:
+                    stack.enter_context(benchmarked(process.pid, self.bench_record))
+                except NoSuchProcess:  # it has ended already
+                    self.bench_record.running_time = time.time() - started
             status = warm.wait(process)
         if status:
             raise subprocess.CalledProcessError(status, f"{sys.executable} {fname}")

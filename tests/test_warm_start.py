@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.benchmark import BenchmarkRecord
 
 from apexbench.snakemake_cli import look_again_once, starting_warm
 from apexbench.warm_start import WarmStart
@@ -142,6 +143,21 @@ def test_what_needs_another_python_or_threads_starts_cold(warm, tmp_path):
     with pytest.raises(subprocess.CalledProcessError, match="exit status 5"):
         execute(_script(), str(tmp_path / "script.py"))
     assert len(started) == 4
+
+
+@linux
+def test_a_script_that_has_ended_before_it_is_measured_has_a_time_all_the_same(warm, tmp_path, monkeypatch):
+    import psutil
+
+    def gone(pid=None):
+        raise psutil.NoSuchProcess(pid)
+
+    record = BenchmarkRecord()
+    (tmp_path / "script.py").write_text("")
+    execute = starting_warm(None, warm)
+    monkeypatch.setattr(psutil, "Process", gone)
+    execute(_script(bench_record=record), str(tmp_path / "script.py"))
+    assert record.running_time >= 0 and record.to_tsv(extended_fmt=False)
 
 
 def test_a_scheduler_waits_for_one_timer():
