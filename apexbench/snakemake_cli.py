@@ -123,6 +123,23 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     return execute
 
 
+KEEPING = ("faces", "frames", "magnify", "flow", "train", "train_inner")  # rules that take over what was put aside
+
+
+def putting_aside(remove_existing_output: Callable) -> Callable:
+    """Return a method of Snakemake's `Job` that puts the outputs of some rules aside where it would delete them."""
+
+    from apexbench.taken_over import put_aside
+
+    async def put(self) -> None:
+        if self.rule.name in KEEPING:
+            for path in self.output:
+                put_aside(path)
+        await remove_existing_output(self)
+
+    return put
+
+
 def checking(args_to_api: Callable) -> Callable:
     """Return Snakemake's function of its parsed arguments, which refuses files of configuration that are not sound.
 
@@ -159,6 +176,7 @@ def main() -> None:
     gc.set_threshold(200_000, 50, 100)
     atexit.register(gc.freeze)
     from snakemake import cli, exceptions
+    from snakemake.jobs import Job
     from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
@@ -174,6 +192,8 @@ def main() -> None:
     if hasattr(JobScheduler, "_schedule_reevalutation"):
         JobScheduler._schedule_reevalutation = look_again_once
     spare()
+    if hasattr(Job, "remove_existing_output"):
+        Job.remove_existing_output = putting_aside(Job.remove_existing_output)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
             PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())

@@ -15,6 +15,38 @@ import numpy as np
 from apexbench.config.model import digest
 from apexbench.store import StoreError, Tensors, file_hash, read_pack, read_tensors
 
+_BEFORE = ".before"
+_FILES = ("", ".seal")
+
+
+def put_aside(path: str | os.PathLike) -> None:
+    """Put a file that is to be written anew beside it, where its rows can be taken over; its place is empty then.
+
+    So a job that fails leaves no file that could be taken for what it was to write.
+    """
+    for end in reversed(_FILES):  # never a file aside without its seal
+        if (file := Path(f"{path}{end}")).is_file():
+            file.replace(f"{path}{_BEFORE}{end}")
+
+
+def put_back(path: str | os.PathLike) -> None:
+    """Put a file that was put aside, and is as it must be, where it was."""
+    for end in reversed(_FILES):
+        if (file := Path(f"{path}{_BEFORE}{end}")).is_file():
+            file.touch()
+            file.replace(f"{path}{end}")
+
+
+def before(path: str | os.PathLike) -> str:
+    """Return where a file lies that was put aside."""
+    return f"{path}{_BEFORE}"
+
+
+def forget(path: str | os.PathLike) -> None:
+    """Delete what was put aside, when the file is written anew."""
+    for end in _FILES:
+        Path(f"{path}{_BEFORE}{end}").unlink(missing_ok=True)
+
 
 def made_of(code: str, *facts: Any) -> str:
     """Return the digest of what decides on a row; nothing, which is never taken over, where the code is not known."""
@@ -36,11 +68,11 @@ def say(taken: int, clips: int) -> None:
 
 
 class Before:
-    """The rows of a shard as it lies there, if it does."""
+    """The rows of a shard that was put aside, if one was."""
 
     def __init__(self, path: str | os.PathLike):
         try:
-            self.file: Tensors | None = read_tensors(path, kind="shard")
+            self.file: Tensors | None = read_tensors(f"{path}{_BEFORE}", kind="shard")
         except StoreError:
             self.file = None
 

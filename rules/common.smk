@@ -111,11 +111,6 @@ def theirs(path):
     return ancient(local(path)) if os.path.isdir(path) else local(path)
 
 
-def renewed(path):
-    """An output that lies there until its job writes it anew, so that rows which have not changed are taken over."""
-    return path if workflow.storage_settings.default_storage_provider else update(path)
-
-
 def noticed(name):
     """Ask the study what a licensed copy looks like: it is compared and recorded where jobs are chosen, not in jobs."""
     return ask(name) if workflow.is_main_process else signed(lambda wildcards: "")

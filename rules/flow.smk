@@ -6,7 +6,7 @@ rule flow:
     input:
         ask("shard_below"),
     output:
-        renewed("results/flow/{dataset}/{recipe}/{part}.safetensors"),
+        "results/flow/{dataset}/{recipe}/{part}.safetensors",
     log:
         "results/logs/flow/{dataset}/{recipe}/{part}.log",
     benchmark:

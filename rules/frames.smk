@@ -8,7 +8,7 @@ rule faces:
         index="results/index/{dataset}.csv",
         clips=own("clips_root"),
     output:
-        renewed("results/faces/{dataset}/{detector}/{part}.csv"),
+        "results/faces/{dataset}/{detector}/{part}.csv",
     log:
         "results/logs/faces/{dataset}/{detector}/{part}.log",
     benchmark:
@@ -32,7 +32,7 @@ rule frames:
     input:
         unpack(own("frames_inputs")),
     output:
-        renewed("results/frames/{dataset}/{recipe}/{part}.safetensors"),
+        "results/frames/{dataset}/{recipe}/{part}.safetensors",
     log:
         "results/logs/frames/{dataset}/{recipe}/{part}.log",
     benchmark:
@@ -57,7 +57,7 @@ rule magnify:
         ask("shard_below"),
         weights=own("magnify_weights"),
     output:
-        renewed("results/magnified/{dataset}/{recipe}/{part}.safetensors"),
+        "results/magnified/{dataset}/{recipe}/{part}.safetensors",
     log:
         "results/logs/magnify/{dataset}/{recipe}/{part}.log",
     benchmark:

@@ -7,7 +7,7 @@ rule train:
         unpack(own("training_inputs")),
         protocol="results/protocols/{protocol}.csv",
     output:
-        renewed("results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet"),
+        "results/runs/{protocol}/{run}/{key}/seed{seed}/folds{folds}.parquet",
     log:
         "results/logs/train/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:
@@ -30,9 +30,7 @@ rule train:
 # Models on parts of each fold's training subjects: by their scores the rule `inner` selects an epoch, unseen the test.
 use rule train as train_inner with:
     output:
-        renewed(
-            f"results/runs/{{protocol}}/{{run}}/{{key}}/seed{{seed}}/inner{SETTINGS.inner_folds}-folds{{folds}}.parquet"
-        ),
+        f"results/runs/{{protocol}}/{{run}}/{{key}}/seed{{seed}}/inner{SETTINGS.inner_folds}-folds{{folds}}.parquet",
     log:
         "results/logs/train_inner/{protocol}/{run}/{key}/seed{seed}/folds{folds}.log",
     benchmark:

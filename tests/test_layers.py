@@ -50,7 +50,16 @@ MAY = {
     "recipes": FLOOR | SIDE,
     "alone": FLOOR | {"tables"},
     "study": FLOOR | SIDE | {"alone", "code_hash", "recipes", "tables", "training"},  # which pre-trainings may be used
-    "snakemake_cli": {"snakemake_speed", "warm_start", "console", "config", "errors", "run_lock", "tries"},
+    "snakemake_cli": {
+        "snakemake_speed",
+        "warm_start",
+        "console",
+        "config",
+        "errors",
+        "run_lock",
+        "taken_over",
+        "tries",
+    },
     "snakemake_speed": set(),
     "console": {"time_left"},
     "time_left": set(),

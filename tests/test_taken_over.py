@@ -12,6 +12,7 @@ from apexbench.stages import faces, flow, frames, magnify
 from apexbench.stages.features import features
 from apexbench.stages.pack import pack
 from apexbench.store import read_tensors
+from apexbench.taken_over import put_aside
 
 SUBJECTS = [6, 11, 35]
 CROPS = {"crop": {"size": 32, "detector": "haar"}, "choose": "tim", "options": {"count": 7}}
@@ -44,6 +45,8 @@ def chain(copy, tmp_path, monkeypatch):
         counts.clear()
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
+        for name in ("faces", "frames", "magnified", "flow"):
+            put_aside(place / name)  # as the `snakemake` command does
         where = {"index": str(tmp_path / "index.csv"), "clips": str(root), "subjects": SUBJECTS, "code": code}
         path = {name: str(place / name) for name in ("faces", "frames", "magnified", "flow", "features", "pack")}
         faces.find_faces(**where, detector="haar", missing_face="skip", output=path["faces"])
@@ -122,3 +125,17 @@ def test_other_code_or_a_damaged_file_takes_nothing_over(chain, tmp_path):
         file.write_bytes(content)
     again = run()
     assert again["faces"] == everything["faces"] and again["frames"] >= 1 and "flow" not in again
+
+
+def test_a_job_that_fails_leaves_no_earlier_file_and_the_next_try_takes_over_what_it_can(chain, tmp_path, monkeypatch):
+    root, run = chain
+    run()
+    pictures = sorted(_clip(root, "011").glob("*.jpg"))
+    shutil.copyfile(pictures[0], pictures[len(pictures) // 2])
+    with monkeypatch.context() as patched:
+        patched.setattr(frames, "write_tensors", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run()
+    assert not (tmp_path / "first/frames").exists(), "what is there could be taken for the new one"
+    assert run()["frames"] == 1
+    assert [path.name for path in (tmp_path / "first").iterdir() if ".before" in path.name] == []

@@ -21,6 +21,7 @@ from apexbench.instructions import held
 from apexbench.methods import Deep, create
 from apexbench.protocols import COLUMNS, read_protocol
 from apexbench.store import read_pack, read_tensors
+from apexbench.taken_over import put_aside
 from apexbench.training import record, run
 from apexbench.training.device import lease
 from apexbench.training.record import Job
@@ -362,22 +363,27 @@ def test_folds_of_other_clips_are_not_taken(study, tmp_path, trained):
         assert calls == (FOLDS[2:] if name == "same" else FOLDS)
 
 
-def test_an_output_that_is_made_of_the_same_stays(study, tmp_path, trained):
+def test_an_output_that_is_made_of_the_same_is_put_back(study, tmp_path, trained):
     calls, output = trained[0], tmp_path / "o.parquet"
+
+    def again(*arguments):
+        calls.clear()
+        put_aside(output)
+        assert not output.exists()
+        return _run(study, output, *arguments)
+
     first = _run(study, output, _job("draws"))
-    calls.clear()
     (tmp_path / "o.parquet.folds").mkdir()  # as a kill after the last write leaves it
-    pd.testing.assert_frame_equal(_run(study, output, _job("draws")), first)
-    assert calls == [] and not (tmp_path / "o.parquet.folds").exists()
-    assert set(_run(study, output, _job("draws"), FOLDS[1:])["fold"]) == set(calls) == set(FOLDS[1:]), "other folds"
-    calls.clear()
-    _run(study, output, _job("draws"))
+    pd.testing.assert_frame_equal(again(_job("draws")), first)
+    assert calls == [] and sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet", "o.parquet.seal"]
+    assert set(again(_job("draws"), FOLDS[1:])["fold"]) == set(calls) == set(FOLDS[1:]), "other folds"
+    again(_job("draws"))
     output.write_bytes(output.read_bytes()[:-1] + b"x")
-    calls.clear()
-    pd.testing.assert_frame_equal(_run(study, output, _job("draws")), first)
+    pd.testing.assert_frame_equal(again(_job("draws")), first)
     assert calls == FOLDS, "it was not as it was written"
-    _run(study, output, replace(_job("draws"), code="other"))
-    assert calls == 2 * FOLDS
+    again(replace(_job("draws"), code="other"))
+    assert calls == FOLDS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet", "o.parquet.seal"]
 
 
 def test_the_losses_of_the_training_clips_are_kept_by_epoch(study, tmp_path):

@@ -14,7 +14,7 @@ from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landm
 from apexbench.frames.pictures import read_frame
 from apexbench.manifest import folder_state
 from apexbench.store import check_seal, sealed
-from apexbench.taken_over import made_of, say
+from apexbench.taken_over import before, forget, made_of, say
 
 # right eye, left eye and mouth, px of the frame; a clip without a face has none
 _ANCHORS = ("eye_right_x", "eye_right_y", "eye_left_x", "eye_left_y", "mouth_x", "mouth_y")
@@ -45,18 +45,18 @@ def find_faces(
     index, clips : index CSV and the folder that its `frames_dir` starts from.
     missing_face : `fail` raises on a clip without a face (after all clips were tried); `skip` leaves its place empty
         and names it in the log: it is missing in every n below.
-    code : hash of the code; faces of an output that is there already are taken over where nothing has changed.
+    code : hash of the code; faces of an output that was put aside are taken over where nothing has changed.
     """
     frame = read_index(index)
     frame = frame[frame["subject"].isin(subjects)]
-    rows, missing, taken, before = [], [], 0, _rows_before(output) if code else {}
+    rows, missing, taken, known = [], [], 0, _rows_before(before(output)) if code else {}
     for (_, row), clip_id in zip(frame.iterrows(), clip_ids(frame), strict=True):
         folder = Path(clips) / row.frames_dir
         path = find_frames(folder).get(row.onset)
         if path is None:
             raise InputError(f"{folder}: frame {row.onset}, the onset of clip {row['clip']}, is missing")
         key = made_of(code, detector, row.frames_dir, int(row.onset), folder_state(folder))
-        kept = before.get((str(clip_id), key))
+        kept = known.get((str(clip_id), key))
         if kept:
             rows.append(kept)
             taken += 1
@@ -76,6 +76,7 @@ def find_faces(
         )
     with sealed(output) as part, part.open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
+    forget(output)
 
 
 def read_faces(path: str | os.PathLike) -> dict[str, tuple[np.ndarray, str] | None]:

@@ -6,7 +6,7 @@ import numpy as np
 from apexbench.config.recipes import FlowRecipe, MagnificationRecipe
 from apexbench.motion import flow_of_pairs, pairs
 from apexbench.store import read_tensors, write_tensors
-from apexbench.taken_over import Before, made_of_row, say
+from apexbench.taken_over import Before, forget, made_of_row, say
 
 
 def gray(image: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def flow(*, shard: str, recipe: dict, output: str, code: str = "") -> None:
 
     Maps are (H, W, 3) between onset and apex, (P, H, W, 3) for the pairs of a sequence, and (M, H, W, 3) or (P, M, H,
     W, 3) of frames that were magnified by several factors. `circular` in the record says whether this same flow
-    magnified them. With the `code`'s hash, clips of an output that is there already are taken over where nothing has
+    magnified them. With the `code`'s hash, clips of an output that was put aside are taken over where nothing has
     changed.
     """
     card = FlowRecipe(**recipe)
@@ -48,6 +48,7 @@ def flow(*, shard: str, recipe: dict, output: str, code: str = "") -> None:
     clips = {name: {key: record[key] for key in _KEYS} for name, record in file.meta["clips"].items()}
     meta = {"kind": "shard", "axes": given, "recipe": recipe, "units": "px", "clips": clips, "made_of": keys}
     write_tensors(output, tensors, meta | {"circular": _circular(card, file.meta.get("recipe", {}))})
+    forget(output)
 
 
 def _circular(card: FlowRecipe, of: dict) -> bool:

@@ -24,7 +24,7 @@ from apexbench.frames.sampling import CHOICES, resample, rows, take
 from apexbench.manifest import folder_state
 from apexbench.stages.faces import read_faces
 from apexbench.store import write_tensors
-from apexbench.taken_over import Before, made_of, say
+from apexbench.taken_over import Before, forget, made_of, say
 
 _READ = ("subject", "clip", "onset", "apex", "offset", "fps", "aus", "frames_dir")  # of the index's columns
 
@@ -48,7 +48,7 @@ def crop_frames(
     index, clips : index CSV and the folder that its `frames_dir` starts from.
     faces : where the faces are, see stages/faces.py; None: frames are faces already, and taken whole.
     recipe : values of a `FramesRecipe`, with those of its `CropRecipe` under `crop`.
-    code : hash of the code; clips of an output that is there already are taken over where nothing has changed.
+    code : hash of the code; clips of an output that was put aside are taken over where nothing has changed.
 
     A clip without a face is left out, and named in the shard's record `skipped`. `oracle` says whether the clips'
     action units chose what was cropped.
@@ -75,6 +75,7 @@ def crop_frames(
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
     meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects), "oracle": card.oracle}
     write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped, "made_of": keys})
+    forget(output)
 
 
 def crop_clip(

@@ -4,14 +4,14 @@ from apexbench.config.recipes import MagnificationRecipe
 from apexbench.frames.magnification import magnify_clip
 from apexbench.frames.magnifying import create
 from apexbench.store import read_tensors, write_tensors
-from apexbench.taken_over import Before, made_of_row, say
+from apexbench.taken_over import Before, forget, made_of_row, say
 
 
 def magnify(*, shard: str, recipe: dict, output: str, device: str = "cpu", code: str = "") -> None:
     """Magnify the clips of a shard, (T, H, W, C) uint8 each, into (T, M, H, W, C): an axis for the factors.
 
     Every frame is magnified against the clip's onset, or against its first frame where the onset is not among them.
-    With the `code`'s hash, clips of an output that is there already are taken over where nothing has changed.
+    With the `code`'s hash, clips of an output that was put aside are taken over where nothing has changed.
     """
     card = MagnificationRecipe(**recipe)
     file = read_tensors(shard, kind="shard")
@@ -29,3 +29,4 @@ def magnify(*, shard: str, recipe: dict, output: str, device: str = "cpu", code:
     axes = [*file.meta["axes"][:1], "factor", *file.meta["axes"][1:]]
     meta = {"axes": axes, "recipe": recipe, "factors": list(card.factors), "made_of": keys}
     write_tensors(output, tensors, {**file.meta, **meta})
+    forget(output)

@@ -18,6 +18,7 @@ from apexbench.methods import Method, find
 from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
 from apexbench.store import StoreError, Tensors, file_hash, pack_hash, read_tensors, write_tensors
+from apexbench.taken_over import before, forget, put_back
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import peak_mb, with_less_memory
 from apexbench.training.record import Job, Scored, as_it_is, device_facts, record_of, write_predictions
@@ -175,7 +176,7 @@ def run_folds(
     people_of : {data set: the release whose people it shows}, by which pre-trainings know whom they saw.
 
     Every finished fold is kept in `<output>.folds/` until the output is whole, and taken up again by a later try if
-    nothing that it depends on has changed. An output that is there already, made of the same, stays.
+    nothing that it depends on has changed. An output that was put aside, made of the same, is put back.
     """
     opened, weights = open_run(job, protocol, packs), weights or {}
     tasks = fold_tasks(job, opened.table, folds, inner_folds)
@@ -185,7 +186,8 @@ def run_folds(
     key = digest({**asdict(job), "data": data, "inner_folds": inner_folds})
     whole = digest([key, list(folds)])
     kept = Path(f"{output}.folds")
-    if as_it_is(output, whole):
+    if as_it_is(before(output), whole):
+        put_back(output)
         logging.info("%s is taken over: nothing that it is made of has changed", output)
         shutil.rmtree(kept, ignore_errors=True)  # of a job that was killed when it had written its output
         return
@@ -217,6 +219,7 @@ def run_folds(
     spent = {"seconds": seconds, "peak_mb": peak, "micro_batches": parts}
     record = record_of(job, counted, inner_folds, params, {**device_facts(device), **spent, "made_of": whole})
     write_predictions(job, opened.table, done, record, output)
+    forget(output)
     shutil.rmtree(kept, ignore_errors=True)
 
 
