@@ -194,6 +194,16 @@ def test_what_changes_in_a_copy_makes_its_clips_anew_and_what_reads_them(rendere
     call(folder, "snakemake", "--cores", "2", *words)
     assert taken_over(folder, part) == one
     assert set(taken_over(folder, "6-21").values()) == {"5 of 5"}, "other people's"
+    frame = min(clip.glob("*.jpg"))
+    sound = frame.read_bytes()
+    frame.write_bytes(b"no picture")
+    call(folder, "snakemake", "--cores", "2", *words, code=1)
+    assert {rule for rule, _ in planned(folder, *words)} >= {"faces", "frames", "train"}, "what failed is not done"
+    frame.write_bytes(sound)
+    assert {rule for rule, _ in planned(folder, *words)} >= {"faces", "frames", "train"}
+    call(folder, "snakemake", "--cores", "2", *words)
+    assert taken_over(folder, part) == one and planned(folder, *words) == set()
+    assert list((folder / "results").rglob("*.before*")) == []
 
 
 def taken_over(folder, part):
