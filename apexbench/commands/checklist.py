@@ -15,12 +15,11 @@ def run(wanted: argparse.Namespace) -> int:
     """Print the page, or write it."""
     from apexbench.checklists.page import page
     from apexbench.checklists.records import Records
-    from apexbench.config.studies import CONFIG, merged, study_file
+    from apexbench.config.studies import as_it_was_run
     from apexbench.store import atomic
     from apexbench.study import Study
 
-    file = study_file(wanted.study, saved_first=True)
-    settings, origin = merged([CONFIG], [file] if file else [], {})
+    settings, origin = as_it_was_run(wanted.study)
     text = page(Records(Study(settings, Path(), origin)))
     if wanted.output is None:
         print(text, end="")

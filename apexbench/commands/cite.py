@@ -14,12 +14,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(wanted: argparse.Namespace) -> int:
     """Print the entries, or write them; what has no reference on record is named."""
     from apexbench.bibliography import bibliography, bibtex
-    from apexbench.config.studies import CONFIG, merged, study_file
+    from apexbench.config.studies import as_it_was_run
     from apexbench.store import atomic
     from apexbench.study import Study
 
-    file = study_file(wanted.study, saved_first=True)
-    settings, origin = merged([CONFIG], [file] if file else [], {})
+    settings, origin = as_it_was_run(wanted.study)
     study = Study(settings, Path(), origin)
     found = bibliography(study)
     text = bibtex(study, found)

@@ -59,6 +59,12 @@ def study_file(name: str, saved_first: bool = False) -> Path | None:
     )
 
 
+def as_it_was_run(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the settings of a study, and where each came from: as it was run, else as its file says."""
+    file = study_file(name, saved_first=True)
+    return merged([CONFIG], [file] if file else [], {})
+
+
 def _keys(path: Path, shown: str) -> dict[str, Any]:
     values = read_yaml(path)
     values = {} if values is None else values

@@ -1,6 +1,6 @@
 """MACNN as ported in Off-TANet's repository (PRICAI 2021); the original's paper and code were not read.
 
-Input: TV-L1 of onset to apex at 112 px, u and v in px, and their strain (`raw_flow`). Four residual blocks, then two
+Input: TV-L1 of onset to apex at 112 px, u and v in px, and their strain (`flow/raw.py`). Four residual blocks, then two
 dilated convolutions and a large head: 70.6 million parameters, 68 of them in the head. The released script prints means
 over folds at the epoch, one of every 20, whose mean over the *test* folds is best.
 """

@@ -1,6 +1,6 @@
 """Micro-Attention as ported in Off-TANet's repository (PRICAI 2021); the original's paper and code were not read.
 
-Input: TV-L1 of onset to apex at 224 px, u and v in px, and their strain (`raw_flow`). Three residual blocks, each of
+Input: TV-L1 of onset to apex at 224 px, u and v in px, and their strain (`flow/raw.py`). Three residual blocks, each of
 which weighs its places by a softmax over all of them: 53.4 million parameters, 51 of them in the head. The released
 script prints means over folds at the epoch, one of every 10, whose mean over the *test* folds is best.
 """

@@ -1,6 +1,6 @@
 """Off-TANet, PRICAI 2021; networks and training are released (ECNU-Cross-Innovation-Lab/PRICAI2021-Off-TANet).
 
-Input: TV-L1 of onset to apex at 112 px, u and v in px, and their strain (`raw_flow`). A small residual network whose
+Input: TV-L1 of onset to apex at 112 px, u and v in px, and their strain (`flow/raw.py`). A small residual network whose
 last block has attention over channels, over places and of a map to itself, "triplet". Written from its description, not
 from its code.
 

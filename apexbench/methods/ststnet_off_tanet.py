@@ -1,6 +1,6 @@
 """STSTNet as ported in Off-TANet's repository (PRICAI 2021), which prints numbers of it: 96 times as large as STSTNet.
 
-Input: TV-L1 of onset to apex at 28 px, u and v in px, and their strain (`raw_flow`). The port lacks what the original
+Input: TV-L1 of onset to apex at 28 px, u and v in px, their strain (`flow/raw.py`). The port lacks what the original
 (`ststnet`) has between convolution and pool, pools by maxima and has a hidden layer: 162,051 parameters, not 1,683. As
 released it does not run: it is constructed with an argument that it does not take and given two channels for three. The
 released script prints means over folds at the epoch, one of every 20, whose mean over the *test* folds is best.
