@@ -29,6 +29,7 @@ FILES = {
     "train": "results/runs/*/folds*.parquet",
     "scores": "results/small/scores/*.csv",
     "comparisons": "results/small/comparisons/*.csv",
+    "learning curves": "results/small/curves/*.csv",
     "pictures of clips": "results/small/figures/*.jpg",
     "figures": "results/small/figures/*.svg",
     "table": "results/small/tables/*.tex",
@@ -58,7 +59,7 @@ def killed(folder: Path, marks: Path, *wishes: str, words: Sequence[str] = WORDS
 
 def unfinished(folder: Path) -> list[Path]:
     kept = [path for kind in ("folds", "subjects") for path in folder.glob(f"results/**/*.{kind}")]
-    return [*folder.rglob(".part-*"), *kept]
+    return [*folder.rglob(".part-*"), *folder.glob("results/**/*.before*"), *kept]
 
 
 @pytest.fixture(scope="module")
