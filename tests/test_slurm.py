@@ -56,9 +56,8 @@ def _missing() -> str:
 
 
 def readme_command() -> list[str]:
-    """Return the command that README.md shows under 'On a cluster'."""
-    section = (ROOT / "README.md").read_text().split("**On a cluster.**")[1]
-    (command,) = re.findall(r"^snakemake .*? all\b", section, re.MULTILINE)[:1]
+    """Return the command that README.md shows for many machines."""
+    (command,) = re.findall(r"`(snakemake --profile \S+ [^`]* all)`", (ROOT / "README.md").read_text())
     return command.split()
 
 
