@@ -12,7 +12,7 @@ from apexbench.errors import InputError
 from apexbench.instructions import environment
 from apexbench.jobs import Quiet
 from apexbench.snakemake_cli import targets
-from apexbench.store import clear_unfinished
+from apexbench.store.unfinished import clear_unfinished
 from apexbench.study import CHAPTERS, Study
 
 ROOT = Path(workflow.basedir)

@@ -212,7 +212,7 @@ def test_each_stage_is_the_business_of_its_rule(tree):
 
 
 def test_a_comment_or_a_message_retrains_nothing(tree):
-    assert _changed(tree, "store.py", "\n# a word on files\n") == set()
+    assert _changed(tree, "store/writing.py", "\n# a word on files\n") == set()
     message = "not a readable image; {_MEND}"
     assert _changed(tree, "frames/pictures.py", (message, "cannot be read")) == set()
 

@@ -46,7 +46,8 @@ from apexbench.frames.pictures import read_frame
 from apexbench.project import load_project
 from apexbench.protocols import read_protocol
 from apexbench.snakemake_cli import checking
-from apexbench.store import read_pack, read_tensors
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors
 from apexbench.weights import read_seen, read_state, read_states
 
 ROOT = Path(__file__).parent.parent

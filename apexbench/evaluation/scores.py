@@ -29,7 +29,7 @@ from apexbench.evaluation.selection import (
     validation_trace,
 )
 from apexbench.evaluation.tasks import SCORES, SingleLabel
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 
 INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
 NULL_RUN = "null-model"

@@ -11,7 +11,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.evaluation.scores import read_scores
 from apexbench.gpu_hours import Work
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 from apexbench.tables.build import build_table
 from apexbench.tables.render import write_table
 from apexbench.tables.short import short_form
