@@ -10,7 +10,7 @@ from packs import write_pack
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
 from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.scores import read_scores, write_scores
+from apexbench.evaluation.score_files import read_scores, write_scores
 from apexbench.protocols import COLUMNS as PROTOCOL
 from apexbench.protocols import read_protocol, write_protocol
 from apexbench.stages.faces import read_faces

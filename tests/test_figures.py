@@ -6,7 +6,7 @@ from predictions import CLASSES, predictions, table_of, write
 from scored import scored
 
 from apexbench.errors import InputError
-from apexbench.evaluation.scores import NULL_RUN, write_scores
+from apexbench.evaluation.score_files import NULL_RUN, write_scores
 from apexbench.figures.crops import sheet_figure
 from apexbench.figures.flow import flow_figure, inner
 from apexbench.figures.memory import principal

@@ -17,7 +17,7 @@ from apexbench import errors
 from apexbench.config.tables import Table
 from apexbench.datasets.synthetic import lay_out
 from apexbench.errors import InputError
-from apexbench.evaluation.scores import write_scores
+from apexbench.evaluation.score_files import write_scores
 from apexbench.figures.style import save
 from apexbench.snakemake_cli import telling_of_disks
 from apexbench.stages.readme import write_readme
