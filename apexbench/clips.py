@@ -13,7 +13,7 @@ from apexbench.errors import InputError
 
 if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
     import pandas as pd
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 
 COLUMNS = (
     "dataset", "subject", "clip", "onset", "apex", "offset", "fps", "emotion", "aus",

@@ -1,4 +1,4 @@
-"""The one error that a user may see: says what is wrong, where, and how to mend it."""
+"""The one error that a user may see, and its kind for files: says what is wrong, where, and how to mend it."""
 
 import difflib
 import errno
@@ -13,6 +13,10 @@ _FULL, _RIGHTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}, {errno.
 
 class InputError(Exception):
     """Bad input from outside: the message names file, row and field, what was expected and the mend."""
+
+
+class StoreError(InputError):
+    """A file between stages is missing, damaged or of another kind than expected."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -49,6 +53,11 @@ def unwritable(path: str | os.PathLike | None, error: Exception, size: int | Non
         sizes.append(f"{shutil.disk_usage(folder).free} bytes are free there")
     why = getattr(error, "strerror", None) or error
     return f"{path}: could not be written ({why}) in {folder}/{'; ' * bool(sizes)}{', '.join(sizes)}. {_MEND}"
+
+
+def anew(path: str | os.PathLike) -> str:
+    """What makes a file anew, also where all that was made of it is still there, so that Snakemake would not."""
+    return f"delete it and rerun: snakemake --cores 2 --force {path}"
 
 
 _MEND = (

@@ -15,7 +15,7 @@ import numpy as np
 from apexbench.clips import action_units, clip_ids, read_index
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 
 if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
     import pandas as pd

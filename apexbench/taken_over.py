@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from apexbench.config.model import digest
-from apexbench.store import StoreError, Tensors, file_hash, read_pack, read_tensors
+from apexbench.errors import StoreError
+from apexbench.store.checksums import file_hash
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import Tensors, read_tensors
 
 _BEFORE = ".before"
 _FILES = ("", ".seal")

@@ -132,7 +132,7 @@ def save(tag: str, output: str | os.PathLike, where: str) -> None:
     """Fetch a tag, network and all, and write its state dict to a .safetensors file."""
     from safetensors.torch import save_file
 
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
 
     state = _fetch(tag, where)
     with atomic(output) as part:
@@ -163,7 +163,7 @@ def write_states(
 
     A state that holds for all folds has the name `EVERY`.
     """
-    from apexbench.store import write_tensors
+    from apexbench.store.tensors import write_tensors
 
     record = {**meta, "kind": "pretrained", "seen": {fold: sorted(people) for fold, people in seen.items()}}
     tensors = {
@@ -179,7 +179,7 @@ def read_seen(path: str | os.PathLike, fold: str) -> set[str]:
 
 
 def _seen(path: str | os.PathLike) -> dict[str, list[str]]:
-    from apexbench.store import read_tensors
+    from apexbench.store.tensors import read_tensors
 
     seen = read_tensors(path, kind="pretrained").meta.get("seen")
     if not isinstance(seen, dict) or not all(isinstance(people, list) for people in seen.values()):
@@ -191,7 +191,7 @@ def read_states(path: str | os.PathLike, fold: str) -> dict:
     """Return the state dict that a pre-training has for a fold; InputError if it has none."""
     import torch
 
-    from apexbench.store import read_tensors
+    from apexbench.store.tensors import read_tensors
 
     prefix, file = _held(_seen(path), fold, path) + "|", read_tensors(path, kind="pretrained")
     return {name.removeprefix(prefix): torch.from_numpy(file[name]) for name in file if name.startswith(prefix)}

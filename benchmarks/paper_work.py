@@ -38,7 +38,7 @@ from apexbench.methods import Deep, Method, ProtocolFacts, find
 from apexbench.methods.base import Inputs
 from apexbench.methods.deep import Clips
 from apexbench.project import Project, load_project
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = (

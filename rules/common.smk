@@ -12,8 +12,9 @@ from apexbench.errors import InputError
 from apexbench.instructions import environment
 from apexbench.jobs import Quiet
 from apexbench.snakemake_cli import targets
-from apexbench.store import clear_unfinished
-from apexbench.study import CHAPTERS, Study
+from apexbench.store.unfinished import clear_unfinished
+from apexbench.study import Study
+from apexbench.study.chapters import CHAPTERS
 
 ROOT = Path(workflow.basedir)
 # Scripts import apexbench from here, in whatever environment a job runs (--sdm conda makes one without it).

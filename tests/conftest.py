@@ -14,7 +14,7 @@ import toy_methods  # noqa: F401  (lets them be found)
 from trees import PLANS, full_plan
 
 from apexbench.datasets.synthetic import lay_out, render
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in every job; two threads wait for each other on a busy machine
 

@@ -1,6 +1,6 @@
 """Packs for tests, written at once."""
 
-from apexbench.store import pack_rows
+from apexbench.store.packs import pack_rows
 
 
 def write_pack(path, ids, x, meta, lengths=None):

@@ -5,8 +5,9 @@ import zlib
 
 import pandas as pd
 
-from apexbench.evaluation.scores import COLUMNS, INTERVALS, NULL_RUN, SCORES, read_scores
+from apexbench.evaluation.score_files import COLUMNS, INTERVALS, NULL_RUN, read_scores
 from apexbench.evaluation.selection import RULES
+from apexbench.evaluation.tasks import SCORES
 
 
 def value(protocol, part, run, rule, score):

@@ -16,7 +16,7 @@ from apexbench.stages.import_log import import_log
 from apexbench.stages.save_study import save_study
 from apexbench.stages.scores import score_protocol
 from apexbench.stages.table import make_table
-from apexbench.store import sealed
+from apexbench.store.checksums import sealed
 from apexbench.study import Study
 from apexbench.training.record import Job, Scored, record_of, write_predictions
 

@@ -14,7 +14,7 @@ from apexbench.figures.attention import attention_figure
 from apexbench.methods import create
 from apexbench.methods.networks.aman import Network, SlotNorm
 from apexbench.stages import inside_picture
-from apexbench.store import read_tensors, write_tensors
+from apexbench.store.tensors import read_tensors, write_tensors
 
 
 def count(module):

@@ -18,7 +18,8 @@ from apexbench.clips import COLUMNS, write_index
 from apexbench.config.files import read_cards, read_entries
 from apexbench.config.references import Reference
 from apexbench.config.studies import CONFIG, merged
-from apexbench.evaluation.scores import score_runs, write_scores
+from apexbench.evaluation.score_files import write_scores
+from apexbench.evaluation.scores import score_runs
 from apexbench.protocols import write_protocol
 from apexbench.study import Study
 

@@ -10,11 +10,13 @@ from packs import write_pack
 from apexbench.clips import COLUMNS, read_index, write_index
 from apexbench.errors import InputError
 from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.scores import read_scores, write_scores
+from apexbench.evaluation.score_files import read_scores, write_scores
 from apexbench.protocols import COLUMNS as PROTOCOL
 from apexbench.protocols import read_protocol, write_protocol
 from apexbench.stages.faces import read_faces
-from apexbench.store import read_pack, read_tensors, sealed, write_tensors
+from apexbench.store.checksums import sealed
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors, write_tensors
 from apexbench.tables.table import read_csv
 from apexbench.training.record import Job, Scored, record_of, write_predictions
 from apexbench.training.run import taken_up

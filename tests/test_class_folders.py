@@ -15,7 +15,7 @@ from apexbench.errors import InputError
 from apexbench.persons import persons
 from apexbench.project import load_project
 from apexbench.stages.index import index_dataset
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = {"loader": "class-folders", "fps": 25.0, "apex": "midpoint", "label_set": "mine"}

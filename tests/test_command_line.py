@@ -74,7 +74,8 @@ def test_check_data_reads_the_data_folder_without_a_config(copy, capsys, monkeyp
 def test_diff_names_what_differs(tmp_path, capsys):
     from predictions import card, predictions, table_of, write
 
-    from apexbench.evaluation.scores import score_runs, write_scores
+    from apexbench.evaluation.score_files import write_scores
+    from apexbench.evaluation.scores import score_runs
 
     frame = predictions(epochs=2)
     for name, turned in (("a", False), ("b", False), ("c", True)):
@@ -93,7 +94,8 @@ def test_diff_names_what_differs(tmp_path, capsys):
 def test_diff_tells_seed_noise_from_more(tmp_path, capsys):
     from predictions import card, predictions, table_of, write
 
-    from apexbench.evaluation.scores import score_runs, write_scores
+    from apexbench.evaluation.score_files import write_scores
+    from apexbench.evaluation.scores import score_runs
 
     table = table_of(predictions())
     for name, seeds, skill in (("a", (0, 1, 2, 3), 0.3), ("b", (4, 5, 6, 7), 0.3), ("c", (4, 5, 6, 7), 0.9)):

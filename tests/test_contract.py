@@ -15,7 +15,7 @@ from apexbench.methods import find
 from apexbench.methods.base import Fold, alternatives
 from apexbench.methods.deep import epochs
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.store import read_pack
+from apexbench.store.packs import read_pack
 from apexbench.training.clips import Rows
 from apexbench.training.record import Job
 from apexbench.training.run import run_folds

@@ -100,7 +100,7 @@ def export(study, monkeypatch, tmp_path, capsys):
 
 def _maps(study):
     """{stem: (3, 28, 28) of the packs}, by the order of STEMS."""
-    from apexbench.store import read_pack
+    from apexbench.store.packs import read_pack
 
     found = {}
     for dataset in CLIPS:

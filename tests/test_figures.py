@@ -6,7 +6,7 @@ from predictions import CLASSES, predictions, table_of, write
 from scored import scored
 
 from apexbench.errors import InputError
-from apexbench.evaluation.scores import NULL_RUN, write_scores
+from apexbench.evaluation.score_files import NULL_RUN, write_scores
 from apexbench.figures.crops import sheet_figure
 from apexbench.figures.flow import flow_figure, inner
 from apexbench.figures.memory import principal
@@ -20,7 +20,7 @@ from apexbench.stages.curve_figure import curve_figure
 from apexbench.stages.flow_picture import flow_picture
 from apexbench.stages.loss_figure import loss_figure, losses_of
 from apexbench.stages.rank_figure import rank_figure
-from apexbench.store import write_tensors
+from apexbench.store.tensors import write_tensors
 from apexbench.training.record import Job
 
 POINTS = pd.DataFrame(

@@ -17,11 +17,11 @@ from apexbench import errors
 from apexbench.config.tables import Table
 from apexbench.datasets.synthetic import lay_out
 from apexbench.errors import InputError
-from apexbench.evaluation.scores import write_scores
+from apexbench.evaluation.score_files import write_scores
 from apexbench.figures.style import save
 from apexbench.snakemake_cli import telling_of_disks
 from apexbench.stages.readme import write_readme
-from apexbench.store import pack_rows
+from apexbench.store.packs import pack_rows
 from apexbench.tables.readme import rewrite
 from apexbench.tables.render import write_table
 from apexbench.tables.table import COLUMNS, TableData

@@ -41,12 +41,13 @@ from apexbench.datasets.sheets import COLUMNS, read_cells, read_sheet
 from apexbench.errors import InputError
 from apexbench.evaluation.megc_log import read_log
 from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.scores import read_scores
+from apexbench.evaluation.score_files import read_scores
 from apexbench.frames.pictures import read_frame
 from apexbench.project import load_project
 from apexbench.protocols import read_protocol
 from apexbench.snakemake_cli import checking
-from apexbench.store import read_pack, read_tensors
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors
 from apexbench.weights import read_seen, read_state, read_states
 
 ROOT = Path(__file__).parent.parent
@@ -541,7 +542,7 @@ def predictions(meta=None, **columns):
 
 def broken_scores(change):
     def run(place):
-        from apexbench.evaluation.scores import COLUMNS as scores
+        from apexbench.evaluation.score_files import COLUMNS as scores
 
         pd.DataFrame([dict.fromkeys(scores, 1) | change]).to_csv(place / "s.csv")
         return read_scores(place / "s.csv")

@@ -21,7 +21,9 @@ from apexbench.stages.flow import flow, gray
 from apexbench.stages.frames import crop_frames
 from apexbench.stages.magnify import magnify as magnify_shard
 from apexbench.stages.pack import pack
-from apexbench.store import file_hash, read_pack, read_tensors, write_tensors
+from apexbench.store.checksums import file_hash
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors, write_tensors
 
 CROP = {"size": 64}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_workflow import BIN, call, make_copy
 
-from apexbench.store import POINTS
+from apexbench.store.writing import POINTS
 
 # one file of each stage, in the order in which they are made; a `*` goes over folders
 FILES = {

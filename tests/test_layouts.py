@@ -15,7 +15,7 @@ from apexbench.datasets.synthetic.expressions import objective_class
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.datasets.synthetic.layouts.flow_maps import PER_PART
 from apexbench.datasets.synthetic.render import outline
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 # MEGC2019: subject:negative/positive/surprise, from the organisers' list
 MEGC = {

@@ -18,7 +18,7 @@ from apexbench.frames.magnet.scenes import Scenes
 from apexbench.frames.magnet.training import train
 from apexbench.frames.magnification import magnify, magnify_clip
 from apexbench.frames.magnifying.magnet import SHIPPED
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 from apexbench.weights import read_state
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apexbench.catalogue import Catalogue, parameters
+from apexbench.catalogue import COUNTS, Catalogue, parameters
 from apexbench.config.studies import CONFIG, merged
-from apexbench.method_pages import COUNTS, FOLDER, Pages, stale
+from apexbench.method_pages import FOLDER, stale
+from apexbench.method_pages.pages import Pages
 from apexbench.study import Study
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,8 @@ from apexbench.motion import FLOWS, farneback_flow, optical_strain, tvl1_flow
 from apexbench.stages.flow import flow
 from apexbench.stages.flow_picture import flow_picture
 from apexbench.stages.pack import pack
-from apexbench.store import read_pack, read_tensors, write_tensors
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from apexbench.frames.pictures import read_frame
 from apexbench.frames.regions import POINTS, REGIONS, crop_region, region_box, region_of
 from apexbench.recipes import check_recipes
 from apexbench.stages.pack import pack
-from apexbench.store import read_pack
+from apexbench.store.packs import read_pack
 from apexbench.study import Study
 
 ROOT = Path(__file__).parent.parent

@@ -11,15 +11,8 @@ from apexbench.evaluation.conventions import OF_FOLDS
 from apexbench.evaluation.intervals import subject_intervals
 from apexbench.evaluation.multilabel import bitmask
 from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.scores import (
-    COLUMNS,
-    compare_predictions,
-    learning_curves,
-    read_curves,
-    read_scores,
-    score_runs,
-    write_scores,
-)
+from apexbench.evaluation.score_files import COLUMNS, read_curves, read_scores, write_scores
+from apexbench.evaluation.scores import compare_predictions, learning_curves, score_runs
 from apexbench.evaluation.selection import LEAKING, RULES, select
 from apexbench.stages.scores import score_protocol
 

@@ -14,17 +14,11 @@ from packs import write_pack
 from safetensors.numpy import save_file
 
 from apexbench.clips import COLUMNS, read_index, write_index
-from apexbench.errors import InputError
-from apexbench.store import (
-    StoreError,
-    atomic,
-    clear_unfinished,
-    new_folder,
-    pack_hash,
-    read_pack,
-    read_tensors,
-    write_tensors,
-)
+from apexbench.errors import InputError, StoreError
+from apexbench.store.packs import pack_hash, read_pack
+from apexbench.store.tensors import read_tensors, write_tensors
+from apexbench.store.unfinished import clear_unfinished
+from apexbench.store.writing import atomic, new_folder
 
 ARRAYS = {"x": np.arange(2000, dtype=np.float32).reshape(40, 50)}
 
@@ -72,7 +66,8 @@ def test_a_disk_that_fills_while_tensors_are_written(tmp_path):
     old = target.read_bytes()
     code = """
 import resource, sys, numpy
-from apexbench.store import StoreError, write_tensors
+from apexbench.errors import StoreError
+from apexbench.store.tensors import write_tensors
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:
     write_tensors(sys.argv[1], {"x": numpy.zeros(10**6)}, {"kind": "test"})
@@ -92,7 +87,7 @@ def test_a_writer_killed_half_way_never_shows_a_file(tmp_path, old):
         target.write_bytes(old)
     code = """
 import os, signal, sys
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 with atomic(sys.argv[1]) as part:
     part.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -108,7 +103,7 @@ with atomic(sys.argv[1]) as part:
 def test_what_killed_writers_left_is_cleared_and_what_is_being_written_stays(tmp_path):
     code = """
 import os, signal, sys
-from apexbench.store import atomic, new_folder
+from apexbench.store.writing import atomic, new_folder
 with new_folder(sys.argv[1] + "/deep/clips") as folder, atomic(sys.argv[1] + "/a.csv") as part:
     (folder / "1.jpg").touch()
     os.kill(os.getpid(), signal.SIGKILL)

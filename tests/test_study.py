@@ -13,7 +13,8 @@ from apexbench.config.studies import over
 from apexbench.errors import InputError
 from apexbench.frames.magnifying.magnet import SHIPPED
 from apexbench.recipes import axes_of, shard_axes
-from apexbench.study import SHARED, Study
+from apexbench.study import Study
+from apexbench.study.checked import SHARED
 from apexbench.weights import Weights
 
 ROOT = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ from apexbench.datasets.synthetic.expressions import (
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip
 from apexbench.errors import InputError
 from apexbench.frames.detection import detect_landmarks
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 
 def _clips(truth):

@@ -24,7 +24,8 @@ from apexbench.config.published import NULL_ROW, SIZES, read_published
 from apexbench.config.tables import AlsoCard, Paper, PrintedColumn, TableCard
 from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
-from apexbench.evaluation.scores import read_scores, score_runs, write_scores
+from apexbench.evaluation.score_files import read_scores, write_scores
+from apexbench.evaluation.scores import score_runs
 from apexbench.evaluation.selection import LEAKING, RULES
 from apexbench.evaluation.tasks import SCORES
 from apexbench.numbers import DASH, digits, fraction

@@ -11,7 +11,7 @@ from apexbench.features.lbp_top import LBPTOP
 from apexbench.stages import faces, flow, frames, magnify
 from apexbench.stages.features import features
 from apexbench.stages.pack import pack
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 from apexbench.taken_over import put_aside
 
 SUBJECTS = [6, 11, 35]

@@ -20,7 +20,8 @@ from apexbench.errors import InputError
 from apexbench.instructions import held
 from apexbench.methods import Deep, create
 from apexbench.protocols import COLUMNS, read_protocol
-from apexbench.store import read_pack, read_tensors
+from apexbench.store.packs import read_pack
+from apexbench.store.tensors import read_tensors
 from apexbench.taken_over import put_aside
 from apexbench.training import record, run
 from apexbench.training.device import lease

@@ -12,7 +12,7 @@ from apexbench.stages.faces import find_faces
 from apexbench.stages.flow import gray
 from apexbench.stages.frames import crop_frames
 from apexbench.stages.shards import onset_and_apex
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 SIZE = 192
 MARGIN = 8  # px at the border of the crop, where flow looks outside

@@ -14,7 +14,7 @@ import pytest
 from safetensors.torch import save_file
 
 from apexbench.instructions import environment, held
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 from apexbench.tables.table import COLUMNS
 from apexbench.torchvision_shim import ensure_torchvision
 

@@ -14,7 +14,7 @@ from apexbench.clips import read_index
 from apexbench.config.methods import MethodCard
 from apexbench.errors import InputError
 from apexbench.evaluation.intervals import RESAMPLES
-from apexbench.evaluation.scores import read_scores
+from apexbench.evaluation.score_files import read_scores
 from apexbench.protocols import read_protocol
 from apexbench.study import Study
 

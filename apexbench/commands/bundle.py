@@ -23,7 +23,7 @@ def run(wanted: argparse.Namespace) -> int:
     from apexbench.sharing.archive import opened, write_archive
     from apexbench.sharing.bundle import entries, open_study
     from apexbench.sharing.verify import verify
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
 
     name = wanted.study or default_name()
     check_name(name, f"study {name!r}")

@@ -16,7 +16,7 @@ def run(wanted: argparse.Namespace) -> int:
     from apexbench.checklists.page import page
     from apexbench.checklists.records import Records
     from apexbench.config.studies import as_it_was_run
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
     from apexbench.study import Study
 
     settings, origin = as_it_was_run(wanted.study)

@@ -15,7 +15,7 @@ def run(wanted: argparse.Namespace) -> int:
     """Print the entries, or write them; what has no reference on record is named."""
     from apexbench.bibliography import bibliography, bibtex
     from apexbench.config.studies import as_it_was_run
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
     from apexbench.study import Study
 
     settings, origin = as_it_was_run(wanted.study)

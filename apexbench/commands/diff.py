@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(wanted: argparse.Namespace) -> int:
     """Print what differs, and whether by more than other seeds would make; status 1 if anything does."""
     from apexbench.evaluation.differences import BEYOND, UNKNOWN, WITHIN, differences
-    from apexbench.evaluation.scores import read_scores
+    from apexbench.evaluation.score_files import read_scores
 
     first, second = wanted.first, wanted.second
     tables = []

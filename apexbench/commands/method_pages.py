@@ -13,7 +13,7 @@ def run(wanted: argparse.Namespace) -> int:
     """Write all pages anew; one that no card makes any more is deleted."""
     from apexbench.catalogue import Catalogue
     from apexbench.method_pages import FOLDER, files
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
 
     texts = files(Catalogue())
     for path, text in texts.items():

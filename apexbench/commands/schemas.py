@@ -13,7 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(wanted: argparse.Namespace) -> int:
     """Write one schema for each kind of file, and the table of keys."""
     from apexbench.config.files import schemas, settings_page
-    from apexbench.store import atomic
+    from apexbench.store.writing import atomic
 
     page = wanted.folder.parent / "README.md"
     if page.exists():

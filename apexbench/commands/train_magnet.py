@@ -25,7 +25,7 @@ def run(wanted: argparse.Namespace) -> int:
     import torch
 
     from apexbench.frames.magnet.training import train
-    from apexbench.store import write_tensors
+    from apexbench.store.tensors import write_tensors
 
     weights, steps, seed, bfloat16 = wanted.weights, wanted.steps, wanted.seed, wanted.bfloat16
     if steps < 1 or weights.suffix != ".safetensors":

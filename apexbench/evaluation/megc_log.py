@@ -19,7 +19,7 @@ import pandas as pd
 from apexbench.errors import InputError, nearest
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.selection import predicted
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 COLUMNS = ["dataset", "subject", "clip", "label", "predicted"]
 # our name -> the list's name, and how it writes a subject; given flow maps are of the same clips

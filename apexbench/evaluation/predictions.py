@@ -13,7 +13,7 @@ import pyarrow.parquet
 from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.selection import CLIP
-from apexbench.store import check_seal
+from apexbench.store.checksums import check_seal
 
 PREDICTIONS = ["protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
 META = ("classes", "data_source", "config_hash", "code_hash", "device", "seconds", "budget")

@@ -10,50 +10,18 @@ import numpy as np
 import pandas as pd
 
 from apexbench.config.protocols import ProtocolCard
-from apexbench.errors import InputError
 from apexbench.evaluation import multilabel
 from apexbench.evaluation.comparisons import compare_runs
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.intervals import subject_intervals
 from apexbench.evaluation.null_model import decision_scores, null_decisions_by_epochs
 from apexbench.evaluation.predictions import read_predictions
-from apexbench.evaluation.selection import (
-    CLIP,
-    HONEST,
-    LEAKING,
-    RULES,
-    choose,
-    chosen_rows,
-    predicted,
-    trace,
-    validation_trace,
-)
-from apexbench.evaluation.tasks import SCORES, SingleLabel
-from apexbench.store import check_seal, sealed
+from apexbench.evaluation.runs import Paths, Run, chosen_by, data_source, missing_inner, read_run, run_of
+from apexbench.evaluation.score_files import COLUMNS, NULL_REPEATS, NULL_RUN, null_run, typed
+from apexbench.evaluation.selection import HONEST, LEAKING, RULES, predicted, trace
+from apexbench.evaluation.tasks import SingleLabel
 
-INTERVALS = (*SingleLabel.pooled_names, *multilabel.METRICS)
-NULL_RUN = "null-model"
-NULL_REPEATS = 40
 NULL_EPOCHS = 100  # where no run has epochs
-COLUMNS = [
-    "protocol", "slice", "run", "method", "rule", "status", "leaking", "seeds", "n", "expected", "k", "folds", "epochs",
-    *SCORES, *(f"{score}_sd" for score in SCORES),
-    *(f"{score}_{end}" for score in INTERVALS for end in ("low", "high")),
-    "seconds", "device", "budget", "data_source", "confusion", "note",
-]  # fmt: skip
-_COUNTS = ["seeds", "n", "expected", "k", "folds", "epochs"]
-_TEXTS = ["slice", "note"]
-CURVE = ["run", "epoch", "uf1"]
-Paths = Sequence[str | os.PathLike]
-
-
-def null_run(epochs: int, longest: int) -> str:
-    """Return the run under which the null model of so many epochs stands in the scores.
-
-    >>> null_run(500, longest=500), null_run(10, longest=500)
-    ('null-model', 'null-model-10')
-    """
-    return NULL_RUN if epochs == longest else f"{NULL_RUN}-{epochs}"
 
 
 @dataclass(frozen=True)
@@ -79,96 +47,6 @@ def _slices(card: ProtocolCard, table: pd.DataFrame) -> list[_Slice]:
 
 def _mean(values: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.mean([some[name] for some in values], axis=0) for name in values[0]}
-
-
-@dataclass
-class _Run:
-    """Predictions of one run: a frame for each seed, every epoch, and what the files record."""
-
-    name: str
-    seeds: dict[int, pd.DataFrame]
-    metas: list[dict]
-
-    @property
-    def first(self) -> pd.DataFrame:
-        return next(iter(self.seeds.values()))
-
-    @property
-    def seconds(self) -> float:
-        return sum(float(meta["seconds"]) for meta in self.metas)
-
-    def recorded(self, key: str) -> str:
-        return " + ".join(sorted({str(meta[key]) for meta in self.metas}))
-
-    def clips(self, datasets: Sequence[str]) -> list[pd.DataFrame]:
-        """Return the clips of each seed."""
-        frames = (frame[frame["dataset"].isin(datasets)] for frame in self.seeds.values())
-        return [frame.drop_duplicates(CLIP)[CLIP] for frame in frames]
-
-
-def _read_run(run: str, paths: Paths, card: ProtocolCard, table: pd.DataFrame, inner: bool = False) -> _Run:
-    frame, metas = read_predictions(paths, inner)
-    files = f"{paths[0]} and the files with it"
-    kinds = frame[["protocol", "run", "method"]].drop_duplicates()
-    if len(kinds) > 1 or kinds["run"].iloc[0] != run:
-        found = " and ".join(" / ".join(kind) for kind in kinds.to_numpy().tolist())
-        raise InputError(f"{files}: expected run {run!r} of one protocol, found {found}")
-    classes, several = metas[0]["classes"], metas[0]["multilabel"]
-    if list(classes) != list(card.classes) or several != card.multilabel:
-        raise InputError(
-            f"{files}: classes {classes}, multilabel {several}; the protocol has {list(card.classes)}, "
-            f"{card.multilabel}; delete the files and rerun"
-        )
-    _check_clips(frame, table, files, inner)
-    places = {fold: place for place, fold in enumerate(dict.fromkeys(table["fold"]))}
-    return _run_of(run, frame.iloc[frame["fold"].map(places).argsort(kind="stable")], metas)
-
-
-def _run_of(run: str, frame: pd.DataFrame, metas: list[dict]) -> _Run:
-    return _Run(run, {seed: part for seed, part in frame.groupby("seed", sort=True)}, metas)
-
-
-def _check_clips(frame: pd.DataFrame, table: pd.DataFrame, files: str, inner: bool) -> None:
-    """Raise InputError if predictions are of other clips, labels or folds than the protocol's table has."""
-    rows = frame.drop_duplicates([*CLIP, "fold", "label"])
-    official = table.set_index(CLIP)[["label", "fold"]].reindex(pd.MultiIndex.from_frame(rows[CLIP]))
-    wrong = {
-        "is not in the protocol's table": official["label"].isna().to_numpy(),
-        "has another label in the protocol's table": official["label"].to_numpy() != rows["label"].to_numpy(),
-        "is of another fold in the protocol's table": official["fold"].to_numpy() != rows["fold"].to_numpy(),
-    }
-    if inner:
-        wrong.popitem()
-        if not rows["fold"].isin(table["fold"]).all():
-            raise InputError(
-                f"{files}: inner predictions of a fold that the protocol does not have; delete stale files"
-            )
-    for what, where in wrong.items():
-        if where.any():
-            clip = "/".join(map(str, rows[CLIP][where].iloc[0]))
-            raise InputError(f"{files}: clip {clip} {what} ({len(table)} clips); delete stale files")
-
-
-def _select(run: _Run, rules: Iterable[str], inner: _Run | None, several: bool) -> dict[str, list[pd.DataFrame]]:
-    """Return {rule: chosen predictions, one row per clip, one frame per seed}."""
-    chosen: dict[str, list[pd.DataFrame]] = {rule: [] for rule in rules}
-    for seed, frame in run.seeds.items():
-        of = trace(frame, several)
-        against = validation_trace(frame, inner.seeds[seed], several) if inner else None
-        frame = frame.drop(columns=["protocol", "method"])
-        for rule, frames in chosen.items():
-            frames.append(frame[chosen_rows(of, choose(of, rule, against))])
-    return chosen
-
-
-def _lacking(run: _Run, inner: _Run) -> str:
-    """Say which inner predictions are missing; "" if none."""
-    for seed, frame in run.seeds.items():
-        folds = inner.seeds[seed]["fold"] if seed in inner.seeds else []
-        missing = sorted(set(frame["fold"]) - set(folds))
-        if missing:
-            return f"no inner predictions for seed {seed}, fold {missing[0]}"
-    return ""
 
 
 def _score_slice(part: _Slice, frames: list[pd.DataFrame], rule: str, several: bool, seed: int) -> dict[str, Any]:
@@ -219,10 +97,10 @@ def _skipped(run: str, slices: list[_Slice], rules: Iterable[str], reason: str) 
     ]  # fmt: skip
 
 
-def _score_run(run: _Run, inner: _Run | None, slices: list[_Slice], several: bool, seed: int) -> list[dict]:
-    lacking = _lacking(run, inner) if inner else ""
+def _score_run(run: Run, inner: Run | None, slices: list[_Slice], several: bool, seed: int) -> list[dict]:
+    lacking = missing_inner(run, inner) if inner else ""
     rules = [rule for rule in RULES if rule != "inner" or (inner and not lacking)]
-    chosen = _select(run, rules, inner if "inner" in rules else None, several)
+    chosen = chosen_by(run, rules, inner if "inner" in rules else None, several)
     rows = []
     for part in slices:
         clips = run.clips(part.datasets)
@@ -240,18 +118,13 @@ def _score_run(run: _Run, inner: _Run | None, slices: list[_Slice], several: boo
             "epochs": max(int(frame["epoch"].max()) for frame in run.seeds.values()),
             "device": run.recorded("device"),
             "budget": run.recorded("budget"),
-            "data_source": _data_source([run]),
+            "data_source": data_source([run]),
         }
         for rule in rules:
             seconds = run.seconds + (inner.seconds if rule == "inner" else 0)
             row = {**shared, "rule": rule, "leaking": rule in LEAKING, "seconds": seconds}
             rows.append(row | _score_slice(part, chosen[rule], rule, several, seed))
     return rows + (_skipped(run.name, slices, ["inner"], lacking) if lacking else [])
-
-
-def _data_source(runs: Iterable[_Run]) -> str:
-    sources = {meta["data_source"] for run in runs for meta in run.metas}
-    return "licensed" if sources == {"licensed"} else "synthetic"
 
 
 def _null_rows(slices: list[_Slice], classes: int, several: bool, epochs: Sequence[int], seed: int) -> list[dict]:
@@ -331,19 +204,19 @@ def score_runs(
         if not paths:
             rows += _skipped(name, slices, [rule for rule in RULES if rule != "inner"], reason)
             continue
-        run = _read_run(name, paths, card, table)
+        run = read_run(name, paths, card, table)
         inner_paths = (inner_by_run or {}).get(name)
-        inner = _read_run(name, inner_paths, card, table, inner=True) if inner_paths else None
+        inner = read_run(name, inner_paths, card, table, inner=True) if inner_paths else None
         scored = _score_run(run, inner, slices, several, seed)
         protocol = run.first["protocol"].iloc[0]
         rows += [{"protocol": protocol, **row} for row in scored]
-        runs.append(_Run(name, {}, run.metas))
+        runs.append(Run(name, {}, run.metas))
         lengths |= {row["epochs"] for row in scored if row.get("epochs", 1) > 1}
     null = _null_rows(slices, len(card.classes), several, sorted(lengths or {NULL_EPOCHS}, reverse=True), seed)
-    rows += [{**row, "data_source": _data_source(runs)} for row in null]
+    rows += [{**row, "data_source": data_source(runs)} for row in null]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["protocol"] = frame["protocol"].bfill().ffill()
-    return _typed(frame)
+    return typed(frame)
 
 
 def compare_predictions(
@@ -358,50 +231,9 @@ def compare_predictions(
     for name, paths in paths_by_run.items():
         if paths:
             frame, metas = read_predictions(paths)
-            chosen[name] = _select(_run_of(name, frame, metas), ["last"], None, card.multilabel)["last"]
+            chosen[name] = chosen_by(run_of(name, frame, metas), ["last"], None, card.multilabel)["last"]
     parts = [(dataset,) for dataset in card.datasets] if card.average == "datasets" else ()
     return compare_runs(chosen, reference, score, seed, parts=parts, multilabel=card.multilabel)
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    numbers = [*SCORES, *(c for c in COLUMNS if c.endswith(("_sd", "_low", "_high"))), "seconds"]
-    for name in _TEXTS:
-        frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
-    return frame.astype({**dict.fromkeys(numbers, float), **dict.fromkeys(_COUNTS, "Int64"), "leaking": bool})
-
-
-def write_scores(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write scores, or comparisons, as CSV."""
-    with sealed(path) as part:
-        frame.to_csv(part, index=False, float_format="%.6f")
-
-
-def read_scores(path: str | os.PathLike) -> pd.DataFrame:
-    """Read what `write_scores` wrote. A run may be called `null`: only an empty field is a missing value."""
-    frame = _read(path, COLUMNS)
-    try:
-        return _typed(frame)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: a field of the wrong kind ({error}); delete the file and rerun the scores") from None
-
-
-def read_curves(path: str | os.PathLike) -> pd.DataFrame:
-    """Read learning curves that `write_scores` wrote."""
-    return _read(path, CURVE).astype({"run": str})
-
-
-def _read(path: str | os.PathLike, columns: Sequence[str]) -> pd.DataFrame:
-    check_seal(path)
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; rerun the scores") from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a table of scores ({error}); delete the file and rerun the scores") from None
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(f"{path}: no column {missing[0]!r}; delete the file and rerun the scores")
-    return frame
 
 
 def learning_curves(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from apexbench.config.studies import CONFIG
 from apexbench.errors import InputError, nearest
 from apexbench.evaluation.megc_log import OFFICIAL, official_clip
 from apexbench.protocols import read_protocol
-from apexbench.store import pack_hash, read_pack
+from apexbench.store.packs import pack_hash, read_pack
 
 EMOTIONS = ("negative", "positive", "surprise")  # labels 0, 1, 2 of every layout
 PARTS = ("casme2", "smic", "samm")  # in the order of STSTNet's list of subjects

@@ -8,7 +8,7 @@ from typing import Any
 from apexbench.errors import InputError
 from apexbench.export import find
 from apexbench.export.clips import Clip
-from apexbench.store import new_folder
+from apexbench.store.writing import new_folder
 
 RECORD = "apexbench-export.json"  # at the top of every export: what it is and what of
 

@@ -39,7 +39,7 @@ def confusion_figure(
 ) -> None:
     """Draw the confusion matrix of every run of one protocol under the rule `last`: row fractions, with counts.
 
-    scores : as `evaluation.scores` has them. titles : {run: what the figure calls it}.
+    scores : as `evaluation.score_files` has them. titles : {run: what the figure calls it}.
     """
     with matplotlib.rc_context(STYLE):
         save(confusion_panels(scores[scores["rule"] == "last"], classes, titles, title), path)

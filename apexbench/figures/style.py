@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 WIDTH = 7.5  # inches
 STYLE = {

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from apexbench.config.model import NAME, Model, validate
 from apexbench.errors import InputError, of_disk
-from apexbench.store import atomic, new_folder
+from apexbench.store.writing import atomic, new_folder
 
 MANIFEST, CRATE = "manifest.json", "ro-crate-metadata.json"
 _FILES, _MANIFEST_BYTES = 200_000, 64 * 2**20

@@ -14,7 +14,8 @@ from apexbench.errors import InputError, nearest
 from apexbench.sharing.contents import SETTINGS, finished
 from apexbench.sharing.private import predictions, without_paths
 from apexbench.sharing.record import REBUILT, Record, Scored
-from apexbench.study import FORMATS, Study
+from apexbench.study import Study
+from apexbench.study.tables import FORMATS
 from apexbench.tables.places import place
 
 SECTIONS = ("frames", "magnification", "flow", "features")

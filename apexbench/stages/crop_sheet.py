@@ -8,7 +8,7 @@ from apexbench.errors import InputError
 from apexbench.figures.crops import sheet_figure
 from apexbench.figures.style import below
 from apexbench.stages.shards import first_frame
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 
 def crop_sheet(*, shards: Sequence[str], output: str, title: str, most: int = 16) -> None:

@@ -13,7 +13,7 @@ from apexbench.errors import InputError
 from apexbench.frames.detection import FaceNotFound, anchor_points, detect_landmarks, haar_landmarks
 from apexbench.frames.pictures import read_frame
 from apexbench.manifest import folder_state
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 from apexbench.taken_over import before, forget, made_of, say
 
 # right eye, left eye and mouth, px of the frame; a clip without a face has none

@@ -10,11 +10,12 @@ import numpy as np
 from apexbench.clips import ClipId
 from apexbench.config.model import digest
 from apexbench.config.recipes import FeatureRecipe
-from apexbench.errors import InputError
+from apexbench.errors import InputError, StoreError
 from apexbench.features import Extractor, create
 from apexbench.frames.detection import FaceNotFound, detect_landmarks
 from apexbench.stages.shards import first_frame
-from apexbench.store import StoreError, Tensors, file_hash, read_tensors, write_tensors
+from apexbench.store.checksums import file_hash
+from apexbench.store.tensors import Tensors, read_tensors, write_tensors
 from apexbench.taken_over import BeforeInPack, made_of_row, say
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from apexbench.config.recipes import FlowRecipe, MagnificationRecipe
 from apexbench.motion import flow_of_pairs, pairs
-from apexbench.store import read_tensors, write_tensors
+from apexbench.store.tensors import read_tensors, write_tensors
 from apexbench.taken_over import Before, forget, made_of_row, say
 
 

@@ -9,7 +9,7 @@ from apexbench.errors import InputError
 from apexbench.figures.flow import flow_figure
 from apexbench.figures.style import below
 from apexbench.stages.shards import onset_and_apex
-from apexbench.store import read_tensors
+from apexbench.store.tensors import read_tensors
 
 
 def flow_picture(*, crops: Sequence[str], flow: Sequence[str], output: str, title: str) -> None:

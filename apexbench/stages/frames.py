@@ -23,7 +23,7 @@ from apexbench.frames.regions import crop_region, region_of
 from apexbench.frames.sampling import CHOICES, resample, rows, take
 from apexbench.manifest import folder_state
 from apexbench.stages.faces import read_faces
-from apexbench.store import write_tensors
+from apexbench.store.tensors import write_tensors
 from apexbench.taken_over import Before, forget, made_of, say
 
 _READ = ("subject", "clip", "onset", "apex", "offset", "fps", "aus", "frames_dir")  # of the index's columns

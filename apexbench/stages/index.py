@@ -8,7 +8,7 @@ import pandas as pd
 from apexbench.clips import write_index
 from apexbench.datasets import Finding, differences, read_release
 from apexbench.errors import InputError
-from apexbench.store import sealed
+from apexbench.store.checksums import sealed
 
 
 def index_dataset(

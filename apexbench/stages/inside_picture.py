@@ -17,7 +17,7 @@ from apexbench.methods.base import Fold, Inputs
 from apexbench.methods.deep import Clips, epochs
 from apexbench.methods.mixing.mixable import attend
 from apexbench.protocols import splits
-from apexbench.store import Tensors, read_tensors
+from apexbench.store.tensors import Tensors, read_tensors
 from apexbench.training.record import Job
 from apexbench.training.run import Opened, initial_weights, open_run
 from apexbench.training.seeds import stream

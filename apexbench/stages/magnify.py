@@ -3,7 +3,7 @@
 from apexbench.config.recipes import MagnificationRecipe
 from apexbench.frames.magnification import magnify_clip
 from apexbench.frames.magnifying import create
-from apexbench.store import read_tensors, write_tensors
+from apexbench.store.tensors import read_tensors, write_tensors
 from apexbench.taken_over import Before, forget, made_of_row, say
 
 

@@ -18,7 +18,7 @@ from apexbench.evaluation.official_null import (
     read_selection,
 )
 from apexbench.figures.official_null import official_null_figure
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 
 def official_null(

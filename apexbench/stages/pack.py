@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from apexbench.errors import InputError
-from apexbench.store import Tensors, pack_rows, read_tensors
+from apexbench.store.packs import pack_rows
+from apexbench.store.tensors import Tensors, read_tensors
 
 
 def resized(image: np.ndarray, size: int | None) -> np.ndarray:

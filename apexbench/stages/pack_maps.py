@@ -9,7 +9,7 @@ from apexbench.config.recipes import FlowRecipe
 from apexbench.errors import InputError
 from apexbench.frames.pictures import read_frame
 from apexbench.stages.pack import resized
-from apexbench.store import pack_rows
+from apexbench.store.packs import pack_rows
 
 
 def pack_maps(*, index: str, maps: str, recipe: dict, axes: list[str], output: str) -> None:

@@ -19,7 +19,8 @@ from apexbench.methods.base import Fold
 from apexbench.methods.deep import epochs
 from apexbench.methods.pretraining import find_task
 from apexbench.protocols import read_protocol, splits
-from apexbench.store import file_hash, pack_hash
+from apexbench.store.checksums import file_hash
+from apexbench.store.packs import pack_hash
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import with_less_memory
 from apexbench.training.run import file_of, initial_weights, taken_up

@@ -10,7 +10,7 @@ import pandas as pd
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.protocols import assemble, counts, unexpected, write_protocol
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 
 
 def protocol_table(

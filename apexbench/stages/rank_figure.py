@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from apexbench.evaluation.comparisons import Ranking, rank_runs
-from apexbench.evaluation.scores import read_scores
+from apexbench.evaluation.score_files import read_scores
 from apexbench.figures.ranks import critical_difference_figure
 from apexbench.numbers import chance
 

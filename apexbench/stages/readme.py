@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from apexbench.config.tables import Paper, Table
-from apexbench.store import atomic, check_seal
+from apexbench.store.checksums import check_seal
+from apexbench.store.writing import atomic
 from apexbench.tables.overview import by_paper, overview
 from apexbench.tables.readme import rewrite
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 HEAD = "# The study as it was last run, written by ApexBench: `apexbench run` and `apexbench report` read it.\n"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from apexbench.evaluation.null_model import null_curves
-from apexbench.evaluation.scores import read_curves, read_scores
+from apexbench.evaluation.score_files import read_curves, read_scores
 from apexbench.figures.scores import confusion_figure, curves_figure, null_figure
 from apexbench.protocols import read_protocol
 

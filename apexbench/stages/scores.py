@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from apexbench.config.protocols import ProtocolCard
-from apexbench.evaluation.scores import CURVE, compare_predictions, learning_curves, score_runs, write_scores
+from apexbench.evaluation.score_files import CURVE, write_scores
+from apexbench.evaluation.scores import compare_predictions, learning_curves, score_runs
 from apexbench.protocols import read_protocol
 
 

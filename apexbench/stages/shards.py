@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from apexbench.store import Tensors
+from apexbench.store.tensors import Tensors
 
 
 def first_frame(file: Tensors, name: str) -> np.ndarray:

@@ -61,6 +61,10 @@ class Checked:
         """Return the hash of the code that a rule's script and further modules depend on."""
         return self._code.hash(f"workflow/scripts/{rule}.py", *modules)
 
+    def saved(self) -> dict[str, Any]:
+        """Return the settings as they are saved beside the results."""
+        return self.settings.model_dump(mode="json", exclude={"only"})
+
     def sources(self) -> list[str]:
         """Return a line for each data set that the study reads: licensed or synthetic clips, and why."""
         return [self.project.why_source(dataset) for dataset in self.licensed]

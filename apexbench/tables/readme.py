@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from apexbench.errors import InputError
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 
 _MARK = re.compile(r"\s*<!--\s*(/?)table:([\w.-]+)\s*-->\s*")
 

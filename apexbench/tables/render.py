@@ -8,7 +8,7 @@ from pathlib import Path
 
 from apexbench.errors import InputError
 from apexbench.numbers import DASH
-from apexbench.store import atomic
+from apexbench.store.writing import atomic
 from apexbench.tables.layout import Cell, Part, decimals, grid
 from apexbench.tables.table import TableData
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.protocols import ProtocolCard
-from apexbench.evaluation.scores import NULL_REPEATS, NULL_RUN, null_run
+from apexbench.evaluation.score_files import NULL_REPEATS, NULL_RUN, null_run
 from apexbench.tables.table import WARNING, TableInputs
 from apexbench.tables.words import split_words
 

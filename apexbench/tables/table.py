@@ -13,7 +13,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.config.tables import Table
 from apexbench.errors import InputError
 from apexbench.gpu_hours import Work
-from apexbench.store import check_seal
+from apexbench.store.checksums import check_seal
 
 COLUMNS = [
     "row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "seeds", "n", "k", "status", "note",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from apexbench.errors import InputError
 from apexbench.methods.base import Inputs, Method, alternatives
-from apexbench.store import Pack, read_pack
+from apexbench.store.packs import Pack, read_pack
 
 
 def presence_of(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import pandas as pd
 from apexbench.config.model import digest
 from apexbench.errors import InputError
 from apexbench.instructions import held, processor
-from apexbench.store import check_seal, sealed
+from apexbench.store.checksums import check_seal, sealed
 from apexbench.training.device import driver
 
 

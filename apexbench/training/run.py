@@ -13,11 +13,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from apexbench.config.model import digest
-from apexbench.errors import InputError
+from apexbench.errors import InputError, StoreError
 from apexbench.methods import Method, find
 from apexbench.methods.base import Fold, Inputs
 from apexbench.protocols import inner_splits, read_protocol, splits
-from apexbench.store import StoreError, Tensors, file_hash, pack_hash, read_tensors, write_tensors
+from apexbench.store.checksums import file_hash
+from apexbench.store.packs import pack_hash
+from apexbench.store.tensors import Tensors, read_tensors, write_tensors
 from apexbench.taken_over import before, forget, put_back
 from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import peak_mb, with_less_memory

@@ -19,7 +19,8 @@ from apexbench.datasets.synthetic.clips import Motion, Script, draw_script, move
 from apexbench.datasets.synthetic.expressions import OBJECTIVE_CLASSES, describe, objective_class
 from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout
 from apexbench.datasets.synthetic.portraits import Face, stream, subject_face
-from apexbench.store import new_folder, write_tensors
+from apexbench.store.tensors import write_tensors
+from apexbench.store.writing import new_folder
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97]
 _FACE_DETAIL = 250  # px of face height, below which the base image is twice as fine as the frames

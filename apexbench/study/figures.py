@@ -1,0 +1,183 @@
+"""The figures of a study: which are drawn, of which files, under which heads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apexbench.config.methods import row_titles
+from apexbench.methods import Deep
+from apexbench.study.checked import dumped
+from apexbench.study.tables import Tables
+from apexbench.tables.places import place
+
+OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
+_ALGORITHMS = {"tvl1": "TV-L1", "farneback": "Farnebäck"}
+_PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
+
+
+class Figures(Tables):
+    """What rules ask of figures."""
+
+    def figures(self) -> list[str]:
+        """Return every figure and page of a study; pictures of licensed clips lie apart and outside the report."""
+        results = f"results/{self.name}"
+        paths = [f"{results}/tables/{name}.html" for name in self.tables]
+        for protocol in self.settings.protocols:
+            trained = any(self.predictions(protocol, run) for run in self.shown)
+            if trained and not self.project.protocols[protocol].multilabel:
+                paths += [f"{results}/figures/{kind}-{protocol}.svg" for kind in ("confusion", "curves", "null")]
+        if len(self.ranked_protocols()) > 1 and len(self.shown) > 1:
+            paths.append(f"{results}/figures/critical-difference.svg")
+        paths += [f"{results}/figures/curve-{name}.svg" for name, card in self.tables.items() if card.curve]
+        paths += [f"{results}/figures/losses-{name}.svg" for name in self.tables if self.losses_by_run(name)]
+        for dataset in self.datasets:
+            if not self.holds_maps(dataset):
+                folder = self._picture_folder([dataset])
+                paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
+                paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.pictured_flow()]
+        if self.shows_official_null():
+            paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
+        paths += self._inside_pictures()
+        # PDFs by name: a figure of an earlier version that has none is not taken for whole
+        return paths + [f"{path.rpartition('.')[0]}.pdf" for path in paths if path.endswith((".svg", ".jpg"))]
+
+    def _picture_folder(self, datasets: Sequence[str]) -> str:
+        licensed = any(self.licensed[dataset] for dataset in datasets)
+        return f"results/{self.name}/figures{'-licensed' if licensed else ''}"
+
+    # of scores
+
+    def shown_titles(self) -> dict[str, str]:
+        """Return {run: what figures call it} of the runs on the leaderboard."""
+        return row_titles({run: self.runs[run] for run in self.shown})
+
+    def protocol_head(self, protocol: str) -> str:
+        return self.headed(self.protocol_title(protocol), self.project.protocols[protocol].datasets)
+
+    def ranked_protocols(self) -> list[str]:
+        """Return protocols without a clip in common: a data set and a composite that holds it would count it twice."""
+        ranked, taken = [], set()
+        for protocol in self.settings.protocols:
+            folders = {self.project.folder_of(dataset) for dataset in self.project.protocols[protocol].datasets}
+            if not folders & taken:
+                ranked.append(protocol)
+                taken |= folders
+        return ranked
+
+    def ranked_scores(self) -> dict[str, str]:
+        return {protocol: f"results/{self.name}/scores/{protocol}.csv" for protocol in self.ranked_protocols()}
+
+    def ranked_files(self) -> list[str]:
+        return list(self.ranked_scores().values())
+
+    def ranks_head(self) -> str:
+        ranked = self.ranked_protocols()
+        over = "; ".join(map(self.protocol_title, ranked))
+        return self.headed(f"Mean ranks over {len(ranked)} protocols\n{over}", self.datasets)
+
+    # beside a table: curves of a sweep, losses
+
+    def curve_head(self, table: str) -> str:
+        return self.headed(self.table_title(table), self._table_datasets(table))
+
+    def curve_beside_printed(self, table: str) -> bool:
+        """Tell whether a curve shows printed numbers: they are of real clips, and never stand beside synthetic ones."""
+        return self.real(self._table_datasets(table))
+
+    def _loss_protocol(self, table: str) -> str:
+        card = self.project.tables[table]
+        if not card.losses:
+            return ""
+        found = place(card.columns[0].beside or card.columns[0].protocol, self.project.protocols)
+        return found[0] if found and found[0] in self.protocols else ""
+
+    def losses_by_run(self, table: str) -> dict[str, list[str]]:
+        """Return {run: predictions} of the runs whose losses a table's figure shows, as far as they are trained."""
+        protocol, runs = self._loss_protocol(table), self.project.tables[table].losses
+        trained = [run for run in runs if protocol and run in self.methods and not self.why_not(protocol, run)]
+        return {run: self.predictions(protocol, run) for run in trained}
+
+    def loss_predictions(self, table: str) -> list[str]:
+        return [path for paths in self.losses_by_run(table).values() for path in paths]
+
+    def loss_jobs(self, table: str) -> dict[str, dict]:
+        return {run: self.job(self._loss_protocol(table), run) for run in self.losses_by_run(table)}
+
+    def loss_head(self, table: str) -> str:
+        protocol = self._loss_protocol(table)
+        title = f"{self.table_title(table)}: loss by epoch, {self.protocol_title(protocol)}"
+        return self.headed(title, self.project.protocols[protocol].datasets)
+
+    def loss_titles(self, table: str) -> dict[str, str]:
+        return {run: self.runs[run].title for run in self.losses_by_run(table)}
+
+    # of clips and motion
+
+    def onset_frames(self, dataset: str) -> list[str]:
+        """Return the files whose onset frames a sheet shows: the largest crops of whole faces that the study makes."""
+        whole = {name for name, card in self.recipes.frames.items() if self.recipes.crops[card.crop].region == "face"}
+        used = [r for r in self.recipes_in_use() if r in whole]
+        return self.shards(dataset, max(used, key=self.recipes.size)) if used else []
+
+    def pictured_shards(self, dataset: str, recipe: str) -> dict[str, list[str]]:
+        """Return crops and flow of all subjects, for the flow picture."""
+        return {"crops": self.shards(dataset, self.recipes[recipe].of), "flow": self.shards(dataset, recipe)}
+
+    def dataset_head(self, dataset: str) -> str:
+        return self.headed(self.dataset_title(dataset), [dataset])
+
+    def flow_title(self, dataset: str, recipe: str) -> str:
+        """Return data set, algorithm, and the recipe's name."""
+        algorithm = self.recipes.flow[recipe].algorithm
+        return f"{self.dataset_title(dataset)}: {_ALGORITHMS.get(algorithm, algorithm)} flow (recipe {recipe})"
+
+    def flow_head(self, dataset: str, recipe: str) -> str:
+        return self.headed(self.flow_title(dataset, recipe), [dataset])
+
+    # the null model on official counts
+
+    def shows_official_null(self) -> bool:
+        """Tell whether the study is about MEGC2019's clips: then the null model on their official counts is drawn."""
+        return bool({OFFICIAL, f"{OFFICIAL}-flow"} & set(self.settings.protocols))
+
+    def official_card(self) -> dict | None:
+        """Return the entry of the composite with the official counts, also where synthetic clips have others."""
+        card = self.project.protocols.get(OFFICIAL)
+        return dumped(card) if card else None
+
+    def printed_files(self) -> list[str]:
+        return sorted(map(str, (self.project.folder / "published").glob("*.csv")))
+
+    def config_file(self, name: str) -> str:
+        return str(self.project.folder / name)
+
+    # of a run at work
+
+    def _inside_pictures(self) -> list[str]:
+        """A picture of each shown run that shows itself at work, on the first protocol that it is trained on."""
+        paths = []
+        for run in self.shown:
+            if run in self.methods and issubclass(self.methods[run], Deep):
+                for protocol in self.trained_on(run)[:1]:
+                    if self.methods[run].inside(self.params(protocol, run)):
+                        folder = self._picture_folder(self.project.protocols[protocol].datasets)
+                        paths.append(f"{folder}/inside-{protocol}-{run}.jpg")
+        return paths
+
+    def inside_run(self, protocol: str, run: str) -> dict[str, Any]:
+        """Return what the drawing of a run is told: as for its training, with the first seed."""
+        return self.training_run(protocol, run, self.key(protocol, run)) | {"seed": self.settings.seeds[0]}
+
+    def inside_inputs(self, protocol: str, run: str) -> dict[str, list[str]]:
+        """Return what a run's training on the first folds reads, and as `pictures` the shards shown beside it."""
+        inputs = self.training_inputs(protocol, run, self.key(protocol, run), self.fold_ranges(protocol, run)[0])
+        role = _PICTURED.get(self.methods[run].inside(self.params(protocol, run)))
+        if role is None:
+            return inputs
+        recipe, datasets = self.card(protocol, run).inputs[role], self.project.protocols[protocol].datasets
+        return inputs | {"pictures": [x for name in datasets for x in self.shards(name, self.recipes[recipe].of)]}
+
+    def inside_title(self, protocol: str, run: str) -> str:
+        return f"{self.runs[run].title}: {self.protocol_title(protocol)}"
+
+    def inside_head(self, protocol: str, run: str) -> str:
+        return self.headed(self.inside_title(protocol, run), self.project.protocols[protocol].datasets)
