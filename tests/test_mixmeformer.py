@@ -177,6 +177,23 @@ def test_augmentation_is_torchvision_s_flip_rotation_and_padded_crop():
         torch.testing.assert_close(ours[i], theirs, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
+@pytest.mark.parametrize(("side", "degrees", "padding", "margin"), [(32, 4, 4, 0), (17, 180, 20, 0), (36, 8, 2, 2)])
+def test_the_compiled_augmentation_has_the_bits_of_pytorch_s_operations(kind, side, degrees, padding, margin):
+    from apexbench.methods.augmentation import _apply, _apply_anywhere, _draw
+
+    rng = np.random.default_rng(side)
+    drawn = _draw(rng, 64, degrees, padding, 0.5)
+    x = torch.from_numpy(rng.uniform(1, 200, (64, 2, 3, side, side))).to(kind)
+    x = x.transpose(1, 2)  # as a batch may lie
+    compiled, plain = _apply(x, *drawn, margin), _apply_anywhere(x, *drawn, margin)
+    assert compiled.dtype == kind and compiled.shape == (64, 3, 2, side - 2 * margin, side - 2 * margin)
+    assert torch.equal(compiled, plain)
+    assert (compiled == 0).any() and (compiled != 0).any()  # both what comes in from outside, and pixels
+    whole = _apply_anywhere(x, *drawn)
+    assert torch.equal(plain, whole[..., margin : side - margin, margin : side - margin])
+
+
 def test_augmentation_joint_or_independent():
     x = torch.arange(64 * 32 * 32.0).view(64, 1, 32, 32)
     pair = {"flow": x, "onset": x.clone()}

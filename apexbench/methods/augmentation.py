@@ -2,12 +2,13 @@
 
 - `flip_rotate_crop`: the order, nearest-neighbour sampling and zeros outside are those of torchvision's
   RandomHorizontalFlip, RandomRotation and RandomCrop with padding, one after the other on tensors, as MEMix and MMNet
-  have them; one gather for each input.
+  have them; one look-up for each input.
 - `colour_jitter`: torchvision's ColorJitter, as CapsuleNet has it.
 - `decalcomanie`, `rotate_resize_flip`, `resize`: of Décalcomanie (Sensors 22(17):6671), as in its released code.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
@@ -20,6 +21,7 @@ def flip_rotate_crop(
     padding: int,
     flip: float = 0.5,
     joint: bool = True,
+    margin: int = 0,
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the inputs {name: (B, ..., S, S)} augmented, and {name: which clips were flipped, (B,) bool}.
 
@@ -28,13 +30,14 @@ def flip_rotate_crop(
     degrees, padding : rotations are uniform in +-degrees, shifts are whole px, uniform in +-padding.
     flip : probability of a horizontal flip.
     joint : one draw for all inputs of a clip, which must be equally large; else one for each.
+    margin : px that are left out at each edge of what is returned.
     """
     augmented, flips, draw = {}, {}, None
     for name, x in inputs.items():
         if draw is None or not joint:
             draw = _draw(rng, len(x), degrees, padding, flip)
         flips[name] = draw[0]
-        augmented[name] = _apply(x, *draw)
+        augmented[name] = _apply(x, *draw, margin)
     return augmented, flips
 
 
@@ -45,14 +48,30 @@ def _draw(rng, count: int, degrees: float, padding: int, flip: float):
     return flipped, angles, shifts
 
 
-def _apply(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray):
+def _apply(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray, margin: int = 0):
+    """Look up every pixel's source, on a CPU in one compiled pass: the step of a small network waited for the many."""
+    import torch
+
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.uint8):
+        return _apply_anywhere(x, flipped, angles, shifts, margin)
+    from apexbench.methods.networks.look_up_kernel import look_up
+
+    side = x.shape[-1] - 2 * margin
+    found = x.new_empty((*x.shape[:-2], side, side))
+    cos, sin = (f(angles).astype(np.float32) for f in (np.cos, np.sin))
+    pictures = x.contiguous().flatten(1, -3).flatten(2).numpy()
+    look_up(pictures, cos, sin, shifts, flipped, margin, found.flatten(1, -3).numpy())
+    return found
+
+
+def _apply_anywhere(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray, margin: int = 0):
     """Look up every pixel's source: through the crop to the rotated picture, from there to the flipped original."""
     import torch
 
     side = x.shape[-1]
     given = torch.from_numpy(np.column_stack([np.cos(angles), np.sin(angles), shifts, flipped]).astype(np.float32))
     cos, sin, down, right, flipped_ = given.to(x.device).T[..., None, None]
-    place = torch.arange(side, device=x.device, dtype=torch.float32)
+    place = torch.arange(margin, side - margin, device=x.device, dtype=torch.float32)
     centre = (side - 1) / 2
     rows, columns = place[:, None] + down, place[None, :] + right  # in the rotated picture
     inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
@@ -64,7 +83,7 @@ def _apply(x, flipped: np.ndarray, angles: np.ndarray, shifts: np.ndarray):
     index = torch.where(inside, source_y * side + source_x, side * side).long()
     flat = torch.nn.functional.pad(x.flatten(1, -3).flatten(2), (0, 1))  # the added pixel is the zero outside
     wanted = index.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
-    return flat.gather(2, wanted).view(x.shape)
+    return flat.gather(2, wanted).view(*x.shape[:-2], *index.shape[1:])
 
 
 def colour_jitter(frames, rng: np.random.Generator, brightness: float, contrast: float, saturation: float, hue: float):
@@ -80,41 +99,48 @@ def colour_jitter(frames, rng: np.random.Generator, brightness: float, contrast:
         return values.to(frames.device)[:, None, None, None]
 
     def from_zero(x):
-        return x * drawn(1, brightness)
+        x.mul_(drawn(1, brightness))
 
     def from_mean(x):
         mean = _gray(x).mean((2, 3), keepdim=True)
-        return (x - mean) * drawn(1, contrast) + mean
+        x.sub_(mean).mul_(drawn(1, contrast)).add_(mean)
 
     def from_gray(x):
         gray = _gray(x)
-        return (x - gray) * drawn(1, saturation) + gray
+        x.sub_(gray).mul_(drawn(1, saturation)).add_(gray)
 
     def turned(x):
-        return _turn_hue(x, drawn(0, hue))
+        _turn_hue(x, drawn(0, hue))
 
+    frames = frames.clone()  # changed in place from here on: memory is what such a step waits for
     changes = [from_zero, from_mean, from_gray, turned]
     for place in rng.permutation(len(changes)):
-        frames = changes[place](frames).clamp_(0, 1)
+        changes[place](frames)
+        frames.clamp_(0, 1)
     return frames
 
 
 def _gray(x):
-    return x.mul(x.new_tensor([0.2989, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    red, green, blue = x.split(1, 1)
+    return (red * 0.2989).add_(green * 0.587).add_(blue * 0.114)
 
 
 def _turn_hue(x, turn):
-    """Turn the hue of x (B, 3, H, W) by `turn` (B, 1, 1, 1) of a circle; value and saturation stay."""
+    """Turn the hue of x (B, 3, H, W) by `turn` (B, 1, 1, 1) of a circle, in place; value and saturation stay."""
     import torch
 
-    high, low = x.amax(1, keepdim=True), x.amin(1, keepdim=True)
-    reach = high - low
-    red, green, blue = (x / reach.where(reach > 0, 1)).split(1, 1)
-    is_red, is_green = x[:, :1] == high, x[:, 1:2] == high
-    sixths = torch.where(is_red, green - blue, torch.where(is_green, 2 + blue - red, 4 + red - green))
-    places = x.new_tensor([5, 3, 1])[:, None, None] + (sixths + 6 * turn)
-    places = places - 6 * (places / 6).floor()
-    return high - reach * torch.minimum(places, 4 - places).clamp_(0, 1)
+    red, green, blue = x.split(1, 1)
+    high, low = torch.maximum(red, green), torch.minimum(red, green)
+    torch.maximum(high, blue, out=high)
+    reach = high - torch.minimum(low, blue, out=low)
+    # 1. or 0., and a choice between two by lerp: on a CPU bool tensors cost four times as much
+    is_red, is_green = red.clone().eq_(high), green.clone().eq_(high)
+    x.div_(reach.clamp(min=1e-30))  # of gray, whose sixths do not matter, a finite number
+    sixths = (4 + red).sub_(green).lerp_((2 + blue).sub_(red), is_green).lerp_(green - blue, is_red)
+    torch.add(x.new_tensor([5, 3, 1])[:, None, None], sixths.add_(6 * turn), out=x)
+    x.sub_((x / 6).floor_(), alpha=6)
+    torch.minimum(x, 4 - x, out=x).clamp_(0, 1).mul_(reach)
+    torch.sub(high, x, out=x)
 
 
 def decalcomanie(frames):
@@ -167,22 +193,32 @@ def rotate_resize_flip(
     import torch
 
     angles, flipped = np.deg2rad(rng.uniform(-degrees, degrees, len(frames))), rng.random(len(frames)) < flip
-    given = torch.from_numpy(np.column_stack([np.cos(angles), np.sin(angles), flipped]).astype(np.float32))
-    cos, sin, flipped = given.to(frames.device).T[..., None, None]
     height, width = frames.shape[-2:]
-    y, x = (
-        torch.arange(side, device=frames.device)
-        * max(1, int(length * scale))
-        // side
-        * length
-        // max(1, int(length * scale))
-        for length in (height, width)
-    )
-    y, x = (y - (height - 1) / 2)[:, None], (x - (width - 1) / 2)[None]
-    x = torch.where(flipped > 0, x.flip(-1), x)
+    y, x = (_met(length, side, scale) for length in (height, width))
+    y, x = y[None], np.where(flipped[:, None], x[::-1], x)
     # for grid_sample the outer pixels' centres are at -1 and 1
-    to = [(cos * x - sin * y) / max(width - 1, 1) * 2, (sin * x + cos * y) / max(height - 1, 1) * 2]
-    grid = torch.stack(torch.broadcast_tensors(*to), dim=-1)
+    to = _rotated(y, x, angles, frames.device)
+    for one, length in zip(to, (width, height), strict=True):
+        one.div_(max(length - 1, 1)).mul_(2)
     flat = frames.reshape(len(frames), -1, height, width)
-    turned = torch.nn.functional.grid_sample(flat, grid, padding_mode="zeros", align_corners=True)
+    turned = torch.nn.functional.grid_sample(flat, to.movedim(0, -1), padding_mode="zeros", align_corners=True)
     return turned.view(*frames.shape[:-2], side, side)
+
+
+def _rotated(y: np.ndarray, x: np.ndarray, angles: np.ndarray, device):
+    """Return x and y (2, B, H, W) float32 of all places (y, x), (B, H) and (B, W) float32, turned by angles (B,).
+
+    What is of a row or a column alone is found by NumPy, whose calls cost less.
+    """
+    import torch
+
+    cos, sin = (f(angles).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+    by_x, by_y = (torch.from_numpy(np.stack(both)).to(device) for both in ([cos * x, sin * x], [-sin * y, cos * y]))
+    return by_x[:, :, None] + by_y[..., None]
+
+
+@cache
+def _met(length: int, side: int, scale: float) -> np.ndarray:
+    """Return which of `length` pixels are met, (side,) float32 from their centre, where they are resized twice."""
+    between = max(1, int(length * scale))
+    return (np.arange(side) * between // side * length // between).astype(np.float32) - np.float32((length - 1) / 2)

@@ -122,13 +122,12 @@ class CapsuleNet(Deep):
         p, frames = self.params, batch["frames"]
         margin = (p.image_size - p.crop) // 2
         if rng is None:
-            frames = frames if frames.ndim == 4 else frames[:, 1, 0]
-        else:
-            moved, _ = flip_rotate_crop({"frames": frames}, rng, degrees=p.degrees, padding=margin)
-            frames = moved["frames"]
-        middle = slice(margin, margin + p.crop)
-        frames = frames[..., middle, middle].to(torch.float32).div_(255)
-        return {"frames": frames if rng is None else colour_jitter(frames, rng, *p.jitter)}
+            middle = slice(margin, margin + p.crop)
+            frames = (frames if frames.ndim == 4 else frames[:, 1, 0])[..., middle, middle]
+            return {"frames": frames.to(torch.float32).div_(255)}
+        moved, _ = flip_rotate_crop({"frames": frames}, rng, degrees=p.degrees, padding=margin, margin=margin)
+        frames = moved["frames"][..., : p.crop, : p.crop].to(torch.float32).div_(255)
+        return {"frames": colour_jitter(frames, rng, *p.jitter)}
 
     def score_loss(self, scores, targets):
         """Return the margin loss of capsules' lengths (B, C), summed over the classes; targets as in `loss`."""

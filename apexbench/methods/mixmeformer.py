@@ -73,6 +73,8 @@ class MixMeFormer(Mixable):
 
     def fit(self, train: Inputs) -> None:
         """Take the means and standard deviations of each channel, {name: (2, C)}; as `statistics` says."""
+        import torch
+
         p = self.params
         self.statistics = {"flow": np.array([p.flow_mean, p.flow_std]), "onset": np.array([p.image_mean, p.image_std])}
         if p.channels == "rgb":
@@ -83,6 +85,8 @@ class MixMeFormer(Mixable):
                 self.statistics["onset"] = self.statistics["onset"][:, :: -1 if p.channels == "bgr" else 1] / 255
         if p.flip_sign:
             self.statistics["flow"][0, 0] = 0  # a clip and its mirror image count alike: u is 0 on average
+        scales = {name: torch.from_numpy(x.astype(np.float32)[..., None, None]) for name, x in self.statistics.items()}
+        self.scales = {name: (mean, std.clamp(min=1e-6)) for name, (mean, std) in scales.items()}  # (C, 1, 1) each
 
     def build(self, weights=None):
         from apexbench.methods.networks.mixmeformer import Network
@@ -109,14 +113,15 @@ class MixMeFormer(Mixable):
 
         Flow's vectors are not turned with the map, as released, but for `flip_sign`.
         """
-        p = self.params
-        inputs = {name: x.float() for name, x in batch.items()}
-        if "onset" in inputs:
-            onset = inputs["onset"] / 255
-            inputs["onset"] = onset.flip(1) if p.channels == "bgr" else onset
-        for name, x in inputs.items():
-            mean, std = x.new_tensor(self.statistics[name])[:, :, None, None]
-            inputs[name] = (x - mean) / std.clamp(min=1e-6)
+        import torch
+
+        p, inputs = self.params, {}
+        for name, x in batch.items():
+            x = x.flip(1) if name == "onset" and p.channels == "bgr" else x
+            x = x.to(torch.float32, copy=True)
+            mean, std = (scale.to(x.device) for scale in self.scales[name])
+            x = x.div_(255) if name == "onset" else x
+            inputs[name] = x.sub_(mean).div_(std)
         if rng is None or p.augmentation == "none":
             return inputs
         joint = p.augmentation == "joint"

@@ -40,15 +40,20 @@ class STSTNet(Mixable):
         return Network(self.num_classes, self.params.dropout, self.params.fused)
 
     def tensors(self, inputs: Inputs) -> dict:
-        """Return x (N, 3, 28, 28). Raises ValueError for maps of another size: the head's width depends on it."""
+        """Return x (N, 3, 28, 28) float32, each map of each clip stretched to 0..255; a constant map becomes 0.
+
+        Once for all epochs: a step of so small a network takes hardly longer. Raises ValueError for maps of another
+        size: the head's width depends on it.
+        """
+        import torch
+
         flow = inputs["flow"]
         if flow.shape[1:] != (3, 28, 28):
             raise ValueError(f"STSTNet reads flow maps (N, 3, 28, 28); the pack holds {flow.shape}")
-        return {"x": flow}
+        return {"x": stretch(torch.as_tensor(flow))}
 
     def transform(self, batch, rng=None) -> dict:
-        """Stretch each map of each clip to 0..255, float32; a constant map becomes 0."""
-        return {"x": stretch(batch["x"])}
+        return dict(batch)
 
     def energy(self, inputs):
         """The strain, whose least value stands for none; u and v are stretched: no value of theirs means stillness."""

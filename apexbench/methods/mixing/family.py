@@ -252,11 +252,11 @@ def memix(
     order = energy.argsort(dim=1, descending=True, stable=True)
     rank = order.argsort(dim=1)
     kept = (rank >= rank.new_tensor(counts)[:, None]).to(energy.dtype)
-    inputs = dict(batch.inputs)
+    inputs, partners = dict(batch.inputs), rank.new_tensor(partner)
     for name in batch.motion:
         x = inputs[name]
-        inputs[name] = x.lerp(x[partner], (1 - weight) * _spread(1 - kept, batch.grid, x))
-    anchor, other = batch.labels, batch.labels[partner]
+        inputs[name] = x.lerp(x.index_select(0, partners), _spread((1 - weight) * (1 - kept), batch.grid, x))
+    anchor, other = batch.labels, batch.labels.index_select(0, partners)
 
     def relabel(attention):
         return blended(anchor, other, attention_share(attention, kept, weight)[:, None])
@@ -274,6 +274,8 @@ def _pool(energy, grid: int, pooling: str = "mean"):
 
 def _spread(mask, grid: int, x):
     """(B, grid**2) -> (B, 1, ..., H, W) like x, each cell repeated over its pixels."""
-    rows, columns = (np.arange(side) * grid // side for side in x.shape[-2:])
+    import torch
+
+    rows, columns = (torch.from_numpy(np.arange(side) * grid // side).to(x.device) for side in x.shape[-2:])
     cells = mask.reshape(len(x), *(1 for _ in x.shape[1:-2]), grid, grid)
-    return cells[..., rows, :][..., columns]
+    return cells.index_select(-1, columns).index_select(-2, rows)
