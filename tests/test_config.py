@@ -254,6 +254,12 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
             {"honest": "acc"},
             "entry 'memix', field 'metrics.acc.rule': missing",
         ),
+        (
+            "conventions.yaml",
+            ["memix", "metrics", "acc"],
+            {"honest": "acc", "rule": "none", "as_published": "acc"},
+            "entry 'memix', field 'metrics.acc': as_published is taken under the rule, which is none",
+        ),
         ("tables/memix-samm3.yaml", ["columns"], {}, "a table of kind 'published' needs"),
         (
             "tables/memix-samm3.yaml",
@@ -724,8 +730,23 @@ def test_a_table_of_two_conventions(root):
     assert "two different models. The test script of SRMCL" in table.caption
 
 
+def test_rows_of_another_convention(root):
+    table = _table(root, "memix-samm3", conventions={"AMAN": "aman", "STSTNet": "unknown-epoch"})
+    acc, f1 = table.columns
+    scored = [[table.scored(row, column) for column in (acc, f1)] for row in ("AMAN", "STSTNet", "MMNet")]
+    assert [(column.rule, column.as_published) for column in scored[0]] == [
+        ("fold-oracle-stop", "acc"), ("fold-oracle-stop", "uf1"),
+    ]  # fmt: skip
+    assert [(column.honest, column.rule, column.as_published) for column in scored[1]] == [
+        ("acc", "", ""),
+        ("uf1", "", ""),
+    ]
+    assert scored[2] == [acc, f1], "as the columns say"
+    assert "not known" in table.by_row["STSTNet"].says and "not known" not in table.caption
+
+
 def test_a_table_without_a_convention_is_printed_only(root):
-    table = _table(root, "memix-samm3", convention="")
+    table = _table(root, "memix-samm3", convention="", conventions={})
     assert not any(column.honest for column in table.columns) and "released code" not in table.caption
 
 
@@ -770,6 +791,20 @@ def test_a_table_without_a_convention_is_printed_only(root):
             {"beside": {"AMANN": {"samm-3": "samm-5"}}},
             "field 'beside': .*memix.csv has no 'AMANN'; did you mean 'AMAN'",
         ),
+        (
+            {"conventions": {"AMANN": "aman"}},
+            "field 'conventions.AMANN': .*memix.csv has no 'AMANN'; did you mean 'AMAN'",
+        ),
+        (
+            {"conventions": {"AMAN": "amann"}},
+            "field 'conventions.AMAN': no entry 'amann' in config/conventions.yaml; did you mean 'aman'",
+        ),
+        (
+            {"conventions": {"AMAN": "meb"}},
+            "field 'conventions.AMAN': convention 'meb' .* no metric 'acc'; .*: acc: printed-only",
+        ),
+        ({"convention": "", "conventions": {"AMAN": "aman"}}, "field 'conventions': no column is scored"),
+        ({"curve": "K"}, "field 'conventions': a table that is drawn as a curve has one for all of its rows"),
         ({"losses": ["mmnett"]}, "field 'losses.0': unknown name 'mmnett'; did you mean 'mmnet'"),
         ({"columns": {"samm-3": {"metric": ["acc"]}}}, "field 'columns.samm-3.metric': unknown key"),
         ({"runs": {"STSNet": "ststnet"}}, "field 'runs': .*memix.csv has no 'STSNet'; did you mean 'STSTNet'"),

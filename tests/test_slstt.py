@@ -159,6 +159,24 @@ def test_scale_and_shift_of_the_last_norm_begin_as_given_and_are_trained():
     assert (model.weight != 1).any() and model.bias.any()
 
 
+def test_a_step_of_the_scale_grows_with_the_norms_weight_squared():
+    """As slstt.yaml says of `learning_rate`: ours is behind the norm, the released one is the norm itself."""
+    from apexbench.methods.networks.slstt import Network
+
+    normed = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    gamma = torch.tensor([0.5, 1.0, 2.0, 4.0])
+
+    def change(scale_of_norm, outside):
+        torch.manual_seed(0)
+        model = Network(2, 4, "mean", 1, 4, 4)
+        norm = torch.nn.Parameter(scale_of_norm.clone())
+        features = normed * (scale_of_norm if outside else norm)
+        model(features).square().sum().backward()
+        return scale_of_norm * model.weight.grad if outside else norm.grad
+
+    torch.testing.assert_close(change(gamma, outside=True), gamma**2 * change(gamma, outside=False))
+
+
 def test_standardised_features_are_those_of_the_training_clips():
     method, _, x = _trained(standardise=True)
     np.testing.assert_allclose(x.mean((0, 1)), 0, atol=1e-3)

@@ -258,6 +258,48 @@ def test_reasons_for_which_a_run_is_not_trained(root):
     assert study.predictions("megc2019", "mmnet") == []
 
 
+_OFF_TANET = ["off-tanet", "macnn", "micro-attention", "ststnet-off-tanet"]
+
+
+@pytest.mark.parametrize("budget", ["quick", "paper"])
+def test_given_maps_are_no_puzzle_not_in_px_and_need_a_size(root, budget):
+    """What is trained on them is what a pack of them can be made for, and what a map of 0..1 means something to."""
+    methods = [
+        *_OFF_TANET,
+        "dssn",
+        "dual-atme",
+        "vit-flow",
+        "srmcl",
+        "dual-inception",
+        "featref",
+        "htnet",
+        "inceptr",
+        "flow-svm",
+    ]
+    settings = _settings(
+        protocols=["megc2019-flow", "megc2019"], table_protocols=[], tables=[], methods=methods, leave_out={}
+    )
+    study = Study(settings | {"budget": budget}, root)
+    why = {run: study.why_not("megc2019-flow", run) for run in methods}
+    size = "which has no 'map', the side in px that the flow maps of smic-hs-flow are brought to"
+    px = "needs flow in px, but the flow maps of smic-hs-flow are each stretched to their own range"
+    for run in (*_OFF_TANET, "dssn", "srmcl"):
+        assert why[run].endswith(size if budget == "paper" else px), run
+    assert why["vit-flow"].endswith("is for casme2-5 only")
+    assert why["dual-atme"] == (
+        "reads tvl1-puzzle-28, of the region puzzle, but the flow maps of smic-hs-flow are of the whole face"
+    )
+    trained = [run for run, reason in why.items() if not reason]
+    assert trained == ["dual-inception", "featref", "htnet", "inceptr", "flow-svm"]
+    for run in trained:
+        for recipe in study.card("megc2019-flow", run).inputs.values():
+            assert study.recipes[recipe].map
+    for run in ("dual-inception", "featref"):
+        scaling = {protocol: study.params(protocol, run).scaling for protocol in ("megc2019-flow", "megc2019")}
+        assert scaling == {"megc2019-flow": "0-255", "megc2019": "px"}
+    assert not any("flow maps" in study.why_not("megc2019", run) for run in methods)
+
+
 def _printed(tables):
     """{protocol: methods and runs that the files of config/published have there}, by the tables' cards as written."""
     printed = defaultdict(set)

@@ -18,7 +18,10 @@ from apexbench.config.tables import (
     OtherColumn,
     PrintedColumn,
     ProtocolColumns,
+    RowScoring,
+    Scoring,
     TableCard,
+    looked_up,
 )
 from apexbench.errors import InputError, nearest
 
@@ -104,6 +107,16 @@ def _convention(name: str, conventions: Mapping[str, Convention], where: str) ->
     return conventions[name]
 
 
+def _scoring(name: str, metric: str, conventions: Mapping[str, Convention], where: str) -> Scoring | str:
+    found = _convention(name, conventions, where).metrics.get(metric)
+    if found is None:
+        raise InputError(
+            f"{where}: convention {name!r} of config/conventions.yaml has no metric {metric!r}; "
+            f"{nearest(metric, conventions[name].metrics)}. If it is not ours to score: {metric}: {PRINTED_ONLY}"
+        )
+    return found
+
+
 def _columns(card: TableCard, file: str, conventions: Mapping[str, Convention]) -> tuple[list[PrintedColumn], str]:
     """Return a card's columns with the conventions looked up, and what these say of the authors' scoring."""
     says: dict[str, None] = {}
@@ -117,16 +130,8 @@ def _columns(card: TableCard, file: str, conventions: Mapping[str, Convention]) 
             metric, name = (item.metric, item.convention) if isinstance(item, OtherColumn) else (item, card.convention)
             scoring = {}
             if name:
-                convention = _convention(name, conventions, where)
-                says[convention.says] = None
-                found = convention.metrics.get(metric)
-                if found is None:
-                    raise InputError(
-                        f"{where}: convention {name!r} of config/conventions.yaml has no metric {metric!r}; "
-                        f"{nearest(metric, convention.metrics)}. If it is not ours to score: {metric}: {PRINTED_ONLY}"
-                    )
-                if found != PRINTED_ONLY:
-                    scoring = found.model_dump() | {"as_published": found.as_published or found.honest}
+                scoring = looked_up(_scoring(name, metric, conventions, where))
+                says[conventions[name].says] = None
             columns.append(
                 PrintedColumn(protocol=protocol, metric=metric, title=its.title, beside=its.beside, **scoring)
             )
@@ -178,6 +183,30 @@ def _runs(
     return {row: run for row, run in runs.items() if run not in (None, PUBLISHED_ONLY)}
 
 
+def _by_row(
+    card: TableCard,
+    columns: Sequence[PrintedColumn],
+    rows: Collection[str],
+    conventions: Mapping[str, Convention],
+    file: str,
+    path: Path,
+) -> dict[str, RowScoring]:
+    """Return {row: how it is scored} of the rows that a card names in `conventions`."""
+    metrics = dict.fromkeys(column.metric for column in columns if column.honest)
+    if card.conventions and not metrics:
+        raise InputError(f"{file}: field 'conventions': no column is scored; give a 'convention' for the other rows")
+    if card.conventions and card.curve:
+        raise InputError(f"{file}: field 'conventions': a table that is drawn as a curve has one for all of its rows")
+    by_row = {}
+    for row, name in card.conventions.items():
+        where = f"{file}: field 'conventions.{row}'"
+        if row not in rows:
+            raise InputError(f"{where}: {path} has no {row!r}; {nearest(row, rows)}")
+        found = {metric: _scoring(name, metric, conventions, where) for metric in metrics}
+        by_row[row] = RowScoring(says=_convention(name, conventions, where).says, metrics=found)
+    return by_row
+
+
 def look_up(
     card: TableCard,
     name: str,
@@ -186,7 +215,7 @@ def look_up(
     places: Collection[str],
     run_of: Callable[[str], str | None],
 ) -> dict[str, Any]:
-    """Return the fields of `Table` that a published table's card leaves open: its columns, runs and whole caption.
+    """Return the fields of `Table` that a published table's card leaves open: columns, rows, runs and whole caption.
 
     Raises InputError, naming file and field, for all that cannot work.
 
@@ -217,7 +246,10 @@ def look_up(
     printed = read_published(path, card.table or name)
     _check(columns, printed, file, path)
     runs = _runs(card, printed, file, path, run_of)
+    known = list(dict.fromkeys([*(number.row for number in printed), *card.also]))
     for row in card.beside:
-        if row not in (known := {number.row for number in printed} | set(card.also)):
+        if row not in known:
             raise InputError(f"{file}: field 'beside': {path} has no {row!r}; {nearest(row, known)}")
-    return {"columns": columns, "runs": runs, "caption": " ".join(filter(None, [card.caption, says]))}
+    by_row = _by_row(card, columns, known, conventions, file, path)
+    caption = " ".join(filter(None, [card.caption, says]))
+    return {"columns": columns, "by_row": by_row, "runs": runs, "caption": caption}

@@ -10,12 +10,14 @@ from pydantic import Field, model_validator
 from apexbench.config.model import Model
 
 PRINTED_ONLY = "printed-only"  # of a metric
+NO_RULE = "none"  # of a metric whose epoch cannot be picked as its author does
 PUBLISHED_ONLY = "published-only"  # of a row, as tables say it
 # fields that go with some kinds of tables only
 _KINDS = {
     "published": ("published",),
     "table": ("published",),
     "convention": ("published",),
+    "conventions": ("published",),
     "columns": ("published",),
     "runs": ("published",),
     "beside": ("published",),
@@ -36,9 +38,18 @@ class Scoring(Model):
     honest: str
     """Our score that means what is printed, e.g. `uf1`; taken after the last epoch, it is the honest one beside it."""
     rule: str
-    """The selection rule by which the author picks an epoch, e.g. `last` or `fold-oracle`."""
+    """The selection rule by which the author picks an epoch, e.g. `last` or `fold-oracle`; `none`: it is not known, or
+    cannot be run here, and there is no as-published score; `says` tells why."""
     as_published: str = ""
     """Our score that is computed as the author's code does, taken under `rule`; left out: the same as `honest`."""
+
+    @model_validator(mode="after")
+    def _needs_a_rule(self):
+        if self.as_published and self.rule == NO_RULE:
+            raise ValueError(
+                "as_published is taken under the rule, which is none; give a rule, or leave as_published out"
+            )
+        return self
 
 
 class Convention(Model):
@@ -48,6 +59,15 @@ class Convention(Model):
     """What captions say of the author's scoring, in whole sentences."""
     metrics: dict[str, Scoring | Literal["printed-only"]] = Field(min_length=1)
     """By printed metric (the `metric` of config/published): how it is scored, or `printed-only` if it is not ours."""
+
+
+def looked_up(scoring: Scoring | Literal["printed-only"]) -> dict[str, str]:
+    """Return honest score, rule and as-published score, all empty for what is printed only."""
+    if scoring == PRINTED_ONLY:
+        return {"honest": "", "rule": "", "as_published": ""}
+    if scoring.rule == NO_RULE:
+        return {"honest": scoring.honest, "rule": "", "as_published": ""}
+    return scoring.model_dump() | {"as_published": scoring.as_published or scoring.honest}
 
 
 class OtherColumn(Model):
@@ -120,6 +140,8 @@ class TableCard(_Fields):
 
     convention: str = ""
     """The entry of conventions.yaml that says how the author scores; left out: the numbers are printed only."""
+    conventions: dict[str, str] = {}
+    """{row: entry of conventions.yaml} of rows that were scored otherwise, such as those quoted from other authors."""
     columns: dict[str, tuple[str | OtherColumn, ...] | ProtocolColumns] = {}
     """{printed protocol: its metrics}, e.g. {samm-3: [acc, f1]}, or {samm-3: {metrics: [acc, f1], title: SAMM}}."""
 
@@ -162,7 +184,16 @@ class PrintedColumn(Model):
     rule: str = ""
     """The author's selection rule."""
     as_published: str = ""
-    """Our score under that rule."""
+    """Our score under that rule; empty, as is the rule: there is none."""
+
+
+class RowScoring(Model):
+    """A convention of one row, looked up."""
+
+    says: str = ""
+    """What captions say of it."""
+    metrics: dict[str, Scoring | Literal["printed-only"]] = {}
+    """{printed metric: how it is scored}, of those that the table scores."""
 
 
 class Table(_Fields):
@@ -170,3 +201,11 @@ class Table(_Fields):
 
     columns: tuple[PrintedColumn, ...] = ()
     """The columns of a published table, in order."""
+    by_row: dict[str, RowScoring] = {}
+    """{row: how it is scored} where that is not as its columns say."""
+
+    def scored(self, row: str, column: PrintedColumn) -> PrintedColumn:
+        """Return a column as one row is scored; what is printed only stays so."""
+        if row not in self.by_row or not column.honest:
+            return column
+        return column.model_copy(update=looked_up(self.by_row[row].metrics[column.metric]))

@@ -4,7 +4,8 @@ Of the flow from onset to apex each block gives a histogram of eight directions.
 and a block as much as it is strained. Blocks and order are those of the authors' Matlab code, which has neither flow
 nor apex search nor SVM. It differs from the paper: it takes a block's sum of strain, not the mean, all but the same as
 blocks are all but equal; and the edges that it gives to a weighted `histc` end at 135 degrees, so that with the usual
-helper of that name (its own is not released) all flow between 135 and 180 degrees is lost: `bins: released7`.
+helper of that name (its own is not released, so this is inferred) all flow between 135 and 180 degrees is lost:
+`bins: released7`.
 
 The code of Benchmark-MER has 6 x 6 blocks on flow of 60 x 60 px and does not normalise the row.
 """
@@ -24,8 +25,8 @@ class BiWOOFOptions(Options):
     Attributes
     ----------
     blocks : how many in rows, and as many in columns.
-    bins : "full8" counts all directions, as the paper says; "released7" leaves out those above 135 and below 180
-        degrees, as the released edges do.
+    bins : "full8" counts all directions, as the method's description means (inferred); "released7" leaves out those
+        above 135 and below 180 degrees, as the released edges do (inferred).
     strain : how a block is weighed: by the "sum" of its strain, as released, or its "mean", as the paper says.
     normalise : whether the row gets length 1.
     """

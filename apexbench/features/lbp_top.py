@@ -61,15 +61,12 @@ class LBPTOPOptions(Options):
 
 
 # Parameters in use, by who uses them; see the sources for the number of frames and the classifier that go with them.
+# MEB's and Benchmark-MER's are not among them: their blocks, bins and neighbours are others, whatever the parameters.
 SETS = {
-    # MEB (Micro-Expression Benchmark), released code: ten frames; polynomial SVM
-    "meb": LBPTOPOptions(points=8, radii=(3, 3, 3), blocks=(8, 8, 1), overlap=0.7, bins="uniform", normalise=False),
     # ELBPTOP (Guo et al. 2019), paper: radii 1 to 4, 4 or 8 points; whitened PCA, linear SVM; ten frames.
     # One of its best on CASME II, and the blocks that it has for SAMM
     "elbptop-casme2": LBPTOPOptions(points=4, radii=(3, 3, 3), blocks=(8, 8, 2), bins="full"),
     "elbptop-samm": LBPTOPOptions(points=4, radii=(3, 3, 3), blocks=(5, 5, 2), bins="full"),
-    # Benchmark-MER, released code: all frames; linear SVM, C = 1
-    "benchmark-mer": LBPTOPOptions(points=8, radii=(1, 1, 1), blocks=(4, 4, 2), bins="uniform"),
     # As on CASME II and in MEGC2019, from memory: ten frames; linear SVM
     "casme2": LBPTOPOptions(),
     # As in the paper of SMIC (2013), from memory, radii 1 to 3: ten frames; SVM

@@ -140,6 +140,11 @@ class Method:
         return ""
 
     @classmethod
+    def needs_px(cls, params: Params) -> bool:
+        """Return whether flow must be in px: maps that were stretched to their own range lack size, sign and zero."""
+        return False
+
+    @classmethod
     def misfit(cls, params: Params, pretrained: Params) -> str:
         """Return why weights of a pre-training with these hyper-parameters do not fit; empty if they may."""
         return ""

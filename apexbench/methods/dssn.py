@@ -66,6 +66,10 @@ class DSSN(Deep):
         options = {name: getattr(p, name) for name in names}
         return Network(self.num_classes, self.streams, **options, weights=self.initial("weights", weights))
 
+    @classmethod
+    def needs_px(cls, params) -> bool:
+        return "magnitude" in cls(2, params).streams  # which is taken here
+
     def tensors(self, inputs: Inputs) -> dict:
         """Return flow (N, 3, S, S). Raises ValueError for maps of another size: the head's width depends on it."""
         flow, size = inputs["flow"], self.params.image_size

@@ -28,7 +28,10 @@ class FlowSVM(Classic):
     Parameters = FlowSVMParams
 
     def features(self, inputs: Inputs) -> np.ndarray:
-        """Return (N, D); with `scale: clip` every clip's motion has unit root mean square, its direction is kept."""
+        """Return (N, D); with `scale: clip` every clip's motion has unit root mean square, its direction is kept.
+
+        Given maps have no direction left: u and v are of each map's own range, and so is what they are divided by.
+        """
         flow = inputs["flow"].astype(np.float64)
         if not self.params.strain:
             flow = flow[:, :2]

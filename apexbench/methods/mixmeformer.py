@@ -67,6 +67,11 @@ class MixMeFormer(Mixable):
     attends = True
     test_params = {**_SMALL, "resnet": _SMALL_RESNET}
 
+    @classmethod
+    def needs_px(cls, params) -> bool:
+        """The constants are of flow in px; a sign is only about no motion."""
+        return params.statistics == "global" or params.flip_sign
+
     @property
     def grid(self) -> int:
         return self.params.image_size // self.params.vit.get("patch_size", 16)

@@ -5,7 +5,8 @@ order. An LSTM puts them together, or, in the variant Mean, the mean of the scor
 
 In the released code the transformer's blocks run without gradients: of the transformer only the scale and shift of its
 last norm are trained. Here the features are those after that norm, and a scale and a shift of their own, which begin at
-1 and 0, stand for them: the same functions from the same start.
+1 and 0, stand for them: the same functions from the same start, but not the same steps. What a gradient changes in the
+scale of a feature is multiplied by the square of the norm's weight, and mixes with the norm's shift.
 """
 
 from typing import Literal

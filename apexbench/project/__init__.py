@@ -64,7 +64,7 @@ class Project(Runs):
             places = {place for protocol, its in self.protocols.items() for place in (protocol, *its.slices)}
             looked_up |= look_up(card, name, self.folder / "published", self.conventions, places, self._run_of)
             looked_up |= self._stood_in(looked_up["columns"], looked_up["caption"])
-        return Table(**card.model_dump(exclude={"convention", "columns"}) | looked_up)
+        return Table(**card.model_dump(exclude={"convention", "conventions", "columns"}) | looked_up)
 
     def _stood_in(self, columns: Sequence[PrintedColumn], caption: str) -> dict[str, Any]:
         """Return columns and caption with the scores of `stands_for` where the study has real clips for those alone."""

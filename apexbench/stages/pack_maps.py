@@ -15,8 +15,8 @@ from apexbench.store.packs import pack_rows
 def pack_maps(*, index: str, maps: str, recipe: dict, axes: list[str], output: str) -> None:
     """Write a pack of flow maps that are given as pictures, x (N, 3, map, map) float16 in 0..1.
 
-    The pictures hold u, v and strain, each stretched to 0..255 for itself: magnitudes are lost, and of the recipe only
-    the size of its map means something here.
+    The pictures hold u, v and strain, each stretched to 0..255 for itself: magnitudes, and where zero lies, are
+    lost, and of the recipe only the size of its map means something here.
 
     Raises InputError if a picture cannot be read, has other than three channels, or if the recipe has no map size.
     """

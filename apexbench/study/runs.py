@@ -183,15 +183,31 @@ class Runs(Pretraining):
             return f"its card is for {', '.join(wanted)} only"
         if self.project.protocols[protocol].target == "aus" and self._oracle(protocol, run):
             return "reads what true action units chose, and they are the labels here"
-        for recipe in self._read(protocol, run):
-            if recipe not in self.recipes.flow or self.recipes[recipe].pairs != "onset-apex":
-                for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
-                    return f"reads {recipe}, but {dataset} holds flow maps of onset and apex only"
+        for dataset in filter(self.holds_maps, self.project.protocols[protocol].datasets):
+            if reason := self._not_of_maps(protocol, run, dataset):
+                return reason
         if run not in self.methods:
             return ""
         card = self.project.protocols[protocol]
         facts = ProtocolFacts(protocol, tuple(card.classes), card.datasets, card.multilabel)
         return self.methods[run].skip(self.params(protocol, run), facts)
+
+    def _not_of_maps(self, protocol: str, run: str, dataset: str) -> str:
+        """Return why a run cannot read the flow maps that a data set is given as; "" if it can."""
+        for name in self._read(protocol, run):
+            recipe = self.recipes[name]
+            if name not in self.recipes.flow or recipe.pairs != "onset-apex":
+                return f"reads {name}, but {dataset} holds flow maps of onset and apex only"
+            region = self.recipes.crops[self.recipes.frames_of(name).crop].region
+            if region != "face":
+                return f"reads {name}, of the region {region}, but the flow maps of {dataset} are of the whole face"
+            if recipe.map is None:
+                return (
+                    f"reads {name}, which has no 'map', the side in px that the flow maps of {dataset} are brought to"
+                )
+        if run in self.methods and self.methods[run].needs_px(self.params(protocol, run)):
+            return f"needs flow in px, but the flow maps of {dataset} are each stretched to their own range"
+        return ""
 
     def _oracle(self, protocol: str, run: str) -> bool:
         return any(self.recipes.is_oracle(recipe) for recipe in self._read(protocol, run))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from apexbench.config.tables import PRINTED_ONLY, Convention, Table
+from apexbench.config.tables import NO_RULE, PRINTED_ONLY, Convention, Table
 from apexbench.errors import InputError, nearest
 from apexbench.evaluation.selection import RULES
 from apexbench.evaluation.tasks import SCORES
@@ -15,7 +15,8 @@ def check_scoring(conventions: Mapping[str, Convention], tables: Mapping[str, Ta
             if scoring != PRINTED_ONLY:
                 where = f"config/conventions.yaml: entry {name!r}, field 'metrics.{metric}"
                 _known(f"{where}.honest'", "score", scoring.honest, SCORES)
-                _known(f"{where}.rule'", "rule", scoring.rule, RULES)
+                if scoring.rule != NO_RULE:
+                    _known(f"{where}.rule'", "rule", scoring.rule, RULES)
                 _known(f"{where}.as_published'", "score", scoring.as_published or scoring.honest, SCORES)
     for name, table in tables.items():
         for column, score in table.metrics.items():

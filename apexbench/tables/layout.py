@@ -8,6 +8,7 @@ import pandas as pd
 
 from apexbench.config.published import NULL_ROW, SIZES
 from apexbench.config.submissions import RUN_HERE
+from apexbench.evaluation.selection import LEAKING
 from apexbench.numbers import DASH, chance, digits, fraction, interval, number, signed, spread
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
 from apexbench.tables.table import Column, TableData
@@ -210,13 +211,11 @@ def _scores(cell: pd.Series, column: Column) -> tuple[Cell, Cell, Cell]:
     """
     if not column.scored:
         return Cell(""), Cell(""), Cell("")
-    leaky, honest = fraction(cell["as_published"]), fraction(cell["honest"])
+    as_published, honest = fraction(cell["as_published"]), fraction(cell["honest"])
+    leaks = cell["rule"] in LEAKING and as_published != DASH
+    said = ["leaky" * column.mixed, null_words(cell["null"], cell["epochs"])] * leaks
     return (
-        Cell(
-            leaky,
-            null_words(cell["null"], cell["epochs"]) * column.leaks,
-            tone="leaks" * (column.leaks and leaky != DASH),
-        ),
+        Cell(as_published, ", ".join(filter(None, said)), tone="leaks" * leaks),
         Cell(honest, _uncertainty(cell), tone="ours" * (honest != DASH)),
         Cell(signed(cell["difference"]), tone="quiet"),
     )
@@ -239,14 +238,14 @@ def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
 def _our_heads(column: Column, difference: str) -> list[Cell]:
     marked = {"tone": "leaks"} if column.leaks else {}
     return [
-        Cell(column.title, _label(column.leaks), **marked),
+        Cell(column.title, _label(column.leaks, column.mixed), **marked),
         Cell(column.title, "honest"),
         Cell(column.title, difference),
     ]
 
 
-def _label(leaks: bool) -> str:
-    return "as-published, leaky" if leaks else "as-published"
+def _label(leaks: bool, mixed: bool = False) -> str:
+    return f"as-published, {'some ' * mixed}leaky" if leaks else "as-published"
 
 
 def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
@@ -291,7 +290,8 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
         rows.append([first, *printed, status])
         if tried[part.index].any():
             leaky, honest, difference = zip(*scores, strict=True)
-            leaks = any(column.leaks for column in table.columns if column.scored)
+            scored = part["column"].isin([column.key for column in table.columns if column.scored])
+            leaks = bool(part.loc[scored, "rule"].isin(LEAKING).any())
             rows.append([Cell(_label(leaks), indent=True, tone="leaks" * leaks), *leaky, Cell("")])
             rows.append([Cell("honest", indent=True, tone="ours"), *honest, Cell("")])
             rows.append([Cell("honest \N{MINUS SIGN} published", indent=True, tone="quiet"), *difference, Cell("")])

@@ -25,7 +25,7 @@ def places_of(card: Table, protocols: Mapping[str, ProtocolCard]) -> Iterator[tu
     rows = card.runs | {row: also.run for row, also in card.also.items()}
     for row, run in rows.items():
         for column in card.columns:
-            found = place_of(card, row, column, protocols) if column.honest else None
+            found = place_of(card, row, column, protocols) if card.scored(row, column).honest else None
             if found:
                 yield run, found[0]
 

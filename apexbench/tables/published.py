@@ -1,6 +1,6 @@
 """Tables of other authors: what is printed, and our runs beside it under the convention of their released code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +34,14 @@ def _heads(card: Table, protocols: Mapping[str, ProtocolCard]) -> list[Column]:
         key = f"{column.protocol} {column.metric}".strip() if several else column.metric
         title = column.title or (protocols[column.protocol].title if column.protocol in protocols else column.protocol)
         lines = (title, metric) if several and title else (metric, column.title)
-        heads.append(Column(key, *lines, scored=bool(column.honest), leaks=column.rule in LEAKING))
+        heads.append(Column(key, *lines, scored=bool(column.honest)))
     return heads
+
+
+def _leaking(head: Column, rules: Iterable[str]) -> Column:
+    """Return a head that tells whether all as-published scores below it leak, or some."""
+    leaks = {rule in LEAKING for rule in rules if rule}
+    return replace(head, leaks=True in leaks, mixed=len(leaks) > 1)
 
 
 def _named(metric: str, score: str) -> str:
@@ -43,18 +49,32 @@ def _named(metric: str, score: str) -> str:
     return name if name == SCORES[score] else f"{name} = {SCORES[score]}"
 
 
-def _conventions(columns: Sequence[PrintedColumn]) -> str:
-    """Say in words what the as-published and the honest scores of the columns are."""
-    scored = [column for column in columns if column.honest]
+def _as_published(columns: Iterable[PrintedColumn]) -> str:
+    """Say by which rule and score the columns are as published; "none" where there is no rule that can be run."""
+    by_rule: dict[str, dict[str, None]] = {}
+    for column in columns:
+        if column.rule:
+            by_rule.setdefault(column.rule, {})[_named(column.metric, column.as_published)] = None
+    return "; ".join(f"{RULES[rule]}: {', '.join(names)}" for rule, names in by_rule.items()) or "none"
+
+
+def _conventions(card: Table, rows: Iterable[str]) -> str:
+    """Say in words what the as-published and the honest scores of the columns are; `rows` are those that we run."""
+    scored = [column for column in card.columns if column.honest]
     if not scored:
         return "Printed numbers only: none of the columns is ours to score."
-    by_rule: dict[str, dict[str, None]] = {}
-    for column in scored:
-        by_rule.setdefault(column.rule, {})[_named(column.metric, column.as_published)] = None
-    as_published = "; ".join(f"{RULES[rule]}: {', '.join(names)}" for rule, names in by_rule.items())
+    apart: dict[tuple[str, str], list[str]] = {}
+    for row in filter(card.by_row.get, rows):
+        says = _as_published(own for own in (card.scored(row, column) for column in scored) if own.honest)
+        apart.setdefault((says, card.by_row[row].says), []).append(row)
+    of_rows = [f"{', '.join(named)}: {join(f'{says}.', why)}" for (says, why), named in apart.items()]
+    as_the_code = "our run, scored as the code behind the printed number does, as far as that is known"
+    others = _as_published(scored)
     honest = ", ".join(dict.fromkeys(_named(column.metric, column.honest) for column in scored))
     return join(
-        f"Published: as printed. As-published: our run, scored as the released code does, {as_published}.",
+        f"Published: as printed. As-published: {as_the_code}{'.' if of_rows else f', {others}.'}",
+        *of_rows,
+        f"All other rows: {others}." * bool(of_rows),
         f"Honest: our run after the last epoch: {honest}; with a 95 % interval (bootstrap over subjects).",
     )
 
@@ -71,16 +91,21 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     study = needed(card, inputs.protocols, scores.study)
     if scores.null_epochs(study):
         rows[NULL_ROW] = NULL_RUN
+    ran = [row for row, run in rows.items() if run]
+    heads = [
+        _leaking(head, (card.scored(row, column).rule for row in ran))
+        for head, column in zip(heads, card.columns, strict=True)
+    ]
     cells = []
     for row, run in rows.items():
         for column, head in zip(card.columns, heads, strict=True):
-            cell = {"status": "published-only"}
-            if run and column.honest:
+            cell, own = {"status": "published-only"}, card.scored(row, column)
+            if run and own.honest:
                 where = place_of(card, row, column, inputs.protocols)
-                cell = scores.cell(where, run, column.honest, column.rule, column.as_published)
+                cell = scores.cell(where, run, own.honest, own.rule, own.as_published)
             number = numbers.get((row, column.protocol, column.metric), numbers.get((row, "", "")))
             ours = card.beside.get(row, {}).get(column.protocol)
-            moved = f"ours was trained on {scores.title(ours)} alone" if ours and run and column.honest else ""
+            moved = f"ours was trained on {scores.title(ours)} alone" if ours and run and own.honest else ""
             remarks = [card.also[row].note if row in card.also else "", moved, cell.get("ours_note", "")]
             if number:
                 cell |= {"published": number.value, "printed": number.printed}
@@ -94,7 +119,7 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     counted = f"Rows with scores of ours: {scored} of {len(set(rows) - {NULL_ROW})}."
     progress = join(scores.progress(runs), card.caption)
     about = join(counted, facts, scores.null_sentence(study))
-    caption = join(progress, _conventions(card.columns), about, by="\n")
+    caption = join(progress, _conventions(card, ran), about, by="\n")
     main = frozenset(row for row, run in rows.items() if run in inputs.methods and inputs.methods[run].leaderboard)
     table = TableData(name, card, caption, warning, frame, heads, main=main)
     return replace(table, compare=_compare(name, study, len(named), inputs)) if table.synthetic else table

@@ -62,7 +62,10 @@ class RunScores:
         return rows, "ok", ""
 
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:
-        """Return our part of a cell: `score` under `rule`, `metric` under `last` with its interval, counts, status."""
+        """Return our part of a cell: `score` under `rule`, `metric` under `last` with its interval, counts, status.
+
+        Without a rule, which is "", there is nothing as published.
+        """
         rows, status, note = self.rows(place, run)
         if run in self.marks and len(rows):
             note = "; ".join(filter(None, [self.marks[run], note]))
@@ -86,7 +89,7 @@ class RunScores:
     def _null(self, place: tuple[str, str], run: str, epochs: int, rule: str, score: str) -> float:
         """Return what the null model scores with as many epochs as a run has, under the same rule."""
         null = self.rules.get((*place, NULL_RUN))
-        if run == NULL_RUN or null is None or pd.isna(epochs):
+        if run == NULL_RUN or null is None or pd.isna(epochs) or not rule:
             return math.nan
         longest = null.loc["last", "epochs"]
         if epochs == 1:  # nothing to pick

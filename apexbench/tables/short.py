@@ -7,6 +7,7 @@ import pandas as pd
 
 from apexbench.config.published import NULL_ROW
 from apexbench.errors import InputError
+from apexbench.evaluation.selection import LEAKING
 from apexbench.numbers import DASH, fraction
 from apexbench.tables.layout import Cell, Part, origins
 from apexbench.tables.render import escape_markdown, markdown_part
@@ -116,7 +117,7 @@ def _published(table: TableData) -> tuple[Part, str]:
         for column in columns:
             cell = frame.loc[(row, column.key)]
             added = cell["as_published"] - cell["honest"]
-            leaky = "" if not column.leaks or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
+            leaky = "" if cell["rule"] not in LEAKING or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
             shown.append(Cell(fraction(cell["honest"]), half(cell["ci_low"], cell["ci_high"]), leaky))
             theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
         rows.append([Cell(row, origin.get(row, "")), *shown, *([Cell(""), *theirs] if printed else [])])

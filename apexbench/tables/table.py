@@ -119,13 +119,17 @@ class TableInputs:
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a table's column: its key in the frame, two lines, and whether our runs are scored in it."""
+    """Head of a table's column: its key in the frame, two lines, and whether our runs are scored in it.
+
+    `leaks`: an as-published score below it leaks; `mixed`: others do not.
+    """
 
     key: str
     title: str
     subtitle: str = ""
     scored: bool = True
     leaks: bool = True
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

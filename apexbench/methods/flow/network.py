@@ -30,6 +30,10 @@ class FlowNetwork(Deep):
     reads = {"flow": FLOW}
     Parameters = FlowNetworkParams
 
+    @classmethod
+    def needs_px(cls, params) -> bool:
+        return params.scaling == "px"
+
     def tensors(self, inputs: Inputs) -> dict:
         """Return x (N, `maps`, S, S). Raises ValueError for maps of another size: the layers' width depends on it."""
         flow, side = inputs["flow"], self.params.image_size

@@ -29,6 +29,10 @@ class RawFlow(Deep):
     reads = {"flow": FLOW}
     Parameters = RawFlowParams
 
+    @classmethod
+    def needs_px(cls, params) -> bool:
+        return True  # nothing is scaled, and the strain is taken here
+
     def tensors(self, inputs: Inputs) -> dict:
         """Return x (N, 3, S, S): u and v in px, and strain of them in the place of the pack's.
 

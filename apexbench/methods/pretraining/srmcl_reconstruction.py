@@ -74,6 +74,11 @@ class FlowPictures(Deep):
     Parameters = FlowPictureParams
 
     @classmethod
+    def needs_px(cls, params) -> bool:
+        """A magnitude is taken here; `fixed` is about no motion."""
+        return params.third == "magnitude" or params.scaling == "fixed"
+
+    @classmethod
     def misfit(cls, params, pretrained) -> str:
         """Sizes must agree, and so must what the pictures show."""
         for name in (*SizeParams.model_fields, "third", "scaling"):
