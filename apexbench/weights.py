@@ -94,7 +94,7 @@ def read_state(path: str | os.PathLike, where: str) -> dict:
     """Return the state dict of a .safetensors, .pth or .pth.tar file, as the module itself names its tensors.
 
     What trainings wrap it in is taken off: a dictionary whose `state_dict` it is, and DataParallel's `module.` before
-    all names.
+    all names. Of a pre-training of ours it is the state for all folds.
     """
     import torch
     from safetensors.torch import load_file
@@ -102,6 +102,8 @@ def read_state(path: str | os.PathLike, where: str) -> dict:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; {where} names it as weights")
+    if _trained_here(path):
+        return read_states(path, EVERY)
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -112,6 +114,23 @@ def read_state(path: str | os.PathLike, where: str) -> dict:
         return {name.removeprefix("module."): x for name, x in state.items()} if wrapped else state
     except Exception as error:
         raise InputError(f"{path}: not a state dict ({error})") from None
+
+
+def _trained_here(path: Path) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return '"kind": "pretrained"' in (file.metadata() or {}).get("meta", "")
+    except SafetensorError:
+        return False
+
+
+def seen_by(path: str | os.PathLike) -> set[str]:
+    """Return whom a file of weights has seen, "release:subject"; of files from elsewhere that is not known: nobody."""
+    return read_seen(path, EVERY) if _trained_here(Path(path)) else set()
 
 
 def load(model, state: Mapping, source: str) -> None:

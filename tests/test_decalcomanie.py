@@ -207,6 +207,8 @@ def test_of_each_frame_the_first_is_taken_away(count):
     still = {"frames": np.repeat(inputs["frames"][:, :1], 4, axis=1)}
     for augmented in (None, 0):
         assert not any(x.any() for x in given(sbml(subtract_first=True, **values), still, augmented).values())
+    for view, x in given(sbml(subtract_first=True, gain=50, **values), inputs).items():
+        torch.testing.assert_close(x, 50 * found[view], rtol=1e-5, atol=1e-4)
 
 
 def test_packs_of_another_size_are_refused():
@@ -329,6 +331,7 @@ def test_a_softmax_before_the_loss_bounds_it():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"gain": 2}, "gain: goes with subtract_first: true"),
         ({"softmax_output": True}, "softmax_output: goes with a backbone swin-\\*, and resnext101 has no such switch"),
         ({"frames_as_channels": True, "backbone": "resnet18"}, "frames_as_channels: goes with a backbone swin-"),
         ({"depths": [1, 1, 1]}, "depths has 3 values, but there are 4 stages"),
@@ -706,6 +709,7 @@ def test_the_chain_of_the_configuration():
 
 def test_a_chain_in_a_circle_is_refused():
     recipes = dict(Recipes(**read_yaml(ROOT / "config/recipes.yaml")).pretraining)
+    del recipes["faces"]  # which reads other recipes
     start = {"start": {"weights": Weights(pretraining="decalcomanie-2")}}
     recipes["decalcomanie-1"] = PretrainingRecipe(**{**recipes["decalcomanie-1"].model_dump(), **start})
     names = ["decalcomanie-34", "mlsp-quick", "srmcl-224", "tvl1-28"]

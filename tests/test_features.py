@@ -70,7 +70,7 @@ def test_bn_mode_train_takes_the_statistics_of_one_frames_factors():
 
 def test_width_is_of_random_weights():
     assert extract(FRAMES[:1], layer="layer3", width=0.25).shape == (1, 2, 64, 4, 4)
-    with pytest.raises(InputError, match=r"recipe: .*width: given weights have a size of their own"):
+    with pytest.raises(InputError, match=r"recipe: .*width: timm's weights have a size of their own"):
         create("resnet", {"width": 0.5, "weights": {"timm": "resnet18.tv_in1k"}}, where="recipe")
     with pytest.raises(InputError, match="network 'vgg11' is no ResNet; take resnet18"):
         extract(FRAMES[:1], network="vgg11")

@@ -29,6 +29,7 @@ FLOOR = {
     "taken_over",
     "torchvision_shim",
     "dynamo_shim",
+    "timm_resnet",
 }
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "evaluation"}

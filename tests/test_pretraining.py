@@ -1,5 +1,7 @@
 """Pre-training: once on other data sets, for each fold, and in a chain; whom a state has seen, nobody is tested on."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +12,19 @@ from random_clips import clips, small
 from apexbench.clips import COLUMNS as INDEX_COLUMNS
 from apexbench.config.recipes import PretrainingRecipe, Recipes
 from apexbench.errors import InputError
+from apexbench.methods import create
 from apexbench.methods.base import FLOW, KEY_FRAMES, Fold
-from apexbench.methods.deep import Clips, epochs
+from apexbench.methods.deep import Clips, epochs, predict
 from apexbench.methods.pretraining import find_task, task_names
 from apexbench.protocols import COLUMNS
 from apexbench.stages import pretrain as stage
+from apexbench.stages.features import features
 from apexbench.stages.pretrain import PretrainingJob, pretrain
+from apexbench.store.tensors import read_tensors, write_tensors
+from apexbench.timm_resnet import create_network, normalised
 from apexbench.training.pretraining import Pretrainings
 from apexbench.training.record import Job
-from apexbench.training.run import run_folds
+from apexbench.training.run import initial_weights, run_folds
 from apexbench.weights import EVERY, Weights, read_seen, read_states, write_states
 
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 4}
@@ -82,7 +88,7 @@ def equal(one, other):
 
 
 def test_names():
-    assert task_names() == ["classify-clips", "reconstruct", "srmcl-reconstruction"]
+    assert task_names() == ["classify-clips", "classify-faces", "reconstruct", "srmcl-reconstruction"]
     with pytest.raises(InputError, match="unknown task 'reconstruc'; did you mean 'reconstruct'"):
         find_task("reconstruc")
 
@@ -102,6 +108,81 @@ def test_reconstruction_is_learned_and_the_frame_that_is_seen_is_drawn():
     shown = {tuple(x) for x in (batch[:, :, 0, 0] * 255).round().int().tolist()}
     assert shown == {tuple(x) for x in some["frames"][0, :, :, 0, 0].tolist()}
     assert torch.equal(held.batch([2])["frame"][0] * 255, torch.from_numpy(some["frames"][2, 0]).float())
+
+
+# faces: weights for features
+
+FACES = {"epochs": 2, "batch_size": 4, "width": 0.1}
+
+
+def test_expressions_are_learned_wherever_in_the_clip_they_are():
+    kind, rng = find_task("classify-faces"), np.random.default_rng(0)
+    frames = rng.integers(0, 60, (24, 3, 3, 32, 32), dtype=np.uint8)
+    labels = np.arange(24) % 2
+    for clip, label in enumerate(labels):  # one frame of three shows it, at the top or at the bottom
+        frames[clip, clip % 3, :, 20 * label : 20 * label + 10] += 150
+    task = kind(2, kind.parse({"epochs": 20, "batch_size": 8, "width": 0.1, "learning_rate": 3e-3}, "test"))
+    held = frames[:, ::-1].copy()
+    *_, model = epochs(task, {"frames": frames}, labels, Fold(0))
+    assert (predict(task, model, Clips(task, {"frames": held})).argmax(1) == labels).all()
+    ragged = {"frames": np.concatenate([held, frames], 1), "frames_lengths": np.full(24, 3, np.int32)}
+    np.testing.assert_allclose(
+        predict(task, model, Clips(task, ragged)),
+        predict(task, model, Clips(task, {"frames": held})),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def faces(study, output="faces"):
+    job = PretrainingJob("faces", "classify-faces", FACES, "all", 0, "quick", "c")
+    pretrain(job=vars(job), packs={"frames": [str(study / "frames-b")]}, output=str(study / output),
+             indexes=[str(study / "b.csv")], people_of=PEOPLE)  # fmt: skip
+    return str(study / output)
+
+
+def test_features_by_weights_that_are_trained_here(study):
+    path = faces(study, "faces.safetensors")
+    rng = np.random.default_rng(1)
+    clip = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    shard, meta = study / "shard", {"kind": "shard", "axes": ["frame", "y", "x", "colour"], "clips": {"a/1/c/1": {}}}
+    write_tensors(shard, {"a/1/c/1": clip}, meta)
+    recipe = {
+        "of": "some",
+        "extractor": "resnet",
+        "options": {"layer": "layer1", "width": 0.1, "weights": {"file": path}},
+    }
+    features(shard=str(shard), recipe=recipe, output=str(study / "out"), people="r")
+    network = create_network("resnet18", 0.1).eval()
+    network.load_state_dict(read_states(path, EVERY))
+    with torch.no_grad():
+        x = normalised(torch.from_numpy(clip).permute(0, 3, 1, 2))
+        maps = network.layer1(network.maxpool(network.act1(network.bn1(network.conv1(x)))))
+    np.testing.assert_allclose(read_tensors(study / "out")["a/1/c/1"], maps.numpy(), rtol=2e-3, atol=2e-3)
+    with pytest.raises(
+        InputError, match=r"faces\.safetensors: these weights have seen q:1, whose features they are to"
+    ):
+        features(shard=str(shard), recipe=recipe, output=str(study / "other"), people="q")
+    damaged = Path(path).read_bytes()
+    Path(path).write_bytes(damaged[:-9] + b"x" + damaged[-8:])
+    with pytest.raises(InputError, match="is not as it was written"):
+        features(shard=str(shard), recipe=recipe, output=str(study / "other"), people="r")
+
+
+def test_a_file_of_ours_is_refused_where_it_has_seen_whom_one_tests(study):
+    path = once(study, output="others.safetensors")
+    with pytest.raises(InputError, match="has seen q:1, who are tested in a:1"):
+        initial_weights(
+            create("mixmeformer", 2, semantic_weights={"file": path}),
+            {"semantic_weights": path},
+            "a:1",
+            {"q:1"},
+            "here",
+        )
+    found = initial_weights(
+        create("mixmeformer", 2, semantic_weights={"file": path}), {"semantic_weights": path}, "a:1", {"r:1"}, "here"
+    )
+    assert equal(found["semantic_weights"], read_states(path, EVERY))
 
 
 # once, by fold, in a chain

@@ -498,6 +498,66 @@ def test_a_run_asks_for_its_pre_trainings_and_these_for_theirs(root):
         study.pretraining_job("faces", "0", clips)
 
 
+EMOTIONS = {"task": "classify-faces", "inputs": {"frames": "aman-arms"}, "params": {"width": 0.25}}
+
+
+def _pretrained_features(root, clips=("mmew",), scope="all", options=(), **recipe):
+    """A study of samm-3 whose method reads features of weights that are trained here."""
+    clips = {"clips": {"scope": scope, **({"datasets": list(clips)} if clips else {})}}
+    options = {"width": 0.25, "weights": {"pretraining": "emotions"}, **dict(options)}
+    mine = {"of": "aman-arms", "extractor": "resnet", "options": options}
+    _edit(root, "recipes.yaml", lambda card: card["pretraining"].update(emotions=EMOTIONS | clips | recipe))
+    _edit(root, "recipes.yaml", lambda card: card["features"].update(mine=mine))
+    card = {
+        "like": "aman",
+        "title": "mine",
+        "inputs": {"features": "mine"},
+        "budgets": {"quick": {"inputs": {"features": "mine"}}},
+    }
+    (root / "config/methods/pre.yaml").write_text(yaml.safe_dump(card))
+    return _pre(root, protocols=("samm-3",))
+
+
+def test_features_by_weights_that_are_trained_here(root):
+    study = _pretrained_features(root)
+    (path,) = study.feature_weights("mine")
+    assert path == f"results/pretrained/emotions/{study.pretraining_key('emotions', '')}/all.safetensors"
+    assert (
+        study.feature_card("mine")["options"]["weights"]
+        == {"file": path}
+        == study.pack_recipe("mine")["options"]["weights"]
+    )
+    assert (
+        study.pretrained_in_use() == ["emotions"] and study.licensed["mmew"] is False and "mmew" not in study.datasets
+    )
+    assert study.feature_people("samm") == "samm"
+    other = _pretrained_features(root, params={"width": 0.25, "epochs": 3})
+    assert other.key("samm-3", "pre") != study.key("samm-3", "pre") and other.feature_weights("mine") != [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clips": ("samm",)}, r"'features\.mine\.options\.weights': the pre-training 'emotions' sees .* 'samm-3'"),
+        ({"scope": "fold", "clips": ()}, r"'features\.mine\.options\.weights': features are made once for all folds"),
+        ({"options": {"width": 0.5}}, "the pre-training 'emotions' does not fit: width is 0.5 here and 0.25 there"),
+        ({"options": {"weights": {"pretraining": "emotion"}}}, "unknown name 'emotion'; did you mean 'emotions'"),
+        ({"task": "reconstruct", "inputs": {"frames": "memix-48"}, "params": {}}, "it trains no ResNet of pictures"),
+    ],
+)  # fmt: skip
+def test_features_refuse_weights_that_cannot_be(root, change, message):
+    with pytest.raises(InputError, match=message):
+        _pretrained_features(root, **change)
+
+
+def test_a_pre_training_reads_no_features_of_another(root):
+    reads = {"task": "classify-faces", "inputs": {"frames": "mine"}}
+    with pytest.raises(
+        InputError, match=r"'pretraining\.emotions\.inputs\.frames': 'mine' is extracted by the pre-training"
+    ):
+        _pretrained_features(root, **reads)
+
+
 def test_the_key_of_a_run_holds_what_its_weights_depend_on(root):
     keys = set()
     for params in ({}, {"epochs": 3}):
@@ -602,16 +662,6 @@ def test_flow_of_a_sequence_is_not_drawn(root):
     assert "farneback-each-112" in study.recipes_in_use() and study.pictured_flow() == ["tvl1-28"]
 
 
-def test_features_take_no_pre_training(root):
-    def pretrained(card):
-        card["features"]["resnet18-layer3-evm-5"]["options"]["weights"] = {"pretraining": "others"}
-
-    _pretraining(root)
-    _edit(root, "recipes.yaml", pretrained)
-    with pytest.raises(InputError, match="features are made once for all folds; give random"):
-        _pre(root).feature_weights("resnet18-layer3-evm-5")
-
-
 def test_the_recipes_of_the_docs(root):
     page = (ROOT / "docs/add-a-method.md").read_text().split("\n## Weights\n")[1].split("\n## ")[0]
     named, recipes = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
@@ -637,5 +687,5 @@ def test_the_drawing_of_attention_gets_the_magnified_frames(root):
     assert inputs["features"] == ["results/packs/casme2/aman-quick-layer2.safetensors"]
     assert inputs["pictures"] == [f"results/magnified/casme2/aman-quick-5x2/{part}.safetensors"]
     unmagnified = study.inside_inputs("casme2-5", "aman-none")["pictures"]
-    assert unmagnified == [f"results/frames/casme2/aman-quick/{part}.safetensors"]
+    assert unmagnified == [f"results/frames/casme2/aman-arms/{part}.safetensors"]
     assert list(study.inside_inputs("casme2-5", "ststnet")) == ["flow"]

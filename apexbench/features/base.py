@@ -49,6 +49,11 @@ class Extractor:
         """Return checked options; InputError, one line for each mistake, with `where` naming file and field."""
         return checked(cls.Options, values, where, "option")
 
+    @classmethod
+    def misfit(cls, options: Options, pretrained: BaseModel) -> str:
+        """Return why weights of a pre-training of these hyper-parameters do not fit; empty if they do."""
+        return f"{cls.__name__} takes none that are trained here; give random, {{file: path}} or {{timm: tag}}"
+
     def axes(self, given: Axes) -> Axes:
         """Return the names of the axes of a row, from those of a clip; InputError if it does not take such clips."""
         free = self.reads[:1] == (...,)

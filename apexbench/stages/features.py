@@ -17,6 +17,7 @@ from apexbench.stages.shards import first_frame
 from apexbench.store.checksums import file_hash
 from apexbench.store.tensors import Tensors, read_tensors, write_tensors
 from apexbench.taken_over import BeforeInPack, made_of_row, say
+from apexbench.weights import seen_by
 
 
 def features(
@@ -29,6 +30,7 @@ def features(
     missing_face: str = "fail",
     code: str = "",
     pack: str = "",
+    people: str = "",
 ) -> None:
     """Write {clip id: row} of the extractor that a `FeatureRecipe` names, for every clip of a shard.
 
@@ -38,12 +40,16 @@ def features(
         clips' maps.
     missing_face : `fail` raises on clips in whose crop the mesh finds no face (after all were tried); `skip` leaves
         them out, names them in the log and in the shard's record `skipped`. Only where landmarks are wanted.
+    people : the release whose people the clips show.
+
+    Raises InputError if the weights are pre-trained here and have seen one of them.
 
     Finished subjects are kept in `<output>.subjects/` until the output is whole, and taken up again by a later try if
     nothing that they depend on has changed. With the `code`'s hash, clips of an earlier `pack` are taken over as well.
     """
     card = FeatureRecipe(**recipe)
     file = read_tensors(shard, kind="shard")
+    _check_not_seen(card, file, people)
     extractor = create(card.extractor, card.options, device=device)
     kept = Path(f"{output}.subjects")
     seen = read_tensors(frames, kind="shard") if extractor.landmarks else None
@@ -76,6 +82,17 @@ def features(
     meta = {"kind": "shard", "axes": axes, "recipe": recipe, "clips": {n: {} for n in tensors}, "made_of": made_of}
     write_tensors(output, tensors, meta | ({"skipped": skipped} if extractor.landmarks else {}))
     shutil.rmtree(kept, ignore_errors=True)
+
+
+def _check_not_seen(card: FeatureRecipe, file: Tensors, people: str) -> None:
+    weights = card.options.get("weights")
+    path = weights.get("file") if isinstance(weights, dict) else None
+    shown = {f"{people}:{ClipId.parse(name).subject}" for name in file}
+    if met := sorted(seen_by(path) & shown if path else ()):
+        raise InputError(
+            f"{path}: these weights have seen {', '.join(met[:3])}, whose features they are to give; name a "
+            f"pre-training of other data sets in config/recipes.yaml"
+        )
 
 
 def _row(extractor: Extractor, file: Tensors, frames: Tensors | None, name: str) -> np.ndarray | None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from apexbench.clips import read_index
 from apexbench.config.recipes import Axes
 from apexbench.errors import InputError
-from apexbench.features import find as find_extractor
 from apexbench.frames.magnifying import find as find_arm
 from apexbench.manifest import folder_state, joined
-from apexbench.recipes import arm_module, axes_of, extractor_module
+from apexbench.recipes import arm_module, axes_of
 from apexbench.study.checked import Checked, dumped
 from apexbench.weights import Weights, tag_path
 
@@ -112,51 +111,11 @@ class Inputs(Checked):
         card = self.recipe(recipe)
         return card | {"options": card["options"] | {"weights": {"file": files[0]}}} if files else card
 
-    def feature_inputs(self, dataset: str, recipe: str, part: str) -> dict[str, str]:
-        """Return what features are made of; with the frames at the bottom of it, if the extractor wants landmarks."""
-        inputs = {"shard": self.shard_below(dataset, recipe, part)}
-        if find_extractor(self.recipes.features[recipe].extractor).landmarks:
-            inputs["frames"] = self.shard(dataset, self.recipes.frames_name(recipe), part)
-        return inputs
-
-    def features_code(self, recipe: str) -> str:
-        return self.code("features", extractor_module(self.recipes.features[recipe].extractor))
-
-    def feature_weights(self, recipe: str) -> list[str]:
-        """Return the file of an extractor's weights, if they are not random."""
-        card = self.recipes.features[recipe]
-        options = find_extractor(card.extractor).parse(
-            card.options, f"config/recipes.yaml: field 'features.{recipe}.options'"
-        )
-        weights = getattr(options, "weights", Weights())
-        if weights.pretraining:
-            raise InputError(
-                f"config/recipes.yaml: field 'features.{recipe}.options.weights': features are made once for all "
-                f"folds; give random, {{file: path}} or {{timm: tag}}"
-            )
-        return weight_files(weights)
-
-    def feature_card(self, recipe: str) -> dict:
-        """Return a feature recipe's card, with the file of its weights in place of their tag."""
-        return self._with_weights(recipe, self.feature_weights(recipe))
-
-    def feature_gpus(self, recipe: str) -> int:
-        return int(find_extractor(self.recipes.features[recipe].extractor).uses_gpu)
-
     def pack(self, dataset: str, recipe: str) -> str:
         return f"results/packs/{dataset}/{recipe}.safetensors"
 
     def pack_inputs(self, dataset: str, recipe: str) -> list[str]:
         return self.shards(dataset, recipe)
-
-    def pack_recipe(self, recipe: str) -> dict:
-        """Return a recipe's card; of features with the file of their weights."""
-        return self.feature_card(recipe) if recipe in self.recipes.features else self.recipe(recipe)
-
-    def pack_code(self, recipe: str) -> str:
-        """Return the hash of a pack's code; of features with theirs, since only their pack is kept."""
-        own = self.code("pack")
-        return f"{own} {self.features_code(recipe)}" if recipe in self.recipes.features else own
 
     def pack_axes(self, recipe: str) -> Axes:
         return axes_of(self.recipes, recipe)

@@ -10,15 +10,15 @@ from apexbench.config.model import digest
 from apexbench.errors import InputError
 from apexbench.methods import Deep, Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
+from apexbench.study.features import Features
 from apexbench.study.inputs import weight_files
-from apexbench.study.pretraining import Pretraining
 from apexbench.tables.places import places_of
-from apexbench.weights import state_of, tag_path
+from apexbench.weights import Weights, state_of, tag_path
 
 AUTO_JOBS = 8  # into which folds_per_job: auto cuts the folds of a network
 
 
-class Runs(Pretraining):
+class Runs(Features):
     """What rules ask of trainings."""
 
     def __init__(self, settings: Mapping, root: str | os.PathLike, origin: Mapping[str, str] | None = None):
@@ -47,9 +47,11 @@ class Runs(Pretraining):
 
     def _check_pretrainings(self) -> None:
         known = self.recipes.names()
-        self.pretrainings.check(self.pack_axes, self.project.size_of, known, self.project.datasets)
+        self.pretrainings.check(self.pack_axes, self.project.size_of, known, self.project.datasets, self.weights_of)
         for run in self.methods:
             for protocol in self.trained_on(run):
+                for recipe in filter(self.recipes.features.get, self.card(protocol, run).inputs.values()):
+                    self.check_features(recipe, {protocol: self.project.people_tested(protocol)})
                 for field, weights in self.params(protocol, run).weights_named().items():
                     where = f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'"
                     self.pretrainings.check_use(
@@ -133,9 +135,11 @@ class Runs(Pretraining):
         return {dataset: self.project.people(dataset) for dataset in self.project.protocols[protocol].datasets}
 
     def pretrained_in_use(self) -> list[str]:
-        """Return the pre-trainings that a run names, and those that they start from."""
+        """Return the pre-trainings that a run names, or features that it reads, and those that they start from."""
         pairs = [(protocol, run) for run in self.methods for protocol in self.trained_on(run)]
-        return self.pretrainings.chain(w for p, run in pairs for w in self.params(p, run).weights_named().values())
+        return self.pretrainings.chain(
+            Weights(pretraining=name) for protocol, run in pairs for name in self._pretrained(protocol, run)
+        )
 
     # training
 
@@ -281,9 +285,10 @@ class Runs(Pretraining):
         )
 
     def _pretrained(self, protocol: str, run: str) -> list[str]:
-        """The pre-trainings that a run names itself."""
+        """The pre-trainings that a run names itself, and those whose weights extract the features that it reads."""
         named = self.params(protocol, run).weights_named().values() if run in self.methods else ()
-        return [weights.pretraining for weights in named if weights.pretraining]
+        own = [weights.pretraining for weights in named if weights.pretraining]
+        return own + self.features_pretrained(self.card(protocol, run).inputs.values())
 
     @cache
     def training_run(self, protocol: str, run: str, key: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apexbench.errors import InputError, nearest
 from apexbench.methods import check_inputs
 from apexbench.methods.base import Axes, Params
 from apexbench.methods.pretraining import Task, find_task
-from apexbench.weights import Weights
+from apexbench.weights import RANDOM, Weights
 
 FILE = "config/recipes.yaml"
 
@@ -56,12 +56,14 @@ class Pretrainings:
         size_of: Callable[[str], int | None],
         known: Iterable[str],
         datasets: Iterable[str],
+        weights_of: Callable[[str], Weights] = lambda recipe: RANDOM,
     ) -> None:
         """Raise an InputError, which names the field, for a recipe that cannot be.
 
         Parameters
         ----------
         axes_of, size_of : what each axis of a recipe's clips is, and the side of its maps in px.
+        weights_of : by which weights a recipe's clips are made.
         known, datasets : names of all recipes that may be inputs, and of all data sets.
         """
         known, datasets = list(known), list(datasets)
@@ -78,6 +80,12 @@ class Pretrainings:
             params, inputs = self.params(name), self.values(name).inputs
             for role, given in inputs.items():
                 _known(f"{field}.inputs.{role}'", given, known)
+            for role, given in inputs.items():
+                if (weights := weights_of(given)).pretraining:
+                    raise InputError(
+                        f"{field}.inputs.{role}': {given!r} is extracted by the pre-training {weights.pretraining!r}; "
+                        f"take frames or flow, or features of other weights"
+                    )
             check_inputs(f"{field}.inputs", recipe.task, kind, params, inputs, self.budget, axes_of, size_of, known)
             for parameter, weights in params.weights_named().items():
                 if weights.pretraining:

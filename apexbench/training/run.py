@@ -25,7 +25,7 @@ from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import peak_mb, with_less_memory
 from apexbench.training.record import Job, Scored, as_it_is, device_facts, record_of, write_predictions
 from apexbench.training.seeds import stream
-from apexbench.weights import read_seen, read_state, read_states
+from apexbench.weights import read_seen, read_state, read_states, seen_by
 
 
 def train_fold(
@@ -125,16 +125,14 @@ def initial_weights(
             raise InputError(
                 f"{where}: no file for the weights of {name!r} ({named.kind}: {getattr(named, named.kind)})"
             )
-        if not named.pretraining:
-            states[name] = read_state(weights[name], f"{where}, {name!r}")
-            continue
-        met = sorted(read_seen(weights[name], task) & tested)
+        met = sorted((read_seen(weights[name], task) if named.pretraining else seen_by(weights[name])) & tested)
         if met:
             raise InputError(
                 f"{where}: the pre-training {named.pretraining!r} ({weights[name]}) has seen {', '.join(met[:3])}, who "
                 f"are tested in {task}; name a recipe of scope fold, or other data sets"
             )
-        states[name] = read_states(weights[name], task)
+        file = f"{where}, {name!r}"
+        states[name] = read_states(weights[name], task) if named.pretraining else read_state(weights[name], file)
     return states
 
 

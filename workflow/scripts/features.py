@@ -19,4 +19,5 @@ with (
         device=device,
         code=snakemake.params.code,
         pack=snakemake.params.pack,
+        people=snakemake.params.people,
     )

@@ -51,6 +51,9 @@ class ClipParams(DeepParams):
     """As released: the original is 0..255 in training, and 0..1 in the test, as all else always is."""
     subtract_first: bool = False
     """Ours: of each frame the clip's first is taken away, so that a small network in few steps sees the motion."""
+    gain: float = Field(default=1.0, gt=0)
+    """Ours: multiplies what `subtract_first` leaves. A ResNet's BatchNorm makes up for small values; the LayerNorm of a
+    Swin's patches, which have biases, does not."""
     backbone: Literal["resnext101", "resnet50", "resnet18", "swin-t", "swin-s", "swin-b", "swin-l"] = "resnext101"
     width: float = Field(default=1.0, gt=0)
     depths: tuple[Annotated[int, Field(ge=1)], ...] | None = None
@@ -72,6 +75,8 @@ class ClipParams(DeepParams):
         for name in _SWIN:
             if getattr(self, name) and not self.backbone.startswith("swin"):
                 raise ValueError(f"{name}: goes with a backbone swin-*, and {self.backbone} has no such switch")
+        if self.gain != 1 and not self.subtract_first:
+            raise ValueError("gain: goes with subtract_first: true; leave it out")
         if self.weights.timm:
             raise ValueError(
                 f"weights: timm has no 3D networks, so {self.weights.timm} does not fit; write random, {{file: path}} "
@@ -137,7 +142,10 @@ class ClipClassifier(Deep):
             before, after, share = _between(lengths, count)
             row = torch.arange(len(frames), device=frames.device)[:, None]
             clips = torch.lerp(frames[row, before].float(), frames[row, after].float(), share)
-        return clips - frames[:, :1] if self.params.subtract_first else clips
+        if not self.params.subtract_first:
+            return clips
+        moved = clips - frames[:, :1]
+        return moved if self.params.gain == 1 else moved * self.params.gain
 
     def scored(self) -> str:
         """Return the views whose scores are added up in the test."""
