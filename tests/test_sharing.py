@@ -25,6 +25,7 @@ from apexbench.sharing import private
 from apexbench.sharing.archive import MANIFEST, opened, write_archive
 from apexbench.sharing.bundle import entries, open_study
 from apexbench.sharing.merge import _with_inner
+from apexbench.sharing.record import record_in, written
 from apexbench.sharing.verify import verify
 
 ROOT = Path(__file__).parent.parent
@@ -483,8 +484,35 @@ def _other_scores(members):
 
 
 def _other_key(members):
-    """Another seed of a run with another key."""
-    return _json(members, "study.json", lambda s: s["protocols"]["samm-3"]["keys"].update({"flow-svm": "0" * 12}))
+    """Another seed of a run with another key, which stands in the paths of its predictions, too."""
+    key = json.loads(members["study.json"])["protocols"]["samm-3"]["keys"]["flow-svm"]
+    changed = {
+        name.replace(key, "0" * 12): content if name.endswith(".parquet") else content.replace(key.encode(), b"0" * 12)
+        for name, content in members.items()
+    }
+    return _listed(changed)
+
+
+def _recorded(members, **changes):
+    """The members, with other facts in the record of every training."""
+    records = {}
+    for name in sorted(name for name in members if name.startswith("predictions/")):
+        Path("recorded.parquet").write_bytes(members[name])
+        small_study.rewrite("recorded.parquet", pd.read_parquet("recorded.parquet"), **changes)
+        members = members | {name: Path("recorded.parquet").read_bytes()}
+        records[name] = record_in(members[name])
+    return _listed(members | {"records.json": written(records)})
+
+
+def _licensed(members):
+    """The members, said to be of real clips in every place that says so."""
+
+    def change(study):
+        study.update(real=["samm", "smic-hs"])
+        for its in study["protocols"].values():
+            its.update(source="licensed")
+
+    return _recorded(_json(members, "study.json", change), data_source="licensed")
 
 
 def _other_label(members):
@@ -523,7 +551,7 @@ def test_what_does_not_fit_is_refused(labs, tmp_path, capsys, other, change, mes
     [
         (lambda s: s["card"].update(split="k-fold", folds=5), "field 'split' differs: loso and k-fold"),
         (lambda s: s["card"].update(slices={"part": ["samm"]}), "field 'slices' differs: {} and {'part': ('samm',)}"),
-        (lambda s: s.update(source="licensed"), "field 'source' differs: synthetic and licensed"),
+        (None, "field 'source' differs: synthetic and licensed"),
         (
             lambda s: s["card"].update(classes=dict(reversed(s["card"]["classes"].items())), expected_classes=None,
                                        expected_subjects={}), "field 'classes' differs",
@@ -531,7 +559,11 @@ def test_what_does_not_fit_is_refused(labs, tmp_path, capsys, other, change, mes
     ],
 )  # fmt: skip
 def test_protocols_are_compared_field_by_field(labs, tmp_path, capsys, change, message):
-    other = _json(_members("same.zip"), "study.json", lambda study: change(study["protocols"]["samm-3"]))
+    other = _members("same.zip")
+    if change is None:
+        other = _licensed(other)
+    else:
+        other = _json(other, "study.json", lambda study: change(study["protocols"]["samm-3"]))
     status, said = _says(capsys, "merge", "one.zip", _zipped(tmp_path / "o.zip", other), "-o", tmp_path / "m")
     assert status == 1 and f"protocol 'samm-3' of one and o: {message}" in said
 

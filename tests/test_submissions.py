@@ -194,7 +194,7 @@ def test_numbers_one_data_set_and_a_class_that_is_never_predicted(tmp_path, tabl
     frame = _imported(tmp_path, table, few)
     assert _guesses(frame) == [0] * len(few) and frame["label"].max() == 1
     named = rows.assign(label=table["class"], prediction=2)
-    with pytest.raises(InputError, match="class '2'; expected negative, positive, surprise, or their numbers"):
+    with pytest.raises(InputError, match="class '2'; the truth has negative, positive, surprise, the prediction 2; "):
         _imported(tmp_path, table, named)
     assert _guesses(_imported(tmp_path, table, rows.assign(prediction=2), classes=CLASSES)) == [2] * len(table)
 
