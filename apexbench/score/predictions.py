@@ -86,8 +86,10 @@ def subject_name(text: str) -> str:
 
 def _mixed(subjects: Sequence[str]) -> list[str]:
     """Return one subject of each spelling, where sub01, s01 and 1 stand in one file: these may be three persons."""
-    spelt = {re.sub(r"[ _-]?\d+$", "", text).lower(): text for text in reversed(subjects)}
-    return [*reversed(spelt.values())] if len(spelt) > 1 else []
+    spelt: dict[str, str] = {}
+    for text in subjects:
+        spelt.setdefault(re.sub(r"[ _-]?\d+$", "", text).lower(), text)
+    return [*spelt.values()] if len(spelt) > 1 else []
 
 
 def gather(
