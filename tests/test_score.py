@@ -361,7 +361,7 @@ def test_seeds_are_never_mixed(tmp_path, capsys):
         ('label,pred\nhappy|x,happy|x\nz>,"z>"\n', [(0, 0), (1, 1)], ("happy|x", "z>")),
         ("label,prob_happiness,prob_fear\nfear,.1,.9\nhappiness,.8,.2\n", [(1, 1), (0, 0)], ("happiness", "fear")),
         ("label,p0,p1,phase\n0,.9,.1,3\n1,.8,.2,4\n", [(0, 0), (1, 0)], ("0", "1")),
-        ("label,p0,p\u00b2\n0,1,2\n1,2,3\n", None, "line 1: not recognised"),
+        ("label,p0,p\u00b2\n0,1,2\n1,2,3\n", None, "line 3: 2 rows and 3 columns of counts; a confusion matrix"),
         ("label,pred\nnegative,0\npositive,1\n", None, "class '0'; the truth has negative, positive, the prediction"),
         ("label,pred\nnegative,nan\npositive,positive\n", None, "line 2, field 'pred': 'nan'; expected a class"),
         ("label,pred\n-1,0\n0,0\n1,1\n", None, "line 2, field 'label': '-1'; expected a class"),
@@ -409,9 +409,8 @@ def test_a_clip_of_other_epochs_than_its_fold_is_refused(tmp_path):
     with pytest.raises(InputError, match="line 2, field 'clip': 'a'; expected a row for every epoch that the other"):
         read(path)
     # two spellings of one subject are one fold
-    text = (
-        "dataset," + _epochs({"sub01": {"a": (1, 2)}, "1": {"b": (1, 2, 3)}}).replace("\n", "\nsamm,")[: -len("samm,")]
-    )
+    lines = _epochs({"sub01": {"a": (1, 2)}, "1": {"b": (1, 2, 3)}}).splitlines()
+    text = "\n".join(["dataset," + lines[0], *(f"samm,{line}" for line in lines[1:])])
     with pytest.raises(InputError, match="line 2, field 'clip': 'a'; expected a row for every epoch"):
         read(_file(tmp_path, text))
 

@@ -24,12 +24,13 @@ import yaml
 from apexbench.cli import main
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
+from apexbench.sharing import merge as merging
 from apexbench.sharing import private
 from apexbench.sharing.archive import MANIFEST, opened, write_archive
 from apexbench.sharing.bundle import entries, open_study
 from apexbench.sharing.clips import check_clips
 from apexbench.sharing.crate import crate
-from apexbench.sharing.merge import _named, _with_inner
+from apexbench.sharing.merge import _with_inner
 from apexbench.sharing.record import dataset_cards, record_in, written
 from apexbench.sharing.verify import _untrained, verify
 
@@ -311,17 +312,17 @@ def test_what_is_noted_of_seeds_and_folds():
         (
             "k-fold",
             ["part:1", "part:1", "part:9"],
-            "line 4: clip samm/2/c/1: fold 'part:9', which the split k-fold does",
+            "line 4: clip casme2/2/c/1: fold 'part:9', which the split k-fold does",
         ),
-        ("leave-one-dataset-out", ["samm", "samm", "samm"], None),
-        ("leave-one-dataset-out", ["samm", "samm", "x"], "line 4: clip samm/2/c/1: fold 'x'"),
+        ("leave-one-dataset-out", ["samm", "samm", "casme2"], None),
+        ("leave-one-dataset-out", ["samm", "samm", "samm"], "line 4: clip casme2/2/c/1: fold 'samm'"),
     ],
 )
 def test_folds_are_those_of_the_split(tmp_path, split, fold, message):
-    facts = {"datasets": ("samm",), "label_set": "x", "classes": {"a": ["a"], "b": ["b"]}, "title": "t"}
+    facts = {"datasets": ("samm", "casme2"), "label_set": "x", "classes": {"a": ["a"], "b": ["b"]}, "title": "t"}
     card = ProtocolCard(**facts, split=split, **({"folds": 2} if split == "k-fold" else {}))
-    table = pd.DataFrame({"dataset": "samm", "subject": [1, 1, 2], "clip": [*"abc"], "onset": 1, "emotion": ""})
-    table = table.assign(label=[0, 1, 0], fold=fold, **{"class": ["a", "b", "a"]})
+    table = pd.DataFrame({"dataset": ["samm", "samm", "casme2"], "subject": [1, 1, 2], "clip": [*"abc"], "onset": 1})
+    table = table.assign(emotion="", label=[0, 1, 0], fold=fold, **{"class": ["a", "b", "a"]})
     table.to_csv(tmp_path / "p.csv", index=False)
     bundle = SimpleNamespace(name="b", folder=tmp_path, path=lambda name: tmp_path / "p.csv")
     if message is None:
@@ -614,7 +615,7 @@ def test_no_bundle_loses_its_name(labs, tmp_path):
             (tmp_path / place).parent.mkdir(exist_ok=True)
             shutil.copy("same.zip", tmp_path / place)
             bundles.append(stack.enter_context(opened(tmp_path / place)))
-        assert [source.name for source in _named(bundles)] == ["x", "x-3", "x-2", "X-4"]
+        assert [source.name for source in merging._named(bundles)] == ["x", "x-3", "x-2", "X-4"]
 
 
 def test_a_data_set_is_real_in_all_bundles_or_in_none(labs, tmp_path, capsys):
