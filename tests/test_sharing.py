@@ -336,7 +336,7 @@ def test_folds_are_those_of_the_split(tmp_path, split, fold, message):
 def test_messages_name_the_bundle_not_a_folder_of_the_moment(labs, tmp_path):
     forged = _put("config/datasets.yaml", b"a: " + b"[" * 100)(_members("one.zip"))
     with opened(_zipped(tmp_path / "d.zip", forged)) as bundle:
-        with pytest.raises(InputError, match="^d: config/datasets.yaml, line 1: more than 40 levels") as caught:
+        with pytest.raises(InputError, match=r"^d: config/datasets\.yaml, line 1: more than 40 levels") as caught:
             dataset_cards(bundle)
         assert str(bundle.folder) not in str(caught.value)
 
