@@ -21,7 +21,7 @@ class StoreError(InputError):
 
 
 def printable(text: str) -> str:
-    """Return a text as a terminal can show it: what moves the cursor, changes colours or hides letters is spelt out.
+    r"""Return a text as a terminal can show it: what moves the cursor, changes colours or hides letters is spelt out.
 
     >>> printable("equal\x1b[2J")
     'equal\\x1b[2J'
