@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from apexbench import commands
-from apexbench.errors import InputError, nearest
+from apexbench.errors import InputError, nearest, printable
 
 # as `apexbench --help` lists them: first what is done every day
 COMMANDS = (
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = make_parser().parse_args(arguments)
         return module(wanted.command).run(wanted)
     except InputError as error:
-        print(f"apexbench: {error}", file=sys.stderr)
+        print(f"apexbench: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

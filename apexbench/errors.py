@@ -4,6 +4,7 @@ import difflib
 import errno
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,18 @@ class InputError(Exception):
 
 class StoreError(InputError):
     """A file between stages is missing, damaged or of another kind than expected."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text as a terminal can show it: what moves the cursor, changes colours or hides letters is spelt out.
+
+    >>> printable("equal\x1b[2J")
+    'equal\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    hidden = {letter for letter in set(text) - {"\n", "\t"} if unicodedata.category(letter).startswith("C")}
+    return text.translate({ord(letter): ascii(letter)[1:-1] for letter in hidden})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

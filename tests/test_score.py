@@ -1,8 +1,10 @@
 """`apexbench score`: every format read back, conventions of printed numbers, protocols, pairs, and what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import openpyxl
@@ -316,6 +318,7 @@ def test_bad_files_are_named_with_line_and_field(tmp_path, capsys, content, says
         (["--protocol", "casme2-5"], "its classes are others"),
         (["--rule", "fold-oracle"], "holds one epoch"),
         (["--epochs", "1"], "2 or more"),
+        (["--epochs", "10000000"], "--epochs 10000000: at most 10000"),
         (["--transposed"], "is no confusion matrix"),
         (["--classes", "a,a"], "two names or more, all different"),
         (["--classes", "positive,negative,surprise"], "are negative, positive, surprise; leave --classes out"),
@@ -345,3 +348,135 @@ def test_seeds_are_never_mixed(tmp_path, capsys):
     assert system["numbers"]["parts"]["all"]["n"] == 22 and system["classes"] == CLASSES
     with pytest.raises(InputError, match="no predictions"):
         read(tmp_path)
+
+
+# what would be scored wrongly
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "classes"),
+    [
+        ("label,pred\nNegative,negative\npositive,Positive\n", [(0, 0), (1, 1)], ("Negative", "positive")),
+        ("label;pred\nanger, fear;anger, fear\nhappy;happy\n", [(0, 0), (1, 1)], ("anger, fear", "happy")),
+        ('label,pred\nhappy|x,happy|x\nz>,"z>"\n', [(0, 0), (1, 1)], ("happy|x", "z>")),
+        ("label,prob_happiness,prob_fear\nfear,.1,.9\nhappiness,.8,.2\n", [(1, 1), (0, 0)], ("happiness", "fear")),
+        ("label,p0,p1,phase\n0,.9,.1,3\n1,.8,.2,4\n", [(0, 0), (1, 0)], ("0", "1")),
+        ("label,p0,p\u00b2\n0,1,2\n1,2,3\n", None, "line 3: 2 rows and 3 columns of counts; a confusion matrix"),
+        ("label,pred\nnegative,0\npositive,1\n", None, "class '0'; the truth has negative, positive, the prediction"),
+        ("label,pred\nnegative,nan\npositive,positive\n", None, "line 2, field 'pred': 'nan'; expected a class"),
+        ("label,pred\n-1,0\n0,0\n1,1\n", None, "line 2, field 'label': '-1'; expected a class"),
+    ],
+)
+def test_classes_are_what_they_mean(tmp_path, text, rows, classes):
+    path = _file(tmp_path, text)
+    if rows is None:
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert classes in str(caught.value)
+        return
+    got, found = _rows(path)
+    assert [row[2:] for row in got] == rows and found.classes == classes
+
+
+def test_scores_by_name_stand_in_the_order_of_the_classes(tmp_path):
+    path = _file(tmp_path, "label,p_surprise,p_negative\nnegative,.1,.9\nsurprise,.8,.2\n")
+    rows, found = _rows(path, classes=("negative", "surprise"))
+    assert [row[2:] for row in rows] == [(0, 0), (1, 1)] and found.classes == ("negative", "surprise")
+    with pytest.raises(InputError, match="no column of scores of class 'positive'; found p_surprise, p_negative"):
+        read(path, classes=("negative", "positive"))
+
+
+def test_subjects_spelt_unlike_are_one_only_beside_a_data_set(tmp_path):
+    text = "subject,clip,label,pred\nsub01,a,0,0\ns01,b,1,1\n1,c,0,1\nsub02,d,0,0\n"
+    rows, found = _rows(_file(tmp_path, text))
+    assert [row[1] for row in rows] == ["sub01", "s01", "1", "sub02"]
+    assert any(remark.endswith("subjects spelt unlike are not one: sub01, s01, 1") for remark in found.remarks)
+    named = "\n".join(f"samm,{line}" for line in text.splitlines()).replace("samm,", "dataset,", 1)
+    assert [row[1] for row in _rows(_file(tmp_path, named))[0]] == ["1", "1", "1", "2"]
+
+
+def _epochs(of):
+    """A CSV of {subject: {clip: epochs}}; the label is the clip's place, the prediction right in even epochs."""
+    lines = ["subject,clip,epoch,label,pred"]
+    for subject, clips in of.items():
+        for place, (clip, epochs) in enumerate(clips.items()):
+            lines += [f"{subject},{clip},{epoch},{place},{place if epoch % 2 == 0 else 0}" for epoch in epochs]
+    return "\n".join(lines) + "\n"
+
+
+def test_a_clip_of_other_epochs_than_its_fold_is_refused(tmp_path):
+    path = _file(tmp_path, _epochs({1: {"a": (1, 2), "b": (1, 3), "c": (2, 3)}, 2: {"d": (1, 2, 3)}}))
+    with pytest.raises(InputError, match="line 2, field 'clip': 'a'; expected a row for every epoch that the other"):
+        read(path)
+    # two spellings of one subject are one fold
+    lines = _epochs({"sub01": {"a": (1, 2)}, "1": {"b": (1, 2, 3)}}).splitlines()
+    text = "\n".join(["dataset," + lines[0], *(f"samm,{line}" for line in lines[1:])])
+    with pytest.raises(InputError, match="line 2, field 'clip': 'a'; expected a row for every epoch"):
+        read(_file(tmp_path, text))
+
+
+def test_folds_that_stop_early_count_by_their_last_epoch(tmp_path, capsys):
+    path = _file(tmp_path, _epochs({1: {"a": (1, 2), "b": (1, 2)}, 2: {"c": (1, 2, 3), "d": (1, 2, 3)}}))
+    (system,) = _scored(capsys, path)["systems"]
+    assert system["numbers"]["parts"]["all"]["n"] == 4 and system["numbers"]["parts"]["all"]["k"] == 3
+    assert system["numbers"]["null_epochs"] == 3 and "global-oracle" in system["numbers"]["rules"]
+    (found, _), *_ = read(path)
+    assert len(found.clips) == 4 and not found.clips.duplicated("clip").any()
+    path = _file(tmp_path, _epochs({1: {"a": (1, 2), "b": (1, 2)}, 2: {"c": (6, 7), "d": (6, 7)}}))
+    (system,) = _scored(capsys, path)["systems"]
+    assert "global-oracle" not in system["numbers"]["rules"] and system["numbers"]["null_epochs"] == 2
+    assert "rule 'global-oracle' is left out: the folds have no epoch in common" in system["remarks"]
+    assert main(["score", str(path)]) == 0 and "one epoch for all, the best (leaks)" in capsys.readouterr().out
+    assert main(["score", str(path), "--rule", "global-oracle"]) == 1
+    assert "--rule 'global-oracle': the folds have no epoch in common; " in capsys.readouterr().err
+
+
+def test_a_sheet_is_read_to_its_end_whatever_it_says_of_its_size(tmp_path, monkeypatch):
+    book = openpyxl.Workbook()
+    for row in [("label", "pred"), *[(1, 1)] * 3, (0, 0)]:
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "m", "w") as stale:
+        for name in whole.namelist():
+            content = whole.read(name)
+            stale.writestr(name, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:B2"', content))
+    rows, _ = _rows(tmp_path / "m")
+    assert [row[2:] for row in rows] == [(1, 1)] * 3 + [(0, 0)]
+    monkeypatch.setattr("apexbench.datasets.sheets._VALUES", 5)
+    with pytest.raises(InputError, match=r"m: .*sheet 'Sheet', row 4: more than \d+ rows, or 5 values; save it as CSV"):
+        read(tmp_path / "m")
+    monkeypatch.undo()
+    monkeypatch.setattr("apexbench.score.reading._CELLS", 5)
+    with pytest.raises(InputError, match="sheet 'Sheet': 5 rows of 2 cells"):
+        read(tmp_path / "m")
+
+
+def test_both_sums_of_a_matrix_are_checked(tmp_path):
+    rows, _ = _rows(_file(tmp_path, ",a,b,total\na,1,2,3\nb,0,4,4\ntotal,1,6,7\n"))
+    assert confusion_matrix([r[2] for r in rows], [r[3] for r in rows], 2).tolist() == [[1, 2], [0, 4]]
+    with pytest.raises(InputError, match="line 4: the sum of all is given as 8"):
+        read(_file(tmp_path, ",a,b,total\na,1,2,3\nb,0,4,4\ntotal,1,6,8\n"))
+
+
+def test_a_parquet_of_long_texts_is_refused(tmp_path):
+    frame = pd.DataFrame({"label": [0, 1], "pred": [0, 1], "clip": ["x" * 5000, "b"], "notes": ["y" * 5000] * 2})
+    frame.to_parquet(tmp_path / "a")
+    with pytest.raises(InputError, match="column 'clip': a text of 5000 bytes; at most 1000 are read"):
+        read(tmp_path / "a")
+    frame.assign(clip=["a", "b"]).set_index("clip").to_parquet(tmp_path / "b")
+    (found, _), *_ = read(tmp_path / "b")
+    assert found.frame["clip"].tolist() == ["a", "b"]
+
+
+def test_subjects_that_are_no_numbers_are_on_no_list(tmp_path, capsys):
+    text = "dataset,subject,clip,label,pred\ncasme2,\u00b2,EP,0,0\ncasme2,2,EQ,1,1\ncasme2,3,Q,2,1\n"
+    (system,) = _scored(capsys, _file(tmp_path, text), "--protocol", "megc2019")["systems"]
+    assert system["check"]["facts"]["on_list"] == 0
+
+
+def test_what_is_printed_does_not_move_the_cursor(tmp_path, capsys):
+    text = "subject,clip,label,pred\n1,a,x\x1b[2J,y\n2,b,y,y\n"
+    for form in ([], ["--md"]):
+        assert main(["score", str(_file(tmp_path, text)), *form]) == 0
+        out = capsys.readouterr().out
+        assert "x\\x1b[2J" in out and "\x1b" not in out

@@ -387,3 +387,33 @@ def test_runs_that_are_not_compared_are_scored_all_the_same(tmp_path, compared, 
     found = pd.read_csv(paths["comparisons"], keep_default_na=False)
     assert list(zip(found["run"], found["reference"], found["table"], strict=True)) == pairs
     assert read_curves(paths["curves"])["run"].tolist() == ["best"], "the other has no files"
+
+
+# files that no training of ours wrote
+
+
+def test_a_clip_of_other_epochs_is_refused(tmp_path):
+    """As many epochs are not the same: under the rule `last` the clip would be left out, and nothing would say so."""
+    frame = predictions(epochs=3)
+    moved = (frame["clip"] == frame["clip"].iloc[0]) & (frame["epoch"] == 3)
+    path = write(tmp_path / "a.parquet", frame.assign(epoch=frame["epoch"].mask(moved, 9)))
+    with pytest.raises(InputError, match="every epoch of its fold"):
+        read_predictions([path])
+
+
+def test_few_bytes_do_not_become_many(tmp_path, monkeypatch):
+    frame = predictions(epochs=1)
+    whole = write(tmp_path / "a.parquet", frame.assign(other="x" * 5000))
+    assert len(read_predictions([whole])[0]) == len(frame), "a column that is not wanted is not read"
+    long = write(tmp_path / "b.parquet", frame.assign(clip="x" * 5000))
+    with pytest.raises(InputError, match=r"b\.parquet: .*column 'clip': a text of 5000 bytes; at most 1000 are read"):
+        read_predictions([long])
+    none = write(tmp_path / "c.parquet", frame.assign(method=[None, *frame["method"][1:]]))
+    with pytest.raises(InputError, match=r"c\.parquet: column 'method': a row without a value"):
+        read_predictions([none])
+    monkeypatch.setattr("apexbench.store.parquet._TEXTS", 50)
+    with pytest.raises(InputError, match="at most 0 are read"):
+        read_predictions([whole])
+    monkeypatch.setattr("apexbench.store.parquet.ROWS", 10)
+    with pytest.raises(InputError, match="22 rows, 0 MB; at most 10 rows"):
+        read_predictions([whole])

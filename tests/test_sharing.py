@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,11 +22,17 @@ import small_study
 import yaml
 
 from apexbench.cli import main
+from apexbench.config.protocols import ProtocolCard
+from apexbench.errors import InputError
+from apexbench.sharing import merge as merging
 from apexbench.sharing import private
 from apexbench.sharing.archive import MANIFEST, opened, write_archive
 from apexbench.sharing.bundle import entries, open_study
+from apexbench.sharing.clips import check_clips
+from apexbench.sharing.crate import crate
 from apexbench.sharing.merge import _with_inner
-from apexbench.sharing.verify import verify
+from apexbench.sharing.record import dataset_cards, record_in, written
+from apexbench.sharing.verify import _untrained, verify
 
 ROOT = Path(__file__).parent.parent
 SUFFIXES = {".json", ".yaml", ".csv", ".parquet", ".md", ".tex", ".html"}
@@ -231,6 +238,7 @@ def test_what_is_as_it_was_is_equal(labs, capsys, tmp_path):
     for place in ("same.zip", tmp_path / "folder"):
         status, said = _says(capsys, "verify", place)
         assert status == 0 and re.search(r"equal: \d{4,5} cells of scores under samm-3 \(1 trainings", said)
+        assert "protocol samm-3, by its official counts: clips: expected 51, found 22; " in said
 
 
 def test_forged_scores_are_found_though_the_checksums_are_true(labs, tmp_path, capsys):
@@ -268,6 +276,75 @@ def test_forged_predictions_are_found(labs, tmp_path, capsys):
     forged = _listed(members | {name: (tmp_path / "p.parquet").read_bytes()})
     status, said = _says(capsys, "verify", _zipped(tmp_path / "g.zip", forged))
     assert status == 1 and "g: predictions/samm-3/flow-svm" in said and "has another label in the protocol's" in said
+
+
+def test_every_form_of_a_table_is_compared_and_what_is_not_is_named(labs, tmp_path, capsys):
+    members = _members("one.zip")
+    for form in ("md", "tex", "html"):
+        name = f"tables/leaderboard.{form}"
+        members[name] = members[name].replace(b"STSTNet", b"Forged\x1b[2J", 1)
+    members["tables/more.md"] = b"| all fine |"
+    forged = _json(members, "study.json", lambda study: study["tables"].pop("comparisons"))
+    status, said = _says(capsys, "verify", _zipped(tmp_path / "f.zip", forged))
+    assert status == 1 and "\x1b" not in said
+    for form in ("md", "tex", "html"):
+        assert re.search(
+            rf"tables/leaderboard\.{form}, line \d+: .*Forged\\x1b\[2J.* in the bundle, .*STSTNet", said
+        ), said
+    assert "tables/comparisons.csv: a table in the bundle, nothing from its predictions" in said
+    (unchecked,) = re.findall("not checked, since no predictions make it: (.*)", said)
+    assert {"tables/more.md", "tables/comparisons.md"} < set(unchecked.split(", "))
+    assert "the hours on a GPU below tables" in unchecked
+
+
+def test_what_is_noted_of_seeds_and_folds():
+    files = {"run": ("predictions/p/run/k/seed0/folds0-1.parquet",)}
+    record = SimpleNamespace(protocols={"p": SimpleNamespace(runs=files)}, seeds=(0, 3))
+    assert _untrained(record) == ["no predictions of seed 3"]
+    assert _untrained(SimpleNamespace(protocols=record.protocols, seeds=(0,))) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "fold", "message"),
+    [
+        ("k-fold", ["part:1", "part:1", "part:2"], None),
+        ("k-fold", ["part:1", "part:2", "part:2"], "line 2: subject 1 of samm stands in several folds"),
+        (
+            "k-fold",
+            ["part:1", "part:1", "part:9"],
+            "line 4: clip casme2/2/c/1: fold 'part:9', which the split k-fold does",
+        ),
+        ("leave-one-dataset-out", ["samm", "samm", "casme2"], None),
+        ("leave-one-dataset-out", ["samm", "samm", "samm"], "line 4: clip casme2/2/c/1: fold 'samm'"),
+    ],
+)
+def test_folds_are_those_of_the_split(tmp_path, split, fold, message):
+    facts = {"datasets": ("samm", "casme2"), "label_set": "x", "classes": {"a": ["a"], "b": ["b"]}, "title": "t"}
+    card = ProtocolCard(**facts, split=split, **({"folds": 2} if split == "k-fold" else {}))
+    table = pd.DataFrame({"dataset": ["samm", "samm", "casme2"], "subject": [1, 1, 2], "clip": [*"abc"], "onset": 1})
+    table = table.assign(emotion="", label=[0, 1, 0], fold=fold, **{"class": ["a", "b", "a"]})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    bundle = SimpleNamespace(name="b", folder=tmp_path, path=lambda name: tmp_path / "p.csv")
+    if message is None:
+        assert len(check_clips(bundle, "p", SimpleNamespace(card=card))) == 3
+        return
+    with pytest.raises(InputError) as caught:
+        check_clips(bundle, "p", SimpleNamespace(card=card))
+    assert message in str(caught.value)
+
+
+def test_messages_name_the_bundle_not_a_folder_of_the_moment(labs, tmp_path):
+    forged = _put("config/datasets.yaml", b"a: " + b"[" * 100)(_members("one.zip"))
+    with opened(_zipped(tmp_path / "d.zip", forged)) as bundle:
+        with pytest.raises(InputError, match=r"^d: config/datasets\.yaml, line 1: more than 40 levels") as caught:
+            dataset_cards(bundle)
+        assert str(bundle.folder) not in str(caught.value)
+
+
+def test_a_file_of_any_kind_stands_in_the_crate():
+    sizes = {"published/x.txt": 3}
+    graph = json.loads(crate("n", "d", "2026-01-01", "", sizes, "1"))["@graph"]
+    assert graph[-1]["@id"] == "published/x.txt" and graph[-1]["encodingFormat"] == "application/octet-stream"
 
 
 def test_epochs_without_number_are_refused(labs, tmp_path, capsys):
@@ -316,6 +393,31 @@ def _study(change):
 def _put(name, content):
     """What puts other bytes into a file, its checksum with it."""
     return lambda members: _listed(members | {name: content})
+
+
+def _table(change):
+    """What changes the lines of the protocol's table, its checksum with it."""
+    name = "protocols/samm-3.csv"
+    return lambda members: _put(name, b"\n".join(change(members[name].splitlines())) + b"\n")(members)
+
+
+def _predictions(members, run, change):
+    """The members, with other rows in the predictions of a run."""
+    name = next(name for name in members if name.startswith(f"predictions/samm-3/{run}"))
+    Path("changed.parquet").write_bytes(members[name])
+    small_study.rewrite("changed.parquet", change(pd.read_parquet("changed.parquet")))
+    return _listed(members | {name: Path("changed.parquet").read_bytes()})
+
+
+def _recorded(members, **changes):
+    """The members, with other facts in the record of every training."""
+    records = {}
+    for name in sorted(name for name in members if name.startswith("predictions/")):
+        Path("changed.parquet").write_bytes(members[name])
+        small_study.rewrite("changed.parquet", pd.read_parquet("changed.parquet"), **changes)
+        members = members | {name: Path("changed.parquet").read_bytes()}
+        records[name] = record_in(members[name])
+    return _listed(members | {"records.json": written(records)})
 
 
 def _many_classes(study):
@@ -376,7 +478,56 @@ HOSTILE = {
     "clips that are none": (_put("protocols/samm-3.csv", b"a\n1\n"), "no column 'dataset'"),
     "predictions that are none": (
         lambda m: _put(next(name for name in m if name.startswith("predictions/")), b"PAR1")(m),
-        "a damaged predictions file",
+        ".parquet: a damaged predictions file",
+    ),
+    "another format": (
+        lambda m: m | {MANIFEST: m[MANIFEST].replace(b"bundle-1", b"bundle-2")},
+        "a bundle of the format 'apexbench-bundle-2'; this version reads apexbench-bundle-1: take the version",
+    ),
+    "names that differ in case": (_put("Tables/more.md", b"x"), "Tables differ in case only, which no bundle has"),
+    "synthetic clips that are called real": (
+        _study(lambda s: (s.update(real=["samm"]), s["protocols"][ONE].update(source="licensed"))),
+        "'protocols.samm-3.source': licensed, but predictions/samm-3/",
+    ),
+    "real data sets under a synthetic source": (
+        _study(lambda s: s.update(real=["samm"])),
+        "'protocols.samm-3.source': 'synthetic', but 'real' has samm",
+    ),
+    "a licensed source of no real data set": (
+        _study(lambda s: s["protocols"][ONE].update(source="licensed")),
+        "'protocols.samm-3.source': 'licensed', but 'real' has no data set",
+    ),
+    "real clips that are called synthetic": (
+        lambda m: _recorded(m, data_source="licensed"),
+        "'protocols.samm-3.source': synthetic, but predictions/samm-3/",
+    ),
+    "another key": (
+        _study(lambda s: s["protocols"][ONE]["keys"].update(ststnet="0" * 12)),
+        "'protocols.samm-3.keys.ststnet': '000000000000', but there is predictions/samm-3/ststnet/",
+    ),
+    "no keys": (_study(lambda s: s["protocols"][ONE].update(keys={})), ".keys': no key of run 'flow-svm'"),
+    "other seeds": (_study(lambda s: s.update(seeds=[1, 2])), "'seeds': 1, 2, but there is predictions/samm-3/"),
+    "another budget": (_study(lambda s: s.update(budget="paper")), "'budget': paper, but predictions/samm-3/"),
+    "predictions of another run": (
+        _study(lambda s: s["protocols"][ONE]["runs"].update(ststnet=s["protocols"][ONE]["runs"]["flow-svm"])),
+        "'protocols.samm-3.runs.ststnet': predictions/samm-3/flow-svm/",
+    ),
+    "seeds that are not those of the path": (
+        lambda m: _predictions(m, "ststnet", lambda frame: frame.assign(seed=5)),
+        "has predictions of other seeds than 0",
+    ),
+    "a clip twice": (_table(lambda rows: [*rows, rows[-1]]), "line 24: clip samm/11/011_1_5/105 stands twice"),
+    "a person in two folds": (
+        _table(lambda rows: [rows[0], rows[1].replace(b"samm:6", b"samm:7"), *rows[2:]]),
+        "line 2: clip samm/6/06_1_0/100: fold 'samm:7', which the split loso does not give",
+    ),
+    "a label of no class": (
+        _table(lambda rows: [rows[0], re.sub(rb",\d,(\w+),samm:6", rb",7,\1,samm:6", rows[1]), *rows[2:]]),
+        "line 2: clip samm/6/06_1_0/100: label 7, which no class has",
+    ),
+    "a label of another class": (
+        _table(lambda rows: [rows[0], re.sub(rb",\d,\w+,samm:6", b",0,surprise,samm:6", rows[1]), *rows[2:]]),
+        "line 2: clip samm/6/06_1_0/100: label 0, and class 'surprise'",
     ),
 }
 
@@ -450,6 +601,44 @@ def test_runs_of_several_labs_stand_in_one_table(labs, capsys):
     assert status == 1 and "results/joint: is there already, and is not empty" in said
 
 
+def test_an_input_is_not_written_over(labs, tmp_path, capsys):
+    path = shutil.copy("same.zip", tmp_path / "same.zip")
+    status, said = _says(capsys, "merge", path, "two.zip", "-o", path)
+    assert status == 1 and "same.zip: is there already, and is not empty" in said
+    assert Path(path).read_bytes() == Path("same.zip").read_bytes()
+
+
+def test_no_bundle_loses_its_name(labs, tmp_path):
+    with ExitStack() as stack:
+        bundles = []
+        for place in ("x.zip", "a/x.zip", "b/x-2.zip", "c/X.zip"):
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            shutil.copy("same.zip", tmp_path / place)
+            bundles.append(stack.enter_context(opened(tmp_path / place)))
+        assert [source.name for source in merging._named(bundles)] == ["x", "x-3", "x-2", "X-4"]
+
+
+def test_a_data_set_is_real_in_all_bundles_or_in_none(labs, tmp_path, capsys):
+    def only_smic(study):
+        study["protocols"] = {"smic-3": study["protocols"]["smic-3"]}
+        study["tables"] = {table: ["smic-3"] for table in study["tables"]}
+
+    real = _json(_licensed(_members("two.zip")), "study.json", only_smic)
+    status, said = _says(capsys, "merge", _zipped(tmp_path / "r.zip", real), "one.zip", "-o", tmp_path / "m")
+    assert status == 1 and "data set 'samm': real clips in r, synthetic in one; merge those of one kind" in said
+
+
+@pytest.mark.parametrize("field", ["params", "on", "budgets", "inputs"])
+def test_a_run_is_one_method_in_all_bundles(labs, tmp_path, capsys, field):
+    members, name = _members("two.zip"), "cards/methods/flow-svm.yaml"
+    card = yaml.safe_load(members[name])
+    more = {"params": {"c": 7}, "on": {"smic-3": {"params": {"c": 7}}}, "budgets": {"quick": {"params": {"c": 7}}}}
+    card[field] = card.get(field, {}) | more.get(field, {"flow": "another"})
+    other = _zipped(tmp_path / "o.zip", _put(name, yaml.safe_dump(card).encode())(members))
+    status, said = _says(capsys, "merge", "one.zip", other, "-o", tmp_path / "m")
+    assert status == 1 and f"run 'flow-svm': field '{field}' of its card differs in one and o; rename" in said
+
+
 def test_inner_predictions_are_taken_from_whoever_has_them():
     def source(key, **inner):
         scored = SimpleNamespace(keys={"run": key}, inner=inner)
@@ -483,8 +672,24 @@ def _other_scores(members):
 
 
 def _other_key(members):
-    """Another seed of a run with another key."""
-    return _json(members, "study.json", lambda s: s["protocols"]["samm-3"]["keys"].update({"flow-svm": "0" * 12}))
+    """Another seed of a run with another key, which stands in the paths of its predictions, too."""
+    key = json.loads(members["study.json"])["protocols"]["samm-3"]["keys"]["flow-svm"]
+    changed = {
+        name.replace(key, "0" * 12): content if name.endswith(".parquet") else content.replace(key.encode(), b"0" * 12)
+        for name, content in members.items()
+    }
+    return _listed(changed)
+
+
+def _licensed(members):
+    """The members, said to be of real clips in every place that says so."""
+
+    def change(study):
+        study.update(real=["samm", "smic-hs"])
+        for its in study["protocols"].values():
+            its.update(source="licensed")
+
+    return _recorded(_json(members, "study.json", change), data_source="licensed")
 
 
 def _other_label(members):
@@ -523,7 +728,7 @@ def test_what_does_not_fit_is_refused(labs, tmp_path, capsys, other, change, mes
     [
         (lambda s: s["card"].update(split="k-fold", folds=5), "field 'split' differs: loso and k-fold"),
         (lambda s: s["card"].update(slices={"part": ["samm"]}), "field 'slices' differs: {} and {'part': ('samm',)}"),
-        (lambda s: s.update(source="licensed"), "field 'source' differs: synthetic and licensed"),
+        (None, "field 'source' differs: synthetic and licensed"),
         (
             lambda s: s["card"].update(classes=dict(reversed(s["card"]["classes"].items())), expected_classes=None,
                                        expected_subjects={}), "field 'classes' differs",
@@ -531,7 +736,11 @@ def test_what_does_not_fit_is_refused(labs, tmp_path, capsys, other, change, mes
     ],
 )  # fmt: skip
 def test_protocols_are_compared_field_by_field(labs, tmp_path, capsys, change, message):
-    other = _json(_members("same.zip"), "study.json", lambda study: change(study["protocols"]["samm-3"]))
+    other = _members("same.zip")
+    if change is None:
+        other = _licensed(other)
+    else:
+        other = _json(other, "study.json", lambda study: change(study["protocols"]["samm-3"]))
     status, said = _says(capsys, "merge", "one.zip", _zipped(tmp_path / "o.zip", other), "-o", tmp_path / "m")
     assert status == 1 and f"protocol 'samm-3' of one and o: {message}" in said
 

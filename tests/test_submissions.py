@@ -1,5 +1,6 @@
 """Predictions made by others: their card, what scoring them checks, and their row beside those that are run here."""
 
+import json
 import logging
 import re
 from dataclasses import asdict
@@ -12,7 +13,11 @@ import small_study
 import yaml
 
 from apexbench.cli import main, make_parser
+from apexbench.config.submissions import SubmissionCard
 from apexbench.errors import InputError
+from apexbench.score.predictions import decided
+from apexbench.score.reading import read
+from apexbench.score.submissions import submitted
 from apexbench.stages.import_log import import_log
 from apexbench.study import Study
 from apexbench.training.record import Job
@@ -83,6 +88,10 @@ def test_a_submission_is_scored_by_its_card(tmp_path, table, capsys):
             {"predictions": "x.csv"},
             "submission.yaml: field 'predictions': no file 'x.csv' beside it; Known",
         ),
+        ({"title": "two\nlines"}, "submission.yaml: field 'title': one line of letters, digits and signs"),
+        ({"title": "red\x1b[31m"}, "submission.yaml: field 'title': one line of letters, digits and signs"),
+        ({"title": "  "}, "submission.yaml: field 'title': one line of letters, digits and signs"),
+        ({"classes": ["a", "A", "b"]}, "submission.yaml: field 'classes': two names or more, all different"),
         ({"classes": ["a", "b"]}, "field 'prediction': 'positive'; expected one of the classes a, b"),
     ],
 )
@@ -104,6 +113,20 @@ def test_a_card_is_checked_field_by_field(tmp_path, table, capsys, changes, mess
 def test_its_predictions_are_checked_by_line_and_field(tmp_path, table, capsys, change, message):
     assert main(["score", str(_submit(tmp_path, change(_rows(table))))]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_class_that_never_occurs_is_the_protocol_s(tmp_path, table, capsys):
+    few = table["class"] != "surprise"
+    rows = table.loc[few, ["subject", "clip"]].assign(truth=table["class"], prediction="negative")
+    assert main(["score", str(_submit(tmp_path, rows)), "--json"]) == 0
+    (system,) = json.loads(capsys.readouterr().out)["systems"]
+    assert system["classes"] == CLASSES and not any("--classes" in remark for remark in system["remarks"])
+    assert system["numbers"]["parts"]["all"]["k"] == (rows["truth"] == "negative").sum()
+    log = "casme2 sub01\nEP02_01f 1 0\n"
+    card = {"protocol": "megc2019", "classes": ["a", "b", "c"], "file": "log.txt"}
+    assert main(["score", str(_submit(tmp_path, log, "logged", **card))]) == 1
+    said = capsys.readouterr().err
+    assert "submission.yaml: field 'classes': those of" in said and "leave the field out" in said
 
 
 def test_labels_are_those_of_the_official_list(tmp_path, capsys):
@@ -194,7 +217,7 @@ def test_numbers_one_data_set_and_a_class_that_is_never_predicted(tmp_path, tabl
     frame = _imported(tmp_path, table, few)
     assert _guesses(frame) == [0] * len(few) and frame["label"].max() == 1
     named = rows.assign(label=table["class"], prediction=2)
-    with pytest.raises(InputError, match="class '2'; expected negative, positive, surprise, or their numbers"):
+    with pytest.raises(InputError, match="class '2'; the truth has negative, positive, surprise, the prediction 2; "):
         _imported(tmp_path, table, named)
     assert _guesses(_imported(tmp_path, table, rows.assign(prediction=2), classes=CLASSES)) == [2] * len(table)
 
@@ -204,6 +227,52 @@ def test_clips_that_it_lacks_are_named(tmp_path, table, caplog):
         frame = _imported(tmp_path, table, _rows(table)[2:])
     assert "has no prediction for 2 clip(s): samm/6/06_1_0/100, samm/6/06_1_1/101" in caplog.text
     assert len(frame) == len(table) - 2
+
+
+def test_a_study_decides_as_the_file_does(tmp_path, table):
+    """Single precision has no .500000001: the class would be another than `apexbench score` finds."""
+    rows = table[["subject", "clip"]].assign(label=table["label"])
+    rows[["p0", "p1", "p2"]] = 0.5 + 1e-9 * np.eye(3)[table["label"]]
+    frame = _imported(tmp_path, table, rows)
+    assert _guesses(frame) == frame["label"].tolist()
+    rows[["p0", "p1", "p2"]] = 1e300 * np.eye(3)[table["label"]]
+    assert _guesses(_imported(tmp_path, table, rows)) == frame["label"].tolist()
+    ties = table[["subject", "clip"]].assign(truth=table["class"], p_surprise=0.5, p_negative=0.5, p_positive=0.5)
+    assert _guesses(_imported(tmp_path, table, ties)) == [2] * len(table), "the first of the file's classes"
+    found = submitted(read(tmp_path / "predictions.csv")[0][0], SubmissionCard(**CARD), tmp_path / "predictions.csv")
+    assert found.classes == tuple(CLASSES) and set(decided(found.frame)) == {2}
+
+
+def test_expressions_of_one_video_are_told_apart_by_the_onset(tmp_path, table, caplog):
+    table = table.copy()
+    table.loc[1, "clip"] = table.loc[0, "clip"]
+    table.loc[[0, 1], "label"], table.loc[[0, 1], "class"] = [0, 1], ["negative", "positive"]
+    rows = table[["dataset", "subject", "clip", "onset"]].assign(label=table["label"], prediction=table["label"])
+    frame = _imported(tmp_path, table, rows)
+    assert len(frame) == len(table) and _guesses(frame) == frame["label"].tolist()
+    with pytest.raises(InputError, match=r"s\.csv: samm-3 has several expressions of samm subject 6 in 06_1_0; expec"):
+        _imported(tmp_path, table, rows.drop(index=1).drop(columns="onset"))
+    assert len(_imported(tmp_path, table, rows[2:].drop(columns="onset"))) == len(table) - 2
+    caplog.clear()
+    assert len(_imported(tmp_path, table, rows.assign(onset=rows["onset"].replace(100, 7)))) == len(table) - 1
+    assert "has 1 clip(s) that samm-3 has not: samm/6/06_1_0/7" in caplog.text
+
+
+def test_clips_that_the_protocol_lacks_are_counted(tmp_path, table, caplog):
+    rows = _rows(table)
+    more = rows.assign(clip="x" + rows["clip"])
+    assert len(_imported(tmp_path, table, pd.concat([rows, more]))) == len(table)
+    assert "has 22 clip(s) that samm-3 has not: samm/6/x06_1_0/0, " in caplog.text and ", ..." in caplog.text
+
+
+def test_epochs_are_those_of_the_whole_file(tmp_path, table):
+    rows = _rows(table, epochs=2)
+    early = rows[(rows["epoch"] == 1) | (rows["subject"] != 7)]
+    frame = _imported(tmp_path, table, early)
+    assert frame.groupby("subject")["epoch"].max().to_dict() == {6: 2, 7: 1, 9: 2, 10: 2, 11: 2}
+    later = rows.assign(epoch=rows["epoch"].where(rows["subject"] != 7, rows["epoch"] + 5))
+    with pytest.raises(InputError, match=r"predictions\.csv: fold samm:7 has other epochs than 1, 2, the file's first"):
+        _imported(tmp_path, table, later)
 
 
 @pytest.mark.parametrize(

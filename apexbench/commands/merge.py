@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from apexbench.errors import InputError
+from apexbench.errors import InputError, printable
 
 HELP = "join bundles of several machines or laboratories: their runs under the same protocols, in the same tables"
 
@@ -21,5 +21,5 @@ def run(wanted: argparse.Namespace) -> int:
 
     if len(wanted.bundles) < 2:
         raise InputError("merge: one bundle; name two or more")
-    print(*merge(wanted.bundles, wanted.output), sep="\n")
+    print(*map(printable, merge(wanted.bundles, wanted.output)), sep="\n")
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from apexbench.errors import InputError
+from apexbench.errors import InputError, printable
 
 HELP = "score anyone's predictions: logs, CSV, parquet, confusion matrices; two files are compared"
 
@@ -30,12 +30,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(wanted: argparse.Namespace) -> int:
     """Print the scores of each file, and of two or more the comparison of the first with each other one."""
-    from apexbench.score.numbers import chosen
+    from apexbench.score.numbers import EPOCHS, chosen
     from apexbench.score.pages import PAGES
     from apexbench.score.pairs import compare
 
     if wanted.epochs < 0 or wanted.epochs == 1:
         raise InputError(f"--epochs {wanted.epochs}: expected how many epochs there were to choose from, 2 or more")
+    if wanted.epochs > EPOCHS:
+        raise InputError(f"--epochs {wanted.epochs}: at most {EPOCHS}, for so many the null model is drawn")
     found = [entry for path in wanted.files for entry in score_file(path, wanted)]
     names = [predictions.name for predictions, _ in found]
     for place, (predictions, system) in enumerate(found):
@@ -50,7 +52,8 @@ def run(wanted: argparse.Namespace) -> int:
         for (other, theirs), (_, system) in zip(others, found[1:], strict=True):
             called = [system["name"] for system in (found[0][1], system)]
             pairs.append(compare((one, rows), (other, theirs), called))
-    print(PAGES[wanted.form or "text"]([system for _, system in found], pairs), end="")
+    page = PAGES[wanted.form or "text"]([system for _, system in found], pairs)
+    print(page if wanted.form == "json" else printable(page), end="")
     return 0
 
 
@@ -58,7 +61,7 @@ def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
     """Return, for each system of a file or a submission, its predictions and all that is told of it, JSON-able."""
     from dataclasses import asdict
 
-    from apexbench.config.submissions import is_submission, read_submission
+    from apexbench.config.submissions import CARD, is_submission, read_submission
     from apexbench.score.numbers import numbers
     from apexbench.score.official import check, find, relabelled
     from apexbench.score.printed import trace_printed
@@ -78,18 +81,19 @@ def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
     systems = []
     for predictions, named in read(path, classes, seed, wanted.transposed):
         if classes and [name.lower() for name in classes] != [name.lower() for name in predictions.classes]:
+            given = f"--classes {wanted.classes!r}" if wanted.classes else f"{path.parent / CARD}: field 'classes'"
             raise InputError(
-                f"--classes {wanted.classes!r}: those of {path}, {predictions.taken_for}, are "
-                f"{', '.join(predictions.classes)}; leave --classes out"
+                f"{given}: those of {path}, {predictions.taken_for}, are {', '.join(predictions.classes)}; leave "
+                f"{'--classes' if wanted.classes else 'the field'} out"
             )
         if wanted.transposed and not predictions.taken_for.startswith("confusion matrix"):
             raise InputError(f"--transposed: {path} is no confusion matrix, but {predictions.taken_for}")
+        if card is not None:
+            predictions = submitted(predictions, card, path)
         if len(predictions.classes) < 2:
             raise InputError(
                 f"{path}: one class only, {predictions.classes[0]!r}; name all that there are with --classes A,B,C"
             )
-        if card is not None:
-            predictions = submitted(predictions, card, path)
         protocol, how = find(predictions, asked, named)
         checked, labels = check(predictions, protocol, how)
         if card is not None:
@@ -97,8 +101,9 @@ def score_file(path: Path, wanted: argparse.Namespace) -> list[tuple]:
         if wanted.labels == "protocol":
             predictions = relabelled(predictions, labels)
         found = numbers(predictions, wanted.rule, wanted.epochs)
+        left_out = [f"rule {name!r} is left out: {why}" for name, why in found["left_out"].items()]
         system = {
-            "name": predictions.name, "taken_for": predictions.taken_for, "remarks": list(predictions.remarks),
+            "name": predictions.name, "taken_for": predictions.taken_for, "remarks": [*predictions.remarks, *left_out],
             "classes": list(predictions.classes), "check": asdict(checked), "numbers": found,
             "printed": trace_printed(found, wanted.printed),
         }  # fmt: skip

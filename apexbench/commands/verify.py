@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from apexbench.errors import printable
+
 HELP = "check a bundle: every file's checksum, and every score made anew from its predictions; status 1 if one differs"
 
 
@@ -18,5 +20,5 @@ def run(wanted: argparse.Namespace) -> int:
     with opened(wanted.bundle) as bundle:
         verdict = verify(bundle)
         print(f"{wanted.bundle}: {len(bundle.manifest.files)} files are as their checksums say")
-    print(*verdict.lines(), sep="\n")
+    print(*map(printable, verdict.lines()), sep="\n")
     return int(bool(verdict.differences))

@@ -37,6 +37,20 @@ class SubmissionCard(Model):
     seed: int | None = None
     """Where the file holds several seeds: the one that counts."""
 
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.strip() or not value.isprintable():
+            raise ValueError("one line of letters, digits and signs that can be printed")
+        return value.strip()
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and (len(value) < 2 or len({name.lower() for name in value}) < len(value)):
+            raise ValueError("two names or more, all different")
+        return value
+
     @field_validator("contact")
     @classmethod
     def _reachable(cls, value: str) -> str:

@@ -1,6 +1,7 @@
 """Annotation files as text: workbooks and CSV, header rows found by name, formulas computed anew."""
 
 import csv
+import io
 import re
 import warnings
 import zipfile
@@ -74,6 +75,12 @@ def read_named(path: Path, sheet: str) -> Cells:
         if sheet not in names:
             raise InputError(f"{path}: no sheet {sheet!r}; {nearest(sheet, names)}")
         return _cells(path, book[sheet])
+
+
+def read_all(path: Path) -> dict[str, Cells]:
+    """Return the cells of every sheet of a workbook, hidden ones too, see `read_cells`; the file may have any name."""
+    with _opened(path) as book:
+        return {page.title: _cells(path, page) for page in book.worksheets}
 
 
 def _pages(path: Path, sheets: Sequence[str]) -> dict[str, Cells]:
@@ -214,18 +221,20 @@ class _Header:
 def _opened(path: Path, values: bool = False) -> Iterator[openpyxl.Workbook]:
     """Open a workbook for its formulas, or for the values that the spreadsheet program stored beside them."""
     try:
+        content = io.BytesIO(path.read_bytes() if path.stat().st_size <= _LARGEST else b"")
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size <= _LARGEST:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of styles and extensions that do not matter here
-                book = openpyxl.load_workbook(path, read_only=True, data_only=values, keep_links=False)
+                # the bytes, not the path: openpyxl would ask for a suffix
+                book = openpyxl.load_workbook(content, read_only=True, data_only=values, keep_links=False)
     except Exception as error:  # what broken files raise is no closed set
         raise InputError(f"{path}: not a readable workbook ({error}); copy it anew from the release") from None
     if size > _LARGEST:
         raise InputError(
-            f"{path}: {size >> 20} MB when unpacked, an annotation has {_LARGEST >> 20} at most; copy it anew from the "
-            f"release, or save the annotation's sheet alone"
+            f"{path}: {size >> 20} MB when unpacked, at most {_LARGEST >> 20} are read; copy it anew from the release, "
+            f"or save the annotation's sheet alone"
         )
     with closing(book):
         yield book

@@ -14,6 +14,7 @@ from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.selection import CLIP
 from apexbench.store.checksums import check_seal
+from apexbench.store.parquet import read_columns
 
 PREDICTIONS = ["protocol", "run", "method", "seed", "fold", *CLIP, "label", "epoch"]
 META = ("classes", "data_source", "config_hash", "code_hash", "device", "seconds", "budget")
@@ -26,24 +27,26 @@ def _read_one(path: Path, more: tuple[str, ...]) -> tuple[pd.DataFrame, dict]:
     try:
         if path.exists() and not path.is_file():
             raise ValueError("a folder or a pipe")
-        table = pyarrow.parquet.read_table(path, partitioning=None)
-        meta = json.loads((table.schema.metadata or {})[b"apexbench"])
+        schema = pyarrow.parquet.read_schema(path)
+        meta = json.loads((schema.metadata or {})[b"apexbench"])
         if not isinstance(meta, dict):
             raise ValueError("its record has no keys")
         absent = [key for key in META if key not in meta]
+        meta = {"multilabel": False, "folds": 0, **meta}
+        if not isinstance(meta.get("classes", []), list):
+            raise InputError(f"{path}: 'classes' in its record are no list; {RERUN}")
+        wanted = [*PREDICTIONS, *more, *(f"p{number}" for number in range(len(meta.get("classes", ()))))]
+        missing = [column for column in wanted if column not in schema.names]
+        if missing or absent:
+            raise InputError(f"{path}: misses {', '.join(missing + absent)}; {RERUN}")
+        frame = read_columns(path, wanted).replace_schema_metadata(None).to_pandas()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; rerun its training") from None
     except (KeyError, ValueError, TypeError, OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{path}: damaged, or not a predictions file ({error}); {RERUN}") from None
-    meta = {"multilabel": False, "folds": 0, **meta}
-    if not isinstance(meta.get("classes", []), list):
-        raise InputError(f"{path}: 'classes' in its record are no list; {RERUN}")
-    wanted = [*PREDICTIONS, *more, *(f"p{number}" for number in range(len(meta.get("classes", ()))))]
-    missing = [column for column in wanted if column not in table.column_names]
-    if missing or absent:
-        raise InputError(f"{path}: misses {', '.join(missing + absent)}; {RERUN}")
-    frame = table.select(wanted).to_pandas()
     for column in frame.select_dtypes("category"):
+        if frame[column].isna().any():
+            raise InputError(f"{path}: column {column!r}: a row without a value; {RERUN}")
         frame[column] = frame[column].astype(str)
     numbers = [*score_columns(frame), *more, "label", "epoch", "seed"]
     texts = [column for column in numbers if frame[column].dtype.kind not in "biuf"]
@@ -106,12 +109,15 @@ def _check_once(frame: pd.DataFrame, paths: list[Path], one: list[str]) -> None:
 
 
 def _check_whole(frame: pd.DataFrame, paths: list[Path]) -> None:
-    counts = frame.groupby([*_ONE, *CLIP])[["epoch", "fold", "label"]].agg(
-        {"epoch": "size", "fold": ["first", "nunique"], "label": "nunique"}
+    # as many epochs are not the same: a clip without the epoch that a rule picks would be left out unseen
+    every = frame.groupby([*_ONE, "fold"])["epoch"].transform("nunique")
+    counts = (
+        frame.assign(every=every)
+        .groupby([*_ONE, *CLIP])[["epoch", "every", "fold", "label"]]
+        .agg({"epoch": "size", "every": "max", "fold": "nunique", "label": "nunique"})
     )
-    counts.columns = ["epochs", "fold", "folds", "labels"]
-    expected = counts.groupby([*_ONE, "fold"])["epochs"].transform("max")
-    broken = counts[(counts["folds"] > 1) | (counts["labels"] > 1) | (counts["epochs"] != expected)]
+    counts.columns = ["epochs", "every", "folds", "labels"]
+    broken = counts[(counts["folds"] > 1) | (counts["labels"] > 1) | (counts["epochs"] != counts["every"])]
     if len(broken):
         where = frame.set_index([*_ONE, *CLIP])["_file"].xs(broken.index[0])
         file = paths[int(np.min(where))]

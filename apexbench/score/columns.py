@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apexbench.errors import InputError
-from apexbench.score.predictions import LIMIT, Predictions, gather, one_hot
+from apexbench.score.predictions import KEY, LIMIT, OCCURRING, Predictions, gather, one_hot
 
 # compared without case, spaces, - and _
 NAMES = {
@@ -30,8 +30,9 @@ NAMES = {
     "fold": ("fold", "split"),
     "seed": ("seed",),
 }  # fmt: skip
-_SCORE = re.compile(r"(?:p|prob|score|logit|softmax)[_ -]?(.+)", re.IGNORECASE)
+_SCORE = re.compile(r"(?:prob|score|logit|softmax|p)[_ -]?(.+)", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d{1,15}(?:\.0+)?")
+_NONE = {"nan", "<na>"}  # what programs write where a value is missing
 
 
 def _plain(name: str) -> str:
@@ -54,10 +55,11 @@ def score_names(header: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
     """Return {class: column} of the columns of scores, in order; numbers if all are numbers, from 0 or as they are."""
     fits = {column: _SCORE.fullmatch(column) for column in header if column not in taken}
     named = {match[1]: column for column, match in fits.items() if match}
-    if named and all(name.isdigit() for name in named):
-        return dict(sorted(named.items(), key=lambda pair: int(pair[0])))
+    numbers = {name: column for name, column in named.items() if name.isdecimal()}
+    if len(numbers) > 1 or numbers == named:  # p0, p1 beside a column that only begins so
+        return dict(sorted(numbers.items(), key=lambda pair: int(pair[0])))
     # words: only with a separator, or 'path' and 'person' would be scores
-    return {name: column for name, column in named.items() if not column.lower().startswith(f"p{name.lower()}")}
+    return {name: column for name, column in named.items() if column.removesuffix(name)[-1] in "_ -"}
 
 
 def is_columns(header: Sequence[str]) -> bool:
@@ -122,19 +124,50 @@ class _Table:
 
 def _classes(truth: pd.Series, guesses: pd.Series, wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Return the classes in order, and a remark if they were taken from what occurs."""
-    there = {*truth.unique(), *guesses.unique()}
     if wanted:
         return tuple(wanted), []
+    spelt: dict[str, str] = {}  # `Negative` and `negative` are one class
+    for name in [*truth.unique(), *guesses.unique()]:
+        spelt.setdefault(name.lower(), name)
+    there = set(spelt.values())
     numbers = all(_WHOLE.fullmatch(name) for name in there)
     names = sorted(there, key=int) if numbers else sorted(there, key=str.lower)
     listed = ", ".join(names[:20])
-    return tuple(names), [f"classes are those that occur: {listed}; --classes names those that there are"]
+    return tuple(names), [f"{OCCURRING}: {listed}; --classes names those that there are"]
+
+
+def _check_spelling(table: _Table, taken: dict[str, str], truth: pd.Series, guess: pd.Series) -> None:
+    """Raise InputError for what is no class, and for a truth in words with predictions in numbers, or the reverse."""
+    for role, values in (("truth", truth), ("prediction", guess)):
+        none = values.str.lower().isin(_NONE) | values.str.fullmatch(r"-\d+")
+        table.refuse(none.to_numpy(), taken[role], "a class; leave out what has none, or name it with --classes")
+    kinds = [{bool(_WHOLE.fullmatch(name)) for name in values.unique()} for values in (truth, guess)]
+    if kinds in ([{True}, {False}], [{False}, {True}]):
+        shown = [", ".join(sorted(map(str, values.unique()))[:5]) for values in (truth, guess)]
+        raise InputError(
+            f"{table.place}, field {taken['prediction']!r}: class {guess.iloc[0]!r}; the truth has {shown[0]}, the "
+            f"prediction {shown[1]}; name the classes in the order of the numbers (--classes A,B,C; of a submission, "
+            f"'classes' of its card)"
+        )
+
+
+def _in_order(scored: dict[str, str], names: Sequence[str], place: str) -> dict[str, str]:
+    """Return the columns of scores in the order of the classes: by name, or as they are where they have numbers."""
+    if len(names) != len(scored):
+        raise InputError(f"{place}: {len(scored)} columns of scores for {len(names)} classes of --classes")
+    if all(name.isdecimal() for name in scored):
+        return scored
+    known = {name.lower(): column for name, column in scored.items()}
+    lacking = [name for name in names if name.lower() not in known]
+    if lacking:
+        raise InputError(f"{place}: no column of scores of class {lacking[0]!r}; found {', '.join(scored.values())}")
+    return {name: known[name.lower()] for name in names}
 
 
 def _codes(table: _Table, column: str, values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """Return class numbers of labels, which are names of classes, or their numbers if the names are words."""
     code = {name.lower(): number for number, name in enumerate(classes)}
-    if not any(name.isdigit() for name in code):
+    if not any(name.isdecimal() for name in code):
         code |= {str(number): number for number in range(len(classes))}
     codes = values.str.lower().map(code)
     table.refuse(codes.isna().to_numpy(), column, f"one of the classes {', '.join(classes)}")
@@ -181,8 +214,11 @@ def read_columns(
     truth = table.texts(taken["truth"]).map(tidy)
     if "prediction" in taken:
         raw = table.texts(taken["prediction"])
-        lists = {text: _ranked(text) for text in raw.unique()}
+        whole = {name.lower() for name in classes or truth.unique()}  # a class may have a comma in its name
+        lists = {text: [tidy(text)] if tidy(text).lower() in whole else _ranked(text) for text in raw.unique()}
         guess = raw.map({text: ranked[0] for text, ranked in lists.items()})
+        if not classes:
+            _check_spelling(table, taken, truth, guess)
         if any(len(ranked) > 1 for ranked in lists.values()):
             remarks.append("the first of the ranked classes is the prediction")
         names, noted = _classes(truth, guess, classes)
@@ -191,8 +227,7 @@ def read_columns(
         scores = one_hot(_codes(table, taken["prediction"], guess, names), len(names))
     else:
         names, noted = tuple(classes) or tuple(scored), []
-        if len(names) != len(scored):
-            raise InputError(f"{place}: {len(scored)} columns of scores for {len(names)} classes of --classes")
+        scored = _in_order(scored, names, place)
         scores = np.stack([table.numbers(column) for column in scored.values()], axis=1)
         ties = int(((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
         if ties:
@@ -202,29 +237,31 @@ def read_columns(
         role: table.texts(taken[role]).to_numpy() for role in ("dataset", "subject", "clip", "fold") if role in taken
     }
     columns |= {role: table.whole(taken[role]) for role in ("onset", "epoch") if role in taken}
-    if "epoch" in taken and len(set(columns["epoch"].tolist())) > 1:
-        _check_epochs(table, columns, taken)
-        if not {"subject", "fold"} & {*taken}:
-            remarks.append("no subject and no fold: all clips are taken for one fold, which has one best epoch")
+    several = "epoch" in taken and len(set(columns["epoch"].tolist())) > 1
+    if several and not {"subject", "fold"} & {*taken}:
+        remarks.append("no subject and no fold: all clips are taken for one fold, which has one best epoch")
     said = ", ".join(f"{role} = {column}" for role, column in taken.items())
     said += f", scores = {', '.join(scored.values())}" if scored and "prediction" not in taken else ""
-    return gather(name, f"{kind} of truth and prediction ({said})", columns, scores, names, [*noted, *remarks])
+    found = gather(name, f"{kind} of truth and prediction ({said})", columns, scores, names, [*noted, *remarks])
+    if several:
+        _check_epochs(table, found.frame, taken)
+    return found
 
 
-def _check_epochs(table: _Table, columns: dict, taken: dict[str, str]) -> None:
-    """Raise InputError if clips have no names, or not every epoch of their fold once."""
+def _check_epochs(table: _Table, frame: pd.DataFrame, taken: dict[str, str]) -> None:
+    """Raise InputError if clips have no names, or not every epoch of their fold once, as they are scored."""
     if "clip" not in taken:
         raise InputError(
             f"{table.place}: several epochs and no column of clips; expected one of {', '.join(NAMES['clip'])}"
         )
-    known = pd.DataFrame({role: columns[role] for role in ("dataset", "subject", "clip", "onset") if role in columns})
-    clips = known.groupby([*known], sort=False).ngroup()
-    rows = pd.DataFrame({"clip": clips, "epoch": columns["epoch"], "label": columns["label"]})
+    clips = frame.groupby([*KEY, "onset"], sort=False).ngroup()
+    rows = pd.DataFrame({"clip": clips, "fold": frame["fold"], "epoch": frame["epoch"], "label": frame["label"]})
     table.refuse(rows.duplicated(["clip", "epoch"]).to_numpy(), taken["clip"], "each clip once in each epoch")
-    other = rows["label"].ne(rows.groupby("clip")["label"].transform("first")).to_numpy()
+    of_clip = rows.groupby("clip")
+    other = rows["label"].ne(of_clip["label"].transform("first")).to_numpy()
     table.refuse(other, taken["truth"], "the label that the clip has in its other epochs")
-    fold = next((columns[role] for role in ("fold", "subject") if role in columns), np.zeros(len(rows)))
-    rows["fold"] = pd.Series(fold).astype(str) + (pd.Series(columns["dataset"]) if "dataset" in columns else "")
-    sizes = rows.groupby(["fold", "clip"])["epoch"].transform("size")
-    short = (sizes < sizes.groupby(rows["fold"]).transform("max")).to_numpy()
+    moved = rows["fold"].ne(of_clip["fold"].transform("first")).to_numpy()
+    table.refuse(moved, taken.get("fold", taken["clip"]), "the fold that the clip has in its other epochs")
+    # as many epochs are not the same: a clip without the epoch that a rule picks would be left out unseen
+    short = (of_clip["epoch"].transform("size") < rows.groupby("fold")["epoch"].transform("nunique")).to_numpy()
     table.refuse(short, taken["clip"], "a row for every epoch that the other clips of its fold have")

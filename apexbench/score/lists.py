@@ -13,7 +13,7 @@ from pathlib import Path
 
 from apexbench.errors import InputError
 from apexbench.evaluation.megc_log import header
-from apexbench.score.predictions import Predictions, gather, one_hot
+from apexbench.score.predictions import OCCURRING, Predictions, gather, one_hot
 from apexbench.score.texts import check_length, whole_number
 
 START = re.compile(r"\s*(?:(?P<word>[A-Za-z][A-Za-z _-]*?)\s*[:=]\s*)?(?:tensor|array)?\(?\[(?P<rest>.*)")
@@ -104,7 +104,7 @@ def read_lists(path: Path, lines: Sequence[str], names: Sequence[str] = ()) -> P
     dataset, subjects, labels, guesses, line = zip(*rows, strict=True)
     classes = range(len(names)) if names else sorted({*labels, *guesses})
     code = {value: place for place, value in enumerate(classes)}
-    remarks = [] if names else [f"classes are those that occur: {', '.join(map(str, classes))}"]
+    remarks = [] if names else [f"{OCCURRING}: {', '.join(map(str, classes))}"]
     if not worded:
         remarks.append("the first list of each pair was taken for the predictions, the second for the truth")
     if not named:

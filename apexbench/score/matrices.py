@@ -93,7 +93,10 @@ def read_matrix(
         raise InputError(f"{place}: a matrix of one class; expected two or more")
     if right:
         _sums_off(
-            inner.sum(axis=1), counts[: len(inner), -1], "sum of a row", [f"{place}, {unit} {n}" for n in numbers]
+            inner.sum(axis=1),
+            counts[: len(inner), -1],
+            "sum of a row",
+            [f"{place}, {unit} {n}" for n in numbers[: len(inner)]],
         )
     if low:
         fields = [f"{place}, {unit} {numbers[-1]}, field {n}" for n in range(1 + before, 1 + before + len(inner))]

@@ -10,32 +10,38 @@ from apexbench.evaluation.conventions import from_folds
 from apexbench.evaluation.intervals import subject_intervals
 from apexbench.evaluation.metrics import class_counts, from_confusion, grouped_confusion, ratio
 from apexbench.evaluation.null_model import null_curves
-from apexbench.evaluation.selection import RULES, choose, chosen_rows, trace
+from apexbench.evaluation.selection import RULES, Trace, choose, chosen_rows, trace
 from apexbench.score.predictions import Predictions, decided
 
 WHOLE = "all"
 MAIN = ("acc", "uf1", "uar", "weighted_f1", "hm_f1")
 # rules that stand in the table of what selection adds, in words
+COMMON, NOT_COMMON = "global-oracle", "the folds have no epoch in common"
 SHOWN = {"last": "last", "global-oracle": "one epoch for all, the best", "fold-oracle": "best test epoch of each fold"}
 NULL_REPEATS = 10
+EPOCHS = 10_000  # as many as a bundle may have: the null model is drawn for each
 FEW = 8  # subjects, below which an interval is not to be trusted: see evaluation/intervals.py
 
 
-def rules_of(predictions: Predictions) -> list[str]:
-    """Return the rules that can pick an epoch; without epochs there is nothing to pick."""
-    return [rule for rule in RULES if rule != "inner"] if predictions.epochs > 1 else ["last"]
+def rules_of(of: Trace | None) -> list[str]:
+    """Return the rules that can pick an epoch; without epochs, or of folds without a common one, some cannot."""
+    if of is None:
+        return ["last"]
+    without = {"inner"} if of.common() else {"inner", COMMON}
+    return [rule for rule in RULES if rule not in without]
 
 
 def chosen(predictions: Predictions, rule: str = "last") -> dict[str, pd.DataFrame]:
     """Return {rule: rows that count}, the asked-for rule first."""
-    rules = rules_of(predictions)
+    if predictions.epochs > EPOCHS:
+        raise InputError(f"{predictions.name}: {predictions.epochs} epochs; at most {EPOCHS} are scored")
+    of = trace(predictions.frame) if predictions.epochs > 1 else None
+    rules = rules_of(of)
     if rule not in rules:
-        known = nearest(rule, rules)
-        why = "" if predictions.epochs > 1 else f"{predictions.name} holds one epoch; "
-        raise InputError(f"--rule {rule!r}: {why}{known}")
-    if predictions.epochs == 1:
+        why = f"{predictions.name} holds one epoch; " if of is None else f"{NOT_COMMON}; " if rule == COMMON else ""
+        raise InputError(f"--rule {rule!r}: {why}{nearest(rule, rules)}")
+    if of is None:
         return {"last": predictions.frame}
-    of = trace(predictions.frame)
     order = [rule, *(name for name in rules if name != rule)]
     return {name: predictions.frame[chosen_rows(of, choose(of, name))] for name in order}
 
@@ -123,12 +129,14 @@ def numbers(
         name: {part: all_scores(_of(frame, part), size, predictions.folds) for part in parts}
         for name, frame in picked.items()
     }
-    epochs = chosen_from or (predictions.epochs if predictions.epochs > 1 else 0)
+    epochs = chosen_from or (predictions.choices if predictions.epochs > 1 else 0)
     if chosen_from and not predictions.folds:
         raise InputError(f"--epochs: {predictions.name} names no subjects or folds, of which the best epoch was taken")
     null = null_uf1(predictions, SHOWN, epochs, seed) if epochs else {}
+    lost = [COMMON] if predictions.epochs > 1 and COMMON not in picked else []
     return {
         "rule": rule,
+        "left_out": dict.fromkeys(lost, NOT_COMMON),
         "epochs": predictions.epochs,
         "null_epochs": epochs,
         "parts": parts,

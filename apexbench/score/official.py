@@ -67,7 +67,7 @@ def _counts(card: ProtocolCard, predictions: Predictions) -> tuple[int, ...] | N
     theirs = [name.lower() for name in predictions.classes]
     if sorted(names) == sorted(theirs):
         return tuple(card.expected_classes[names.index(name)] for name in theirs)
-    return tuple(card.expected_classes) if all(name.isdigit() for name in theirs) else None
+    return tuple(card.expected_classes) if all(name.isdecimal() for name in theirs) else None
 
 
 def find(predictions: Predictions, wanted: str, named: str = "") -> tuple[str, str]:
@@ -185,7 +185,7 @@ def _hashes(clips: pd.DataFrame) -> list[str | None]:
     found = []
     for dataset, subject, clip in clips[KEY].itertuples(index=False):
         ours = _base(dataset)
-        known = ours in OFFICIAL and subject.isdigit()
+        known = ours in OFFICIAL and subject.isdecimal()
         found.append(hashed(OFFICIAL[ours][0], int(subject), official_clip(ours, clip)) if known else None)
     return found
 

@@ -73,7 +73,7 @@ def compare(
 
 
 def _numbers(predictions: Predictions) -> bool:
-    return all(name.isdigit() for name in predictions.classes)
+    return all(name.isdecimal() for name in predictions.classes)
 
 
 def words(result: dict) -> str:

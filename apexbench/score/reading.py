@@ -1,9 +1,7 @@
 """What a file is, found by its content, never by its name; then the reader of that format."""
 
 import csv
-import io
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,16 +10,18 @@ import pandas as pd
 
 from apexbench.errors import InputError
 from apexbench.score import lists
-from apexbench.score.columns import NAMES, is_columns, read_columns
+from apexbench.score.columns import NAMES, is_columns, read_columns, roles, score_names
 from apexbench.score.lists import read_lists
 from apexbench.score.logs import read_megc_log
 from apexbench.score.matrices import is_matrix, read_matrix
 from apexbench.score.ours import files_of, read_ours
 from apexbench.score.predictions import Predictions, dataset_name
 from apexbench.score.texts import text_of
+from apexbench.store.parquet import read_columns as read_columns_of
 
 _LOG_SETS = ("casme2", "smic-hs", "samm")
 _BYTES = 1 << 30
+_CELLS = 20_000_000  # of a sheet, empty ones included
 FORMATS = (
     "a MEGC2019 log, lists by subject, a CSV or parquet with columns of truth and prediction, a confusion matrix (CSV, "
     "xlsx), or predictions of ApexBench"
@@ -54,7 +54,7 @@ def read(
     if content.startswith(b"PAR1"):
         return [_parquet(path, classes, seed)]
     if content.startswith(b"PK\x03\x04"):
-        return [(found, "") for found in _workbook(path, content, **options)]
+        return [(found, "") for found in _workbook(path, **options)]
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(f"{path}: an old Excel file (.xls); save it as .xlsx or CSV")
     lines = text_of(path, content).splitlines()
@@ -149,16 +149,20 @@ def _parquet(path: Path, classes: Sequence[str], seed: int | None) -> tuple[Pred
         schema = pyarrow.parquet.read_schema(path)
         if b"apexbench" in (schema.metadata or {}):
             return read_ours(path, [path], seed)
-        frame = pyarrow.parquet.read_table(path, partitioning=None).to_pandas()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"{path}: a damaged parquet file ({error})") from None
-    frame = frame.reset_index(drop=frame.index.name is None)
-    frame.columns = [str(column) for column in frame.columns]
-    if not is_columns([*frame.columns]):
-        raise InputError(
-            f"{path}: parquet with the columns {', '.join(frame.columns)}; expected the truth "
-            f"({', '.join(NAMES['truth'])}) and the prediction ({', '.join(NAMES['prediction'])}, or scores p0, p1 ...)"
-        )
+        names = schema.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{path}: two columns {twice!r}; leave one")
+        if not is_columns(names):
+            raise InputError(
+                f"{path}: parquet with the columns {', '.join(names)}; expected the truth "
+                f"({', '.join(NAMES['truth'])}) and the prediction ({', '.join(NAMES['prediction'])}, or scores p0 ...)"
+            )
+        taken = [*roles(names, str(path)).values()]
+        table = read_columns_of(path, [*taken, *score_names(names, taken).values()])
+        frame = table.replace_schema_metadata(None).to_pandas()
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise InputError(f"{path}: a damaged parquet file, or none of predictions ({error})") from None
     texts = frame.astype(object).where(frame.notna(), "").map(_cell)
     rows = np.arange(1, len(texts) + 1)
     return read_columns(texts, path.name, str(path), "parquet", rows, "row", classes, seed), ""
@@ -171,22 +175,24 @@ def _cell(value) -> str:
     return "" if value is None else str(value)
 
 
-def _workbook(path: Path, content: bytes, classes, transposed, seed) -> list[Predictions]:
-    from openpyxl import load_workbook
+def _workbook(path: Path, classes, transposed, seed) -> list[Predictions]:
+    from apexbench.datasets.sheets import read_all  # openpyxl is wanted for workbooks only
 
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheets = [
-            (sheet.title, [[_cell(v) for v in row] for row in sheet.iter_rows(values_only=True)]) for sheet in book
-        ]
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: a zip file, but no xlsx workbook that can be read ({error})") from None
+        sheets = read_all(path)
+    except InputError as error:  # without the mend, which is that of an annotation
+        what = str(error).rpartition(";")[0].removeprefix(f"{path}: ")
+        raise InputError(f"{path}: a zip file, but no xlsx workbook that can be read: {what}; save it as CSV") from None
     found = []
-    for title, cells in sheets:
+    for title, cells in sheets.items():
         rows = [(number, row) for number, row in enumerate(cells, 1) if any(cell.strip() for cell in row)]
         if not rows:
             continue
         width = max(place for _, row in rows for place, cell in enumerate(row, 1) if cell.strip())
+        if width * len(rows) > _CELLS:
+            raise InputError(
+                f"{path}, sheet {title!r}: {len(rows)} rows of {width} cells; delete what lies beside them"
+            )
         grid = [(row + [""] * width)[:width] for _, row in rows]
         numbers = [number for number, _ in rows]
         place, name = f"{path}, sheet {title!r}", path.name if len(sheets) == 1 else f"{path.name}:{title}"

@@ -3,14 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from apexbench.config.submissions import CARD, SubmissionCard
 from apexbench.errors import InputError, nearest
+from apexbench.evaluation.conventions import score_columns
 from apexbench.score.official import Check, cards, doubled
-from apexbench.score.predictions import KEY, Predictions
+from apexbench.score.predictions import KEY, OCCURRING, Predictions, among, places_among
 
 
 def submitted(predictions: Predictions, card: SubmissionCard, path: Path) -> Predictions:
-    """Return a submission's predictions under its title.
+    """Return a submission's predictions under its title, with the classes of its protocol in its order.
 
     Raises InputError, naming file and field, if the protocol is not known or has other classes, if rows do not say
     whose clip they are, or if a clip stands twice.
@@ -19,11 +23,11 @@ def submitted(predictions: Predictions, card: SubmissionCard, path: Path) -> Pre
     if card.protocol not in known:
         raise InputError(f"{file}: field 'protocol': unknown name {card.protocol!r}; {nearest(card.protocol, known)}")
     protocol = known[card.protocol]
-    names = {name.lower() for name in protocol.classes} | set(map(str, range(len(protocol.classes))))
-    unknown = [name for name in predictions.classes if name.lower() not in names]
-    if unknown:
-        there = ", ".join(protocol.classes)
-        raise InputError(f"{path}, field 'classes' of {CARD}: class {unknown[0]!r}; {card.protocol} has {there}")
+    places = places_among(predictions.classes, [*protocol.classes])
+    if None in places:
+        there, unknown = ", ".join(protocol.classes), predictions.classes[places.index(None)]
+        raise InputError(f"{path}, field 'classes' of {CARD}: class {unknown!r}; {card.protocol} has {there}")
+    predictions = _of_classes(predictions, np.array(places), tuple(protocol.classes))
     wanted = KEY if len(protocol.datasets) > 1 else KEY[1:]
     lacks = [name for name in wanted if name not in predictions.has]
     if lacks:
@@ -33,6 +37,16 @@ def submitted(predictions: Predictions, card: SubmissionCard, path: Path) -> Pre
         raise InputError(f"{path}, field 'clip': {twice[0]} stands twice; a submission has each clip once")
     remark = f"submission of {card.year} by {card.contact}; tuned: {card.tuned}"
     return replace(predictions, name=card.title).noting(remark)
+
+
+def _of_classes(predictions: Predictions, places: np.ndarray, classes: tuple[str, ...]) -> Predictions:
+    """Return the same predictions with all classes of a protocol: one may neither occur nor be predicted."""
+    columns = score_columns(predictions.frame)
+    scores = among(predictions.frame[columns].to_numpy(), places, len(classes))
+    frame = predictions.frame.drop(columns=columns).assign(label=places[predictions.frame["label"]])
+    frame = pd.concat([frame, pd.DataFrame(scores, frame.index, [f"p{n}" for n in range(len(classes))])], axis=1)
+    remarks = tuple(remark for remark in predictions.remarks if not remark.startswith(OCCURRING))
+    return replace(predictions, frame=frame, classes=classes, remarks=remarks)
 
 
 def check_submission(checked: Check, path: Path) -> None:

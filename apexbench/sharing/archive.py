@@ -11,11 +11,11 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ from apexbench.errors import InputError, of_disk
 from apexbench.store.writing import atomic, new_folder
 
 MANIFEST, CRATE = "manifest.json", "ro-crate-metadata.json"
+FORMAT = "apexbench-bundle-1"
 _FILES, _MANIFEST_BYTES = 200_000, 64 * 2**20
 _CHUNK = 2**20
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip can have
@@ -43,7 +44,7 @@ class Listed(Model):
 class Manifest(Model):
     """manifest.json: every file of a bundle but itself."""
 
-    format: Literal["apexbench-bundle-1"]
+    format: str = Field(pattern=f"^{FORMAT}$")
     """What the archive is, and how it is laid out."""
     study: str
     """Name of the study."""
@@ -96,7 +97,7 @@ def manifest_of(entries: Entries, study: str, versions: Mapping[str, str]) -> by
     for name in sorted(entries):
         with _reading(entries[name]) as file:
             files[name] = _hash(file)
-    its = Manifest(format="apexbench-bundle-1", study=study, versions=dict(versions), files=files)
+    its = Manifest(format=FORMAT, study=study, versions=dict(versions), files=files)
     return (json.dumps(its.model_dump(mode="json"), indent=1) + "\n").encode()
 
 
@@ -209,10 +210,29 @@ def _parsed(content: bytes, path: Path) -> Manifest:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: {MANIFEST} is no JSON ({error}); {_ANEW}") from None
+    theirs = value.get("format") if isinstance(value, dict) else None
+    if isinstance(theirs, str) and theirs != FORMAT and theirs.startswith(FORMAT.rstrip("1")):
+        raise InputError(
+            f"{path}: a bundle of the format {theirs[:40]!r}; this version reads {FORMAT}: take the version of "
+            f"ApexBench that made it, which {MANIFEST} names"
+        )
     its = validate(Manifest, value, Path(f"{path}: {MANIFEST}"))
     for name in its.files:
         _check_path(name, path)
+    _check_case(its.files, path)
     return its
+
+
+def _check_case(names: Iterable[str], path: Path) -> None:
+    """Raise InputError for files or folders whose names differ in case only: on some disks these are one."""
+    known: dict[str, str] = {}
+    for name in names:
+        parts = name.split("/")
+        for end in range(1, len(parts) + 1):
+            part = "/".join(parts[:end])
+            other = known.setdefault(part.lower(), part)
+            if other != part:
+                raise InputError(f"{path}: {other} and {part} differ in case only, which no bundle has; {_ANEW}")
 
 
 def _compare(path: Path, found, manifest: Manifest) -> None:

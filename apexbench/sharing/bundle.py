@@ -113,6 +113,7 @@ def _record(study: Study, placed: dict[str, str], licence: str) -> Record:
         oracles=tuple(study.oracles),
         circular=tuple(study.circular),
         methods=tuple(study.runs),
+        table_methods=tuple(sorted(study.project.table_runs)),
         tables={name: tuple(study.table_protocols(name)) for name in tables},
         date=_date(Path(f"results/{study.name}/scores/{protocol}.csv") for protocol in protocols),
         licence=licence,

@@ -1,17 +1,13 @@
 """What every bundle has beside its results: its record, those of its trainings, the RO-Crate and the manifest."""
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet
 
 from apexbench.sharing.archive import CRATE, MANIFEST, manifest_of
 from apexbench.sharing.crate import crate
 from apexbench.sharing.private import check_private, giveaways
-from apexbench.sharing.record import STUDY, Record, written
+from apexbench.sharing.record import STUDY, Record, record_in, written
 
 RECORDS, SETTINGS = "records.json", "study.yaml"
 
@@ -47,12 +43,6 @@ def finished(files: dict[str, bytes | Path], record: Record) -> dict[str, bytes 
 
 def _is_run(name: str) -> bool:
     return name.startswith("predictions/") and name.endswith(".parquet")
-
-
-def record_in(content: bytes | Path) -> dict[str, Any]:
-    """Return what a predictions file says of its training."""
-    source = content if isinstance(content, Path) else pyarrow.BufferReader(content)
-    return json.loads(pyarrow.parquet.read_schema(source).metadata[b"apexbench"])
 
 
 def versions_here() -> dict[str, str]:

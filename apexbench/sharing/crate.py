@@ -70,7 +70,7 @@ def _licence(licence: str) -> dict[str, str]:
 
 
 def _file(path: str, size: int | None) -> dict[str, Any]:
-    folder, kind = path.partition("/")[0], _KINDS[PurePosixPath(path).suffix]
+    folder, kind = path.partition("/")[0], _KINDS.get(PurePosixPath(path).suffix, "application/octet-stream")
     entity = {"@id": path, "@type": "File", "name": path, "encodingFormat": kind}
     entity |= {"contentSize": str(size)} if size is not None else {}
     return entity | ({"description": _FOLDERS[folder]} if folder in _FOLDERS else {})

@@ -2,31 +2,34 @@
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet
 import yaml
 
-from apexbench.config.model import check_name, read_yaml
+from apexbench.config.model import check_name
 from apexbench.config.submissions import RUN_HERE
 from apexbench.errors import InputError
 from apexbench.evaluation.predictions import read_predictions
 from apexbench.evaluation.selection import CLIP
-from apexbench.protocols import read_protocol
 from apexbench.sharing.archive import Bundle, Manifest, check_new, manifest_of, opened, write_archive, write_folder
+from apexbench.sharing.clips import check_clips, clips_of
 from apexbench.sharing.contents import SETTINGS, finished
 from apexbench.sharing.rebuild import FORMATS, check_size, make_scores, make_tables
-from apexbench.sharing.record import STUDY, Record, Scored, read_record, written
+from apexbench.sharing.record import BOTH, STUDY, Record, Scored, entries_of, method_card, read_record, written
+from apexbench.store.parquet import read_columns
 
 DEFINITION = (
     "datasets", "split", "folds", "target", "classes", "classes_of", "exclude", "slices", "average",
 )  # fmt: skip
 """Fields of a protocol's card that decide on clips, labels, folds, and what is scored for itself."""
+TRAINING = ("method", "inputs", "params", "log", "on", "budgets")
+"""Fields of a method's card that decide on what is trained."""
 _PASSING = ("path", "seconds", "peak_mb", "folds", "made_of")  # of a record: no reason for other scores
 STUDIES = "studies/"  # of a merged bundle: the settings of those that it is of
 
@@ -50,15 +53,17 @@ def merge(paths: Sequence[Path], output: Path) -> list[str]:
     seeds is one run of more seeds; with the same seed its predictions must be the same. Tables are those that are made
     of scores, each as the first bundle that has it asks for it.
 
-    Raises InputError if a protocol differs, naming the first field or clip, or if two runs of one name differ.
+    Raises InputError if a protocol differs, naming the first field or clip, if two runs of one name or their cards
+    differ, if a data set is real in one bundle only, or if there is anything at `output`.
     """
     check_name(output.stem, f"--output {output}")
-    if output.suffix != ".zip":
-        check_new(output)
+    check_new(output)
     with ExitStack() as stack:
         sources = _named([stack.enter_context(opened(path)) for path in paths])
         for protocol in dict.fromkeys(name for source in sources for name in source.record.protocols):
             _check_protocol(protocol, [source for source in sources if protocol in source.record.protocols])
+        _check_real(sources)
+        _check_cards(sources)
         files: dict[str, bytes | Path] = {}
         record = _joined(sources, output.stem, files)
         _add_cards(sources, record, files)
@@ -100,19 +105,26 @@ def _told(sources: Sequence[Source]) -> list[str]:
 
 def _named(bundles: Sequence[Bundle]) -> list[Source]:
     """The bundles with their records; two files of one name are told apart by a number."""
-    names = [bundle.name for bundle in bundles]
-    sources = []
-    for place, bundle in enumerate(bundles):
+    sources, taken = [], {bundle.name.lower() for bundle in bundles}
+    used: set[str] = set()
+    for bundle in bundles:
         record = read_record(bundle)
-        count = names[: place + 1].count(bundle.name)
-        called = re.sub(r"[^A-Za-z0-9_.+-]|^[.-]", "_", bundle.name) + (f"-{count}" if count > 1 else "")
+        called = re.sub(r"[^A-Za-z0-9_.+-]|^[.-]", "_", bundle.name)
+        called = _free(called, used if called.lower() not in used else used | taken)
+        used.add(called.lower())
         sources.append(Source(replace(bundle, name=called), record))
     return sources
 
 
+def _free(name: str, used: Container[str]) -> str:
+    """Return a name, with the first number behind it that makes it one of its own, whatever the case."""
+    tries = (f"{name}-{number}" if number > 1 else name for number in count(1))
+    return next(called for called in tries if called.lower() not in used)
+
+
 def _check_protocol(protocol: str, sources: Sequence[Source]) -> None:
     first = sources[0]
-    mine, table = first.record.protocols[protocol], _table(first, protocol)
+    mine, table = first.record.protocols[protocol], clips_of(first.bundle, protocol)
     for other in sources[1:]:
         theirs = other.record.protocols[protocol]
         where = f"protocol {protocol!r} of {first.name} and {other.name}"
@@ -122,20 +134,38 @@ def _check_protocol(protocol: str, sources: Sequence[Source]) -> None:
             # the order of classes is that of the scores
             if one != two or (name == "classes" and list(one) != list(two)):
                 raise InputError(f"{where}: field {name!r} differs: {_short(one)} and {_short(two)}")
-        _check_clips(where, table, _table(other, protocol))
+        _check_clips(where, table, clips_of(other.bundle, protocol))
+    check_clips(first.bundle, protocol, mine)
+
+
+def _check_real(sources: Sequence[Source]) -> None:
+    """Raise InputError for a data set that is real clips in one bundle and synthetic in another, under any protocol."""
+    real = {dataset: source for source in sources for dataset in source.record.real}
+    for source in sources:
+        for dataset in {d for scored in source.record.protocols.values() for d in scored.card.datasets}:
+            if dataset in real and dataset not in source.record.real:
+                places = f"real clips in {real[dataset].name}, synthetic in {source.name}"
+                raise InputError(f"data set {dataset!r}: {places}; merge those of one kind")
+
+
+def _check_cards(sources: Sequence[Source]) -> None:
+    """Raise InputError for a run whose cards make other trainings: one row of a table would be two methods."""
+    first: dict[str, tuple[Source, Any]] = {}
+    for source in sources:
+        for run in source.record.methods:
+            if not any(scored.runs.get(run) for scored in source.record.protocols.values()):
+                continue
+            card = method_card(source.bundle, run)
+            other, there = first.setdefault(run, (source, card))
+            differ = [name for name in TRAINING if getattr(card, name) != getattr(there, name)]
+            if differ:
+                where = f"run {run!r}: field {differ[0]!r} of its card differs in {other.name} and {source.name}"
+                raise InputError(f"{where}; rename its card in one of them and bundle that anew")
 
 
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-def _table(source: Source, protocol: str) -> pd.DataFrame:
-    name = f"protocols/{protocol}.csv"
-    try:
-        return read_protocol(source.bundle.path(name))
-    except InputError as error:
-        raise InputError(str(error).replace(f"{source.bundle.folder}/", f"{source.name}: ")) from None
 
 
 def _check_clips(where: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
@@ -198,7 +228,7 @@ def _joined(sources: Sequence[Source], name: str, files: dict[str, bytes | Path]
     licences = {record.licence for record in records}
     return Record(
         name=name,
-        budget=" and ".join(dict.fromkeys(record.budget for record in records)),
+        budget=BOTH.join(dict.fromkeys(budget for record in records for budget in record.budget.split(BOTH))),
         seeds=tuple(sorted({seed for record in records for seed in record.seeds})),
         study_seed=records[0].study_seed,
         real=tuple(dict.fromkeys(dataset for record in records for dataset in record.real)),
@@ -207,6 +237,7 @@ def _joined(sources: Sequence[Source], name: str, files: dict[str, bytes | Path]
         oracles=tuple(dict.fromkeys(run for record in records for run in record.oracles)),
         circular=tuple(dict.fromkeys(run for record in records for run in record.circular)),
         methods=methods,
+        table_methods=tuple(sorted({run for record in records for run in record.table_methods})),
         tables={table: tuple(names) for table, names in tables.items()},
         date=max(record.date for record in records),
         licence=licences.pop() if len(licences) == 1 else "",
@@ -316,7 +347,7 @@ def _placed(
     for source, seeds in taken:
         for name in getattr(source.record.protocols[protocol], kind).get(run, ()):
             path = source.bundle.path(name)
-            there = set(pyarrow.parquet.read_table(path, columns=["seed"])["seed"].unique().to_pylist())
+            there = set(read_columns(path, ["seed"])["seed"].unique().to_pylist())
             if not there & set(seeds):
                 continue  # of a seed that another bundle gives
             if not there <= set(seeds) or name in files:
@@ -328,12 +359,14 @@ def _placed(
 
 def _add_cards(sources: Sequence[Source], record: Record, files: dict[str, bytes | Path]) -> None:
     """Put in the cards of all runs and tables, the printed numbers, and the entries of the configuration."""
+    settings: set[str] = set()
     for source in sources:
         for name in source.bundle.manifest.files:
-            if name == SETTINGS:
-                files[f"{STUDIES}{source.name}.yaml"] = source.bundle.path(name)
-            elif name.startswith(STUDIES):  # it was merged before
-                files[f"{STUDIES}{source.name}-{name.removeprefix(STUDIES)}"] = source.bundle.path(name)
+            if name == SETTINGS or name.startswith(STUDIES):  # of one that was merged before
+                inner = name.removeprefix(STUDIES).removesuffix(".yaml") if name != SETTINGS else ""
+                called = _free("-".join(filter(None, [source.name, inner])), settings)
+                settings.add(called.lower())
+                files[f"{STUDIES}{called}.yaml"] = source.bundle.path(name)
             elif name.startswith(("cards/methods/", "cards/tables/", "published/")):
                 files.setdefault(name, source.bundle.path(name))
     kept = {f"cards/tables/{table}.yaml" for table in record.tables}
@@ -342,16 +375,9 @@ def _add_cards(sources: Sequence[Source], record: Record, files: dict[str, bytes
     for name in ("protocols", "datasets", "recipes"):
         merged: dict[str, Any] = {}
         for source in sources:
-            for key, value in _configuration(source, f"config/{name}.yaml").items():
+            for key, value in entries_of(source.bundle, f"config/{name}.yaml").items():
                 if name == "recipes" and isinstance(value, Mapping):
                     merged[key] = {**value, **merged.get(key, {})}
                 else:
                     merged.setdefault(key, value)
         files[f"config/{name}.yaml"] = yaml.safe_dump(merged, sort_keys=False, allow_unicode=True).encode()
-
-
-def _configuration(source: Source, name: str) -> dict[str, Any]:
-    found = read_yaml(source.bundle.path(name))
-    if not isinstance(found, dict):
-        raise InputError(f"{source.name}: {name}: expected one entry for each name")
-    return found

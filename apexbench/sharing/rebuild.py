@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.compute
-import pyarrow.parquet
 
 from apexbench.config.model import Model
 from apexbench.errors import InputError
@@ -14,26 +13,22 @@ from apexbench.sharing.archive import Bundle
 from apexbench.sharing.record import Record, dataset_cards, method_card, protocol_cards, table_card
 from apexbench.stages.scores import score_protocol
 from apexbench.stages.table import make_table
+from apexbench.store.parquet import read_columns
 from apexbench.tables.check import check_scoring
 
 FORMATS = ("md", "csv", "tex", "html")
-_ROWS, _BYTES = 5_000_000, 2**31  # of one predictions file; the composite after each of 800 epochs has 353,600 rows
 _EPOCHS = 10_000  # for as many the null model is drawn
 
 
 def check_size(path: Path, name: str) -> None:
-    """Raise InputError for predictions that would be too many when they are read, whatever the file's own size."""
+    """Raise InputError for predictions of too many rows or epochs, whatever the file's own size."""
     try:
-        its = pyarrow.parquet.ParquetFile(path).metadata
-        size = sum(its.row_group(number).total_byte_size for number in range(its.num_row_groups))
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"{name}: a damaged parquet file ({error})") from None
-    if its.num_rows > _ROWS or size > _BYTES:
-        raise InputError(f"{name}: {its.num_rows} rows, {size >> 20} MB; at most {_ROWS} rows of 2048 MB are read")
-    if "epoch" in its.schema.names:
-        last = pyarrow.compute.max(pyarrow.parquet.read_table(path, columns=["epoch"])["epoch"]).as_py()
-        if isinstance(last, int | float) and last > _EPOCHS:
-            raise InputError(f"{name}: epoch {last}; at most {_EPOCHS} are scored")
+        epochs = read_columns(path, ["epoch"])
+        last = pyarrow.compute.max(epochs["epoch"]).as_py() if epochs.num_columns else None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise InputError(f"{name}: a damaged parquet file, or none of predictions ({error})") from None
+    if isinstance(last, int | float) and last > _EPOCHS:
+        raise InputError(f"{name}: epoch {last}; at most {_EPOCHS} are scored")
 
 
 def make_scores(bundle: Bundle, record: Record, folder: Path) -> None:
@@ -102,7 +97,13 @@ def make_tables(bundle: Bundle, record: Record, scores: Path, folder: Path, form
                     if card.kind == "comparisons"
                 },
                 partial=False,
-                study={"name": record.name, "budget": record.budget, "seeds": record.seeds, "real": record.real},
+                study={
+                    "name": record.name,
+                    "budget": record.budget,
+                    "seeds": record.seeds,
+                    "real": record.real,
+                    "table_methods": record.table_methods,
+                },
                 origins=record.origins(),
                 outputs=[str(folder / f"tables/{table}.{form}") for form in formats],
                 short=str(folder / f"short/{table}.md"),

@@ -1,8 +1,10 @@
 """Predictions that were made elsewhere, in any format that `apexbench score` reads -> a run like any other."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,12 @@ from apexbench.errors import InputError
 from apexbench.evaluation.conventions import score_columns
 from apexbench.evaluation.megc_log import official_key
 from apexbench.protocols import read_protocol, splits
-from apexbench.score.predictions import Predictions
+from apexbench.score.predictions import Predictions, among, places_among, subject_name
 from apexbench.score.reading import read
 from apexbench.training.record import Job, Scored, record_of, write_predictions
 
-Key = tuple[str, int, str]
+Key = tuple[str, int, str, int]
+_NAMED = 10  # clips of the file that are named where the protocol has none of them
 
 
 def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], output: str) -> None:
@@ -23,16 +26,18 @@ def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], o
 
     `params` of the job may have `classes`, their names in the order of the file's numbers, and `seed`, where the file
     holds several. Clips that the file lacks are left out and named in the job's log: the run's scores are then
-    `partial`.
+    `partial`. Clips that the protocol has not are counted there.
 
     Raises InputError if the file's label of a clip is not the protocol's, or is not one of its classes; if rows do not
-    say whose clip they are; or if a clip stands twice, or lacks an epoch that others of its fold have.
+    say whose clip they are, of a video with several expressions by its onset; or if a clip stands twice, or lacks an
+    epoch that others of its fold have.
     """
     job = Job(**job)
     table = read_protocol(protocol)
-    scores = _scores(log, job, table)
-    keys = list(map(official_key, table["dataset"], table["subject"], table["clip"]))
+    keys, several = _ours(table)
+    scores = _scores(log, job, table, dict(zip(keys, table.itertuples(), strict=True)), several)
     done, missing = [], []
+    every = sorted({epoch for its in scores.values() for epoch in its})
     left_out = splits(table)
     for fold in folds:
         rows = []
@@ -40,19 +45,43 @@ def import_log(*, job: Mapping, log: str, protocol: str, folds: Sequence[str], o
             (rows if keys[row] in scores else missing).append(row)
         if rows:
             found = [scores[keys[row]] for row in rows]
-            longest = max(map(len, found))
-            short = next((row for row, its in zip(rows, found, strict=True) if len(its) < longest), None)
+            epochs = sorted({epoch for its in found for epoch in its})
+            short = next((row for row, its in zip(rows, found, strict=True) if len(its) < len(epochs)), None)
             if short is not None:
                 raise InputError(f"{log}: clip {table['id'][short]} lacks epochs that others of its fold have")
-            done.append(Scored(fold, rows, np.stack(found, axis=1)))
+            if epochs != every[: len(epochs)]:  # predictions number them from 1, and a rule picks one for all folds
+                raise InputError(
+                    f"{log}: fold {fold} has other epochs than {_listed(every[: len(epochs)])}, the file's first; "
+                    f"number them alike in all folds, from the first on"
+                )
+            done.append(Scored(fold, rows, np.stack([[its[epoch] for its in found] for epoch in epochs])))
     if missing:
         named = ", ".join(table["id"][row] for row in missing)
         logging.warning("%s has no prediction for %d clip(s): %s", log, len(missing), named)
     write_predictions(job, table, done, record_of(job, len(done)), output)
 
 
-def _scores(log: str, job: Job, table: pd.DataFrame) -> dict[Key, np.ndarray]:
-    """{clip: its scores (epochs, classes), in the order of the protocol's classes} of those of a file that it has."""
+def _listed(epochs: Sequence[int]) -> str:
+    return ", ".join(map(str, epochs[:3])) + (" ..." if len(epochs) > 3 else "")
+
+
+def _ours(table: pd.DataFrame) -> tuple[list[Key], set[tuple[str, int, str]]]:
+    """Return the key of each clip of a protocol, and of which videos it has several: only these are told by onset."""
+    videos = list(map(official_key, table["dataset"], table["subject"], table["clip"]))
+    several = {video for video, count in Counter(videos).items() if count > 1}
+    return _with_onsets(videos, table["onset"], several), several
+
+
+def _with_onsets(videos: Sequence, onsets: Sequence[int], several: set) -> list:
+    return [
+        video and (*video, int(onset) if video in several else 0) for video, onset in zip(videos, onsets, strict=True)
+    ]
+
+
+def _scores(
+    log: str, job: Job, table: pd.DataFrame, rows: Mapping[Key, NamedTuple], several: set[tuple[str, int, str]]
+) -> dict[Key, dict[int, np.ndarray]]:
+    """{clip: {epoch: its scores, in the order of the protocol's classes}} of those of a file that the protocol has."""
     if job.multilabel:
         raise InputError(f"{log}: {job.protocol} has several labels a clip, and files of predictions have one")
     systems = read(Path(log), job.params.get("classes", ()), job.params.get("seed"))
@@ -63,16 +92,22 @@ def _scores(log: str, job: Job, table: pd.DataFrame) -> dict[Key, np.ndarray]:
         raise InputError(f"{log}: predictions of protocol {named!r}; expected {job.protocol!r}")
     frame = _with_dataset(found, sorted(set(table["dataset"])), log)
     order = _order(found.classes, job.classes, log)
-    keys = _keys(frame)
-    rows = {official_key(row.dataset, row.subject, row.clip): row for row in table.itertuples()}
+    videos = _videos(frame)
+    unclear = next((video for video in videos if video in several), None)
+    if unclear and "onset" not in found.has:
+        raise InputError(
+            f"{log}: {job.protocol} has several expressions of {unclear[0]} subject {unclear[1]} in {unclear[2]}; "
+            f"expected a column 'onset' that tells which"
+        )
+    keys = _with_onsets(videos, frame["onset"], several)
     scores: dict[Key, dict[int, np.ndarray]] = {}
-    values = frame[score_columns(frame)].to_numpy(np.float32)
-    ours = np.empty((len(frame), len(job.classes)), np.float32)
-    ours[:] = values.min(axis=1, keepdims=True) - 1  # a class that the file does not know is never its prediction
-    ours[:, order] = values
+    surplus: dict[str, None] = {}
+    ours = among(frame[score_columns(frame)].to_numpy(), order, len(job.classes), np.float32)
     facts = zip(keys, frame["epoch"], frame["label"], frame["line"], ours, strict=True)
-    for key, epoch, code, line, its in facts:
+    for number, (key, epoch, code, line, its) in enumerate(facts):
         if key not in rows:
+            clip = frame.iloc[number]
+            surplus[f"{clip['dataset']}/{clip['subject']}/{clip['clip']}/{clip['onset']}"] = None
             continue
         row = rows[key]
         if order[code] != row.label:
@@ -84,32 +119,33 @@ def _scores(log: str, job: Job, table: pd.DataFrame) -> dict[Key, np.ndarray]:
         if epoch in of_clip:
             raise InputError(f"{log}{f', line {line}' * bool(line)}: clip {row.id} stands twice; keep one of them")
         of_clip[epoch] = its
-    return {key: np.stack([its[epoch] for epoch in sorted(its)]) for key, its in scores.items()}
+    if surplus:
+        shown = ", ".join([*surplus][:_NAMED]) + (", ..." if len(surplus) > _NAMED else "")
+        logging.warning("%s has %d clip(s) that %s has not: %s", log, len(surplus), job.protocol, shown)
+    return scores
 
 
 def _with_dataset(found: Predictions, datasets: Sequence[str], log: str) -> pd.DataFrame:
     """The rows of a file, of the one data set that there is where it names none."""
     lacks = [name for name in ("dataset", "subject", "clip") if name not in found.has]
     if lacks == ["dataset"] and len(datasets) == 1:
-        return found.frame.assign(dataset=datasets[0])
+        return found.frame.assign(dataset=datasets[0], subject=found.frame["subject"].map(subject_name))
     if lacks:
         raise InputError(f"{log}: {found.taken_for}, no column {lacks[0]!r}; each row needs data set, subject and clip")
     return found.frame
 
 
-def _keys(frame: pd.DataFrame) -> list[Key | None]:
+def _videos(frame: pd.DataFrame) -> list[tuple[str, int, str] | None]:
     """Whose clip each row is; None where the subject is no number."""
     rows = zip(frame["dataset"].str.lower(), frame["subject"], frame["clip"], strict=True)
     return [official_key(dataset, int(who), clip) if who.isdecimal() else None for dataset, who, clip in rows]
 
 
 def _order(theirs: Sequence[str], ours: Sequence[str], log: str) -> np.ndarray:
-    """The place of each class of a file among the protocol's, by name, or by number where the file has numbers."""
-    if all(name.isdecimal() for name in theirs):
-        known = {str(code): code for code in range(len(ours))}
-    else:
-        known = {name.lower(): code for code, name in enumerate(ours)}
-    for name in theirs:
-        if name.lower() not in known:
-            raise InputError(f"{log}: class {name!r}; expected {', '.join(ours)}, or their numbers from 0")
-    return np.array([known[name.lower()] for name in theirs])
+    """The place of each class of a file among the protocol's; InputError for one that it has not."""
+    places = places_among(theirs, ours)
+    if None in places:
+        raise InputError(
+            f"{log}: class {theirs[places.index(None)]!r}; expected {', '.join(ours)}, or their numbers from 0"
+        )
+    return np.array(places)
