@@ -37,7 +37,7 @@ def load_network(network: str, weights: Weights, seed: int, width: float = 1.0):
 
 
 class ResNetOptions(Options):
-    """timm's name of the network, its layer, and `weights`: `random` (from `seed`), a file, a timm tag, or a pre-training.
+    """timm's name of the network, its layer, and `weights`: `random` (from `seed`), a file, a tag, or a pre-training.
 
     `bn_mode`: `eval` normalises by the weights' own statistics, `train` by those of the pictures that share the first
     axis of a clip, one frame's factors. `width` scales the channels, for quick budgets.
