@@ -23,6 +23,8 @@ A full disk, or a folder that may not be written, is told without a traceback.
 
 A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
 
+A job that failed is not on record as done (`job_records`).
+
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
 
@@ -38,6 +40,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
+from apexbench.job_records import note_failures
 from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
 from apexbench.tries import Tries
@@ -194,6 +197,7 @@ def main() -> None:
     spare()
     if hasattr(Job, "remove_existing_output"):
         Job.remove_existing_output = putting_aside(Job.remove_existing_output)
+    note_failures(Job, FilePersistence)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
             PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())

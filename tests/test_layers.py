@@ -56,6 +56,7 @@ MAY = {
         "console",
         "config",
         "errors",
+        "job_records",
         "run_lock",
         "taken_over",
         "tries",
@@ -63,6 +64,7 @@ MAY = {
     "snakemake_speed": set(),
     "console": {"time_left"},
     "time_left": set(),
+    "job_records": set(),
     "run_lock": set(),
     "tries": set(),
     "warm_start": set(),
@@ -143,7 +145,7 @@ def test_the_exceptions_are_in_use():
 
 
 def test_snakemake_stays_outside():
-    names = ("snakemake_cli", "snakemake_speed", "console", "run_lock", "tries", "warm_libraries")
+    names = ("snakemake_cli", "snakemake_speed", "console", "job_records", "run_lock", "tries", "warm_libraries")
     command = {f"apexbench.{name}" for name in names}
     inside = [file for file in FILES if _module(file) not in command]
     importing = [_module(file) for file in inside if any(name.split(".")[0] == "snakemake" for name in _imports(file))]

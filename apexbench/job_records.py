@@ -1,0 +1,68 @@
+"""What Snakemake has on record of a job: a job that failed does not count as done.
+
+Snakemake's own record of a job that failed holds its new parameters. The output is then missing; but being between two
+files that are there it is not missed, nothing has changed since, and all that stands below would count as up to date.
+"""
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+
+FAILED = ["failed"]  # parameters that no job has
+_HAS_FAILED: ContextVar[bool] = ContextVar("has_failed", default=False)
+
+
+def note_failures(job: type, persistence: type) -> None:
+    """Mend Snakemake's classes of jobs and of their records, where they have the parts for it."""
+    parts = ("finished", "_get_key", "_read_record", "_write_record", "_delete_record", "_unmark_incomplete")
+    if not (hasattr(job, "postprocess") and all(hasattr(persistence, part) for part in parts)):
+        return
+    if "error" in inspect.signature(job.postprocess).parameters:
+        job.postprocess, persistence.finished = _knowing(job.postprocess), _recording(persistence.finished)
+
+
+def _knowing(postprocess: Callable) -> Callable:
+    """Return a method of `Job` that says to the records whether the job has failed, and that it has where it raises."""
+    asked = inspect.signature(postprocess)
+
+    async def processed(self, *arguments, **options) -> None:
+        failed = asked.bind(self, *arguments, **options).arguments.get("error", False)
+        before = _HAS_FAILED.set(bool(failed))
+        try:
+            await postprocess(self, *arguments, **options)
+        except Exception:
+            _note(self.dag.workflow.persistence, self)
+            raise
+        finally:
+            _HAS_FAILED.reset(before)
+
+    return processed
+
+
+def _recording(finished: Callable) -> Callable:
+    """Return a method of Snakemake's records that writes down what a job was made with only if it was made."""
+
+    async def recorded(self, job) -> None:
+        if not _HAS_FAILED.get():
+            return await finished(self, job)
+        _note(self, job)
+        for path in job.output:
+            self._unmark_incomplete(self._get_key(path))
+
+    return recorded
+
+
+def _note(records, job) -> None:
+    """Write down that none of a job's outputs is what it is asked for."""
+    from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+
+    records._clear_cache()
+    for path in job.output:
+        key = records._get_key(path)
+        record = records._read_record(key) or MetadataRecord()
+        record.record_format_version, record.rule, record.params = RECORD_FORMAT_VERSION, job.rule.name, FAILED
+        try:
+            records._write_record(key, record)
+        except OSError:  # a full disk: no record says as much
+            records._delete_record(key)
+    records._clear_cache()
