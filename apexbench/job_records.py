@@ -1,12 +1,17 @@
-"""What Snakemake has on record of a job: a job that failed does not count as done.
+"""What Snakemake has on record of a job is true: a job that failed is not done, and the code was what it says.
 
 Snakemake's own record of a job that failed holds its new parameters. The output is then missing; but being between two
 files that are there it is not missed, nothing has changed since, and all that stands below would count as up to date.
+
+The hash of a job's code is that of the run's beginning, and the job reads the code that is there when it starts. So the
+code is looked at once more when a job starts and when it has ended: one whose code was edited fails.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+
+from apexbench.code_hash import edited
 
 FAILED = ["failed"]  # parameters that no job has
 _HAS_FAILED: ContextVar[bool] = ContextVar("has_failed", default=False)
@@ -29,6 +34,8 @@ def _knowing(postprocess: Callable) -> Callable:
         failed = asked.bind(self, *arguments, **options).arguments.get("error", False)
         before = _HAS_FAILED.set(bool(failed))
         try:
+            if not failed:
+                check_code(self.params, self.rule.name)
             await postprocess(self, *arguments, **options)
         except Exception:
             _note(self.dag.workflow.persistence, self)
@@ -50,6 +57,36 @@ def _recording(finished: Callable) -> Callable:
             self._unmark_incomplete(self._get_key(path))
 
     return recorded
+
+
+def checking_code(execute_script: Callable) -> Callable:
+    """Return a method of Snakemake's `PythonScript` that starts no script whose code was edited since the run began."""
+
+    def execute(script, fname, edit=False) -> None:
+        check_code(script.params, script.rulename)
+        execute_script(script, fname, edit=edit)
+
+    return execute
+
+
+def check_code(params, rule: str) -> None:
+    """Raise Snakemake's WorkflowError if the code of a job with these parameters is no longer what they say."""
+    from snakemake.exceptions import WorkflowError
+
+    if files := {str(file): None for code in _codes(params) for file in edited(code)}:
+        names = ", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        raise WorkflowError(
+            f"rule {rule}: the code was edited since this run began ({names}), so what it makes is not what this run "
+            f"has planned; give the same command again"
+        )
+
+
+def _codes(params) -> Iterator[str]:
+    """The hashes of code in a job's parameters: its own, and those of what it trains."""
+    run = params.get("run")
+    for place in (params, params.get("job"), run.get("job") if isinstance(run, dict) else None):
+        code = place.get("code") if hasattr(place, "get") else None
+        yield from code.split() if isinstance(code, str) else ()
 
 
 def _note(records, job) -> None:

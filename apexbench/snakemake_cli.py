@@ -23,7 +23,7 @@ A full disk, or a folder that may not be written, is told without a traceback.
 
 A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
 
-A job that failed is not on record as done (`job_records`).
+A job that failed is not on record as done, and none goes on record under code that it has not read (`job_records`).
 
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
@@ -40,7 +40,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
-from apexbench.job_records import note_failures
+from apexbench.job_records import checking_code, note_failures
 from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
 from apexbench.tries import Tries
@@ -205,5 +205,6 @@ def main() -> None:
             tries = Tries()
             PythonScript.execute_script = tries.noting(PythonScript.execute_script)
             JobScheduler._handle_error = tries.handling(JobScheduler._handle_error)
+        PythonScript.execute_script = checking_code(PythonScript.execute_script)
     cli.args_to_api = checking(cli.args_to_api)
     cli.main(reorder(sys.argv[1:]))

@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from apexbench.code_hash import Code, edited
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -78,3 +81,73 @@ def test_a_job_that_failed_is_not_done(chain, how):
     (chain.folder / f"{how}-a").unlink()
     chain.run(value=2)
     assert (chain.folder / "c").read_text() == "2"
+
+
+EDITED = """
+from apexbench.code_hash import Code
+hashed = Code(workflow.basedir).hash("steps.py")
+rule a:
+    output: "a"
+    log: "a.log"
+    params: code=hashed if config["value"] == 1 else ""
+    script: "steps.py"
+rule b:
+    input: "a"
+    output: "b"
+    log: "b.log"
+    params: run={"job": {"code": hashed}}
+    script: "steps.py"
+"""
+STEPS = """
+import pathlib, time
+pathlib.Path(snakemake.rule + "-began").touch()
+while pathlib.Path("slow").exists():
+    time.sleep(0.05)
+pathlib.Path(snakemake.output[0]).write_text("one")
+"""
+
+
+@pytest.mark.parametrize("value", [1, 2], ids=["at its end", "at its start"])
+def test_a_job_whose_code_is_edited_while_the_run_goes_on_fails(chain, value):
+    """It would go on record under the code of the run's beginning, and count as fresh when the edit is taken back."""
+    files = [chain.folder / name for name in ("Snakefile", "steps.py", "slow")]
+    for file, text in zip(files, (EDITED, STEPS, ""), strict=True):
+        file.write_text(text)
+    run = chain.start("b", value=value)
+    while run.poll() is None and not (chain.folder / "a-began").exists():
+        time.sleep(0.05)
+    files[1].write_text(STEPS.replace('"one"', '"two"'))
+    files[2].unlink()
+    text, _ = run.communicate(timeout=100)
+    assert run.returncode == 1, text
+    assert f"rule {'ab'[value - 1]}: the code was edited since this run began (" in text and "steps.py" in text
+    assert (chain.folder / "a").exists() == (value == 2) and not (chain.folder / "b-began").exists()
+    files[1].write_text(STEPS)
+    chain.run("b", value=value)
+    assert (chain.folder / "b").read_text() == "one"
+
+
+def test_edits_of_code_are_found_and_of_words_are_not(tmp_path):
+    file, other = tmp_path / "one.py", tmp_path / "other.py"
+    for path in (file, other):
+        path.write_text("A = 1\n")
+    code = Code(tmp_path)
+    hashed = code.hash("one.py")
+    assert edited(hashed) == [] == edited("nothing that was hashed")
+    for text, found in (("A = 1  # word\n", []), ("A = 2\n", [file]), ("A = (\n", [file]), ("A = 1\n", [])):
+        file.write_text(text)
+        other.write_text(text)
+        assert edited(hashed) == found
+    file.unlink()
+    assert edited(hashed) == [file]
+
+
+def test_looking_at_the_code_of_a_job_takes_no_time():
+    code = Code(ROOT)
+    hashed = code.hash("workflow/scripts/train.py", "apexbench.methods.ststnet")
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        assert edited(hashed) == []
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.02

@@ -64,7 +64,7 @@ MAY = {
     "snakemake_speed": set(),
     "console": {"time_left"},
     "time_left": set(),
-    "job_records": set(),
+    "job_records": {"code_hash"},
     "run_lock": set(),
     "tries": set(),
     "warm_start": set(),
