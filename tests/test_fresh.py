@@ -1,9 +1,11 @@
 """No stale file counts as up to date: after a failure, without records, when code or a user's file changes."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,67 @@ def test_looking_at_the_code_of_a_job_takes_no_time():
         assert edited(hashed) == []
         took.append(time.perf_counter() - began)
     assert min(took) < 0.02
+
+
+ORPHAN = """
+import os, pathlib, time
+from apexbench.jobs import job
+with job(snakemake.log[0]):
+    pathlib.Path("process").write_text(str(os.getpid()))
+    pathlib.Path("process").rename("began")
+    while pathlib.Path("slow").exists():
+        time.sleep(0.05)
+    pathlib.Path(snakemake.output[0]).write_text("late")
+"""
+
+
+def test_a_job_does_not_outlive_a_killed_snakemake(chain):
+    """It would write over what the next run makes."""
+    (chain.folder / "step.py").write_text(ORPHAN)
+    (chain.folder / "slow").touch()
+    run = chain.start("a")
+    while run.poll() is None and not (chain.folder / "began").exists():
+        time.sleep(0.05)
+    job = int((chain.folder / "began").read_text())
+    run.kill()
+    run.wait()
+    until = time.monotonic() + 10
+    try:
+        while Path(f"/proc/{job}").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert time.monotonic() < until, "it is still at work"
+    finally:
+        (chain.folder / "slow").unlink()
+    assert not (chain.folder / "a").exists()
+
+
+BELOW_A_SHELL = """
+import os, pathlib, signal, subprocess, sys, time
+if len(sys.argv) == 1:  # the job, and who starts it by a shell that stays
+    from apexbench.jobs import job
+    with job("log"):
+        pathlib.Path("process").write_text(str(os.getpid()))
+        pathlib.Path("process").rename("began")
+        time.sleep(60)
+subprocess.run(f"{sys.executable} {sys.argv[0]}; true", shell=True)
+"""
+
+
+def test_nor_where_a_shell_stands_between_them(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(BELOW_A_SHELL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    starter = subprocess.Popen([sys.executable, str(script), "start"], cwd=tmp_path, env=environment)
+    while starter.poll() is None and not (tmp_path / "began").exists():
+        time.sleep(0.05)
+    job = int((tmp_path / "began").read_text())
+    starter.kill()
+    starter.wait()
+    until = time.monotonic() + 10
+    try:
+        while Path(f"/proc/{job}").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert time.monotonic() < until
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(job, signal.SIGKILL)
