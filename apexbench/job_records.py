@@ -3,6 +3,9 @@
 Snakemake's own record of a job that failed holds its new parameters. The output is then missing; but being between two
 files that are there it is not missed, nothing has changed since, and all that stands below would count as up to date.
 
+Snakemake takes a file of which it has no record, as when its folder `.snakemake` was deleted, for what is asked for.
+Here it is made anew.
+
 The hash of a job's code is that of the run's beginning, and the job reads the code that is there when it starts. So the
 code is looked at once more when a job starts and when it has ended: one whose code was edited fails.
 """
@@ -57,6 +60,24 @@ def _recording(finished: Callable) -> Callable:
             self._unmark_incomplete(self._get_key(path))
 
     return recorded
+
+
+def count_unknown(reason: type, persistence: type) -> None:
+    """Let it be a reason to run a job that nothing is known of how its files were made.
+
+    Not of files in a storage: records stay on the machine that made them, and another would make all anew.
+    """
+    if "no_metadata" not in getattr(reason, "__slots__", ()) or not hasattr(persistence, "has_metadata"):
+        return
+    is_reason, has_metadata = reason.__bool__, persistence.has_metadata
+
+    def counts(self) -> bool:
+        return is_reason(self) or bool(self.no_metadata and not self.finished)
+
+    def known(self, job) -> bool:
+        return has_metadata(self, job) or any(getattr(path, "is_storage", False) for path in job.output)
+
+    reason.__bool__, persistence.has_metadata = counts, known
 
 
 def checking_code(execute_script: Callable) -> Callable:

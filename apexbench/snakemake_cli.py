@@ -40,7 +40,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
-from apexbench.job_records import checking_code, note_failures
+from apexbench.job_records import checking_code, count_unknown, note_failures
 from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
 from apexbench.tries import Tries
@@ -179,7 +179,7 @@ def main() -> None:
     gc.set_threshold(200_000, 50, 100)
     atexit.register(gc.freeze)
     from snakemake import cli, exceptions
-    from snakemake.jobs import Job
+    from snakemake.jobs import Job, Reason
     from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
@@ -198,6 +198,7 @@ def main() -> None:
     if hasattr(Job, "remove_existing_output"):
         Job.remove_existing_output = putting_aside(Job.remove_existing_output)
     note_failures(Job, FilePersistence)
+    count_unknown(Reason, FilePersistence)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
             PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())

@@ -1,16 +1,20 @@
 """No stale file counts as up to date: after a failure, without records, when code or a user's file changes."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from apexbench.code_hash import Code, edited
+from apexbench.job_records import count_unknown
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -83,6 +87,28 @@ def test_a_job_that_failed_is_not_done(chain, how):
     (chain.folder / f"{how}-a").unlink()
     chain.run(value=2)
     assert (chain.folder / "c").read_text() == "2"
+
+
+def test_what_nothing_is_known_of_is_made_anew(chain):
+    chain.run(value=1)
+    shutil.rmtree(chain.folder / ".snakemake")
+    table = chain.run("-n", value=2)
+    assert re.search(r"^a +1 .* no record of how it was made$", table, re.MULTILINE), table
+    chain.run(value=2)
+    assert (chain.folder / "c").read_text() == "2"
+    assert "Nothing to be done" in chain.run("-n", value=2)
+
+
+def test_what_lies_in_a_storage_is_taken_as_it_is_where_nothing_is_known_of_it():
+    """Records stay on the machine that made them."""
+    reason = type("Reason", (), {"__slots__": ["no_metadata", "finished"], "__bool__": lambda self: False})
+    records = type("Records", (), {"has_metadata": lambda self, job: False})
+    count_unknown(reason, records)
+    for stored in (True, False):
+        job = SimpleNamespace(output=[SimpleNamespace(is_storage=stored)])
+        asked = reason()
+        asked.no_metadata, asked.finished = not records().has_metadata(job), False
+        assert bool(asked) != stored
 
 
 EDITED = """
