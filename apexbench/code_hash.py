@@ -21,7 +21,8 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
 
-# They check and report: a new key of some card must not retrain anything.
+# They check and report: a new key of some card must not retrain anything. What of cards decides on numbers while a job
+# runs is no code of theirs: `labels`, `oracles`, `printed`.
 _NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs"}
 _LOGGERS = {"logging", "logger"}
 _MOST = 2000  # files whose code is kept: ten times ours, as each edit makes one more

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from apexbench.config.methods import row_titles
 from apexbench.methods import Deep
 from apexbench.study.checked import dumped
 from apexbench.study.tables import Tables
 from apexbench.tables.places import place
+from apexbench.tables.row_titles import row_titles
 
 OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 _ALGORITHMS = {"tvl1": "TV-L1", "farneback": "Farnebäck"}
