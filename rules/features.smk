@@ -25,5 +25,6 @@ rule features:
         recipe=here("feature_card"),
         pack=ask("pack"),
         missing_face=SETTINGS.missing_face,
+        files=noticed_files("feature_weights"),
     script:
         "../workflow/scripts/features.py"

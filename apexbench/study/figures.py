@@ -144,11 +144,14 @@ class Figures(Tables):
         card = self.project.protocols.get(OFFICIAL)
         return dumped(card) if card else None
 
-    def printed_files(self) -> list[str]:
-        return sorted(map(str, (self.project.folder / "published").glob("*.csv")))
-
-    def config_file(self, name: str) -> str:
-        return str(self.project.folder / name)
+    def official_files(self) -> dict[str, list[str] | str]:
+        """Return what the figure of the null model on the official counts is made of: files of config/ alone."""
+        folder = self.project.folder
+        return {
+            "printed": sorted(map(str, (folder / "published").glob("*.csv"))),
+            "selection": str(folder / "published/selection.yaml"),
+            "measured": str(folder / "measured/real-flow.csv"),
+        }
 
     # of a run at work
 
