@@ -144,7 +144,7 @@ def putting_aside(remove_existing_output: Callable) -> Callable:
 
 
 def checking(args_to_api: Callable) -> Callable:
-    """Return Snakemake's function of its parsed arguments, which refuses files of configuration that are not sound.
+    """Return Snakemake's function of its parsed arguments, which refuses --touch, and configuration that is not sound.
 
     Aliases or levels without number would fill the memory, and of a key that stands twice the last would count.
     """
@@ -155,6 +155,11 @@ def checking(args_to_api: Callable) -> Callable:
 
     def handed(args, parser):
         own = Path(args.directory or "", "config/config.yaml")
+        if args.touch:
+            raise WorkflowError(
+                "--touch is refused: it would let files count as made of what is asked for now that were made of "
+                "something else. Without it, only what has changed is made anew"
+            )
         try:
             for file in [*filter(os.path.lexists, [own]), *(args.configfile or ())]:
                 read_yaml(Path(file))

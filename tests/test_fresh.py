@@ -111,6 +111,14 @@ def test_what_lies_in_a_storage_is_taken_as_it_is_where_nothing_is_known_of_it()
         assert bool(asked) != stored
 
 
+def test_touch_is_refused(chain):
+    """It would let what was made of one value count as made of another."""
+    chain.run(value=1)
+    assert "--touch is refused" in chain.run("--touch", value=2, code=1)
+    chain.run(value=2)
+    assert (chain.folder / "c").read_text() == "2"
+
+
 EDITED = """
 from apexbench.code_hash import Code
 hashed = Code(workflow.basedir).hash("steps.py")

@@ -239,5 +239,3 @@ def test_a_file_that_comes_with_an_older_time_is_noticed(tmp_path):
     file.write_text(file.read_text().replace("0.", "0.1", 1))
     os.utime(file, (1, 1))
     assert {rule for rule, _ in planned(folder, *words)} == {"official_null"}
-    call(folder, "snakemake", "--cores", "1", *words)
-    assert planned(folder, *words) == set()
