@@ -53,6 +53,7 @@ def test_a_run_beside_another_ends_without_letting_its_files_go(tmp_path):
 
 def test_runs_that_start_at_the_same_moment_never_both_go_on(tmp_path):
     inside, most, refused = [], [], []
+    Held(tmp_path, ["a"])  # its folders: eight that make them at once get into each other's way, in Snakemake
 
     def start():
         try:
