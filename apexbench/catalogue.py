@@ -10,10 +10,11 @@ from typing import Any
 
 from apexbench.alone import papers
 from apexbench.config.methods import MethodCard
-from apexbench.config.published import NULL_ROW, read_published
+from apexbench.config.published import NULL_ROW
 from apexbench.config.studies import CONFIG, FOLDER, default_name, merged, saved_file, saved_names, study_names
 from apexbench.config.tables import Table
 from apexbench.methods import Deep, find
+from apexbench.printed import read_published
 from apexbench.project import Project, load_project
 from apexbench.tables.places import places_of
 from apexbench.weights import RANDOM

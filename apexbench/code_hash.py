@@ -4,6 +4,9 @@ The hash sees code only, as it is compiled. Comments, docstrings, line breaks an
 with, what is logged) are not part of it, so that none of them throws away finished trainings; Python's version is.
 
 What was found in a file is kept beside Python's own compiled files, by the checksum of the file's bytes.
+
+The hashes of a run are those of its beginning. `edited` tells which files of one have other code by now: a job that
+reads them would go on record under a hash that is not its own.
 """
 
 import ast
@@ -18,10 +21,21 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
 
-# They check and report: a new key of some card must not retrain anything.
+# They check and report: a new key of some card must not retrain anything. What of cards decides on numbers while a job
+# runs is no code of theirs: `labels`, `oracles`, `printed`.
 _NOT_SCIENCE = {"apexbench.config", "apexbench.errors", "apexbench.jobs"}
 _LOGGERS = {"logging", "logger"}
 _MOST = 2000  # files whose code is kept: ten times ours, as each edit makes one more
+_HASHED: dict[str, tuple["Code", tuple[str, ...]]] = {}  # what each hash of this process is of
+
+
+def edited(code: str) -> list[Path]:
+    """Return the files whose code is no longer what it was when this process made a hash of them; none of other texts.
+
+    Files whose times and size are as they were are not opened.
+    """
+    own, starts = _HASHED.get(code, (None, ()))
+    return own.edited(*starts) if own else []
 
 
 @cache
@@ -97,6 +111,7 @@ class Code:
     def __init__(self, root: str | os.PathLike):
         self._root = Path(root)
         self._seen: dict[str, tuple[Path, list[str], str]] = {}
+        self._states: dict[Path, tuple[int, ...]] = {}
 
     def files_of(self, *starts: str) -> list[Path]:
         """Return the files that `starts` (paths of scripts, or module names) import from apexbench, with themselves.
@@ -112,7 +127,24 @@ class Code:
         total = hashlib.sha256()
         for file, digest in sorted(self._reached(starts).items()):
             total.update(f"{file.relative_to(self._root).as_posix()}\0".encode() + bytes.fromhex(digest))
-        return total.hexdigest()[:12]
+        code = total.hexdigest()[:12]
+        _HASHED[code] = self, starts
+        return code
+
+    def edited(self, *starts: str) -> list[Path]:
+        """Return those of `files_of(*starts)` whose code has changed since it was first asked for, or that are gone."""
+        return [file for file, digest in sorted(self._reached(starts).items()) if not self._is_still(file, digest)]
+
+    def _is_still(self, file: Path, digest: str) -> bool:
+        try:
+            if (state := _state(file)) == self._states[file]:
+                return True
+            same = self._kept.read(file.read_bytes())[1] == digest
+        except (OSError, SyntaxError, ValueError):
+            return False
+        if same:
+            self._states[file] = state
+        return same
 
     def _reached(self, starts: Iterable[str]) -> dict[Path, str]:
         """{file: digest of its code}."""
@@ -135,6 +167,7 @@ class Code:
         file = self._root / name if name.endswith(".py") else self._modules.get(name)
         if file is None:
             raise FileNotFoundError(f"{name}: neither a file below {self._root} nor a module of apexbench")
+        self._states[file] = _state(file)  # before it is read: what is written between the two is noticed
         names, digest = self._kept.read(file.read_bytes())
         return file, [name for name in names if name in self._modules], digest
 
@@ -150,6 +183,11 @@ class Code:
     @cached_property
     def _kept(self) -> "_Kept":
         return _Kept(Path(cache_from_source(self._root / "apexbench/code_hash.py")).with_suffix(".json"))
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino
 
 
 class _Kept:

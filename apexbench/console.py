@@ -44,6 +44,7 @@ WHY = (
     ("incomplete_output", "half made"),
     ("missing_output", "not made yet"),
     ("updated_input_run", "inputs made anew"),
+    ("no_metadata", "no record of how it was made"),
 )
 
 

@@ -17,6 +17,7 @@ from apexbench.config.methods import MethodCard
 from apexbench.config.model import digest
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
+from apexbench.labels import is_multilabel
 
 FILE = Path("measured") / "paper-work.csv"  # under config/
 GPU = "NVIDIA A100"
@@ -128,7 +129,7 @@ def estimate(
         clips, folds = card.expected_clips, folds_of(card, datasets)
         if work is not None and not work.epochs:
             continue
-        if work is None or not clips or not folds or card.multilabel:
+        if work is None or not clips or not folds or is_multilabel(card):
             missing.append((protocol, run))
         else:
             total += hours(work, clips, folds, seeds)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from apexbench.errors import InputError, of_disk, unwritable
@@ -25,7 +25,7 @@ def job(log: str, threads: int = 1) -> Iterator[None]:
     """Send messages and progress to the file `log`, hold the libraries to `threads`, and report bad input plainly.
 
     An InputError, a full disk or what may not be written ends the process with status 1 and its text in the log;
-    anything else keeps its traceback there.
+    anything else keeps its traceback there. The process ends with the one that started it.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -38,6 +38,8 @@ def job(log: str, threads: int = 1) -> Iterator[None]:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
     logging.captureWarnings(True)
     _hold_threads(threads)
+    done = threading.Event()
+    threading.Thread(target=_go_with_starter, args=(_starters(), done), daemon=True).start()
     try:
         yield
     except (InputError, OSError) as error:
@@ -46,6 +48,35 @@ def job(log: str, threads: int = 1) -> Iterator[None]:
             raise
         print(f"ERROR {text}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        done.set()
+
+
+def _go_with_starter(starters: dict[int, int], done: threading.Event) -> None:
+    """End this process when Snakemake has ended, however: it would write over what the next run makes."""
+    while not done.wait(0.5):
+        if any(_parent(process) != parent for process, parent in starters.items()):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _starters() -> dict[int, int]:
+    """{process: its parent} from this one up to that of Snakemake: a shell may stand between the two."""
+    starters = {os.getpid(): os.getppid()}
+    with suppress(OSError):
+        shell = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().split(b"\0")
+        if Path(os.fsdecode(shell[0])).name in ("sh", "bash") and os.fsencode(sys.argv[0]) in b" ".join(shell):
+            starters[os.getppid()] = _parent(os.getppid())
+    return starters
+
+
+def _parent(process: int) -> int:
+    """The parent of a process; 0 if it is gone."""
+    if process == os.getpid():
+        return os.getppid()
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 class _Last(logging.Handler):

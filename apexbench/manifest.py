@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from apexbench.errors import InputError
 
@@ -67,6 +68,23 @@ def joined(states: Iterable[tuple[int, bytes]]) -> str:
         count += pictures
         total.update(digest or b"none")
     return f"{count} pictures, {total.hexdigest()[:12]}"
+
+
+def files_state(paths: Any) -> str:
+    """Return sizes and times of the files of the user's own among some paths, in whatever lists and dictionaries.
+
+    One that comes with an older time than it had, as of a `cp -p`, is another file all the same. What lies below
+    results/ is made by rules; folders are told by the functions above.
+    """
+    if isinstance(paths, dict):
+        paths = list(paths.values())
+    if not isinstance(paths, str):
+        return "; ".join(filter(None, map(files_state, paths)))
+    file = Path(paths)
+    if paths.startswith("results/") or not file.is_file():
+        return ""
+    facts = file.stat()
+    return f"{paths} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:

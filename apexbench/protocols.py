@@ -15,6 +15,7 @@ import numpy as np
 from apexbench.clips import action_units, clip_ids, read_index
 from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
+from apexbench.labels import classes_in, is_multilabel
 from apexbench.store.checksums import check_seal, sealed
 
 if TYPE_CHECKING:  # the configuration is checked without waiting for pandas
@@ -73,7 +74,7 @@ def label(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
     taken = [key not in out for key in zip(frame["dataset"], frame["subject"], frame["clip"], strict=True)]
     frame = frame[taken].reset_index(drop=True)
     classes = list(card.classes)
-    if card.multilabel:
+    if is_multilabel(card):
         units = {c: {int(value) for value in values} for c, values in card.classes.items()}
         shown = [action_units(text) for text in frame["aus"]]
         names = [[c for c in classes if units[c] & some] for some in shown]
@@ -84,7 +85,7 @@ def label(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
     of_value = {
         (dataset, _spelt(value)): c
         for dataset in card.datasets
-        for c, values in card.classes_in(dataset).items()
+        for c, values in classes_in(card, dataset).items()
         for value in values
     }
     keys = zip(frame["dataset"], frame[card.target].map(_spelt), strict=True)
@@ -106,7 +107,7 @@ def assemble(name: str, card: ProtocolCard, indexes: Iterable[str | os.PathLike]
     import pandas as pd
 
     frame = label(card, pd.concat([read_index(path) for path in indexes], ignore_index=True))
-    shown = {c for several in frame["class"] for c in (several.split("+") if card.multilabel else [several])}
+    shown = {c for several in frame["class"] for c in (several.split("+") if is_multilabel(card) else [several])}
     empty = [c for c in card.classes if c not in shown]
     if empty:
         raise InputError(
@@ -157,7 +158,7 @@ def counts(card: ProtocolCard, frame: pd.DataFrame) -> pd.DataFrame:
 def _membership(card: ProtocolCard, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """{class: (N,) bool} of the clips of a table."""
     labels = frame["label"].to_numpy()
-    if card.multilabel:
+    if is_multilabel(card):
         return {c: (labels >> number) % 2 == 1 for number, c in enumerate(card.classes)}
     return {c: labels == number for number, c in enumerate(card.classes)}
 
@@ -176,10 +177,10 @@ def planned(card: ProtocolCard, plans: Mapping[str, Iterable[Sequence]]) -> Prot
     """
     classes = list(card.classes)
     expected: dict[str, dict[int, list[int]]] = {}
-    known = not card.multilabel
+    known = not is_multilabel(card)
     total = 0
     for dataset, rows in plans.items():
-        of_value = {_spelt(v): c for c, values in card.classes_in(dataset).items() for v in values}
+        of_value = {_spelt(v): c for c, values in classes_in(card, dataset).items() for v in values}
         for subject, emotion, clips, objective in rows:
             total += clips
             known &= card.target == "emotion" or bool(objective)
@@ -188,7 +189,7 @@ def planned(card: ProtocolCard, plans: Mapping[str, Iterable[Sequence]]) -> Prot
                 row = expected.setdefault(dataset, {}).setdefault(subject, [0] * len(classes))
                 row[classes.index(c)] += clips
     if not known:
-        clips = total if card.multilabel else None
+        clips = total if is_multilabel(card) else None
         return card.model_copy(update={"expected_clips": clips, "expected_classes": None, "expected_subjects": {}})
     totals = [sum(row[i] for part in expected.values() for row in part.values()) for i in range(len(classes))]
     return card.model_copy(

@@ -4,6 +4,9 @@ Snakemake writes down which files a run reads and makes, and refuses another tha
 it. But two that look at the same moment both see nothing, a run that ends deletes the lists of all others, and those
 of a killed run stay until `--unlock`. Here each list has a holder: a file that the run keeps locked as long as it
 lives. Lists without one, of a plain `python -m snakemake`, count as ever.
+
+A run is planned before its list is written. So the list of what a run made stays for a day when it has ended, and a run
+that was begun before that, and that reads or makes any of it, is refused: its plan is of files that are gone.
 """
 
 import fcntl
@@ -17,11 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _HOLDER = ".holder"
+_KEPT = 24 * 3600  # seconds: no plan takes longer
 
 
 def hold_runs(kind: type) -> None:
     """Give Snakemake's class of locks, `FilePersistence`, holders."""
-    kind.lock, kind._delete_locks, kind.cleanup_locks = lock, _delete_own, _cleanup(kind._delete_locks)
+    kind.began = time.time()
+    kind.lock, kind._delete_locks, kind.cleanup_locks = lock, _delete_own, _cleanup
 
 
 @contextmanager
@@ -35,6 +40,11 @@ def lock(self) -> Iterator[None]:
             clear_scripts(Path(self._lockdir).with_name("scripts"))
         if self.locked:
             raise ApiError(_refusal(self))
+        if made := _made_since(self):
+            raise ApiError(
+                f"another run has ended while this one was planned, and has made {made}: the plan is of before. "
+                f"Nothing was started or changed. Give the same command again"
+            )
         self._write_locks("input", map(str, self.all_inputfiles()))
         self._write_locks("output", map(str, self.all_outputfiles()))
         holders = [_hold(Path(path + _HOLDER)) for path in self._lockfile.values()]
@@ -42,6 +52,7 @@ def lock(self) -> Iterator[None]:
         yield
     finally:
         with _alone(Path(self._lockdir)):
+            _leave_list(self)
             self.unlock()
         for holder in holders:
             os.close(holder)
@@ -127,6 +138,26 @@ def _named(holder: Path) -> str:
     return f"`{who['command']}`, process {who['process']} on {who['host']} since {who['since']}"
 
 
+def _leave_list(self) -> None:
+    """Leave what this run may have made, for those that are being planned."""
+    folder = Path(self._lockdir).with_name("ended")
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        if time.time() - old.stat().st_mtime > _KEPT:
+            old.unlink(missing_ok=True)
+    if (made := self._lockfile.get("output")) and Path(made).exists():
+        (folder / f"{os.getpid()}-{time.time_ns()}").write_text(Path(made).read_text())
+
+
+def _made_since(self) -> str:
+    """Say which of the files of this run another has made that has ended since this one was begun."""
+    wanted = {*map(str, self.all_outputfiles()), *map(str, self.all_inputfiles())}
+    folder = Path(self._lockdir).with_name("ended")
+    lists = [path for path in folder.glob("*") if path.stat().st_mtime > self.began]
+    made = sorted(wanted & {line for path in lists for line in path.read_text().split("\n")})
+    return f"{made[0]}{f' and {len(made) - 1} more files' if len(made) > 1 else ''}" if made else ""
+
+
 def _delete_own(self) -> None:
     """Delete the lists of this run, and nobody else's."""
     for path in self._lockfile.values():
@@ -135,10 +166,32 @@ def _delete_own(self) -> None:
     self._lockfile.clear()
 
 
-def _cleanup(delete_all):
-    """What `--unlock` does: as in Snakemake, all lists go."""
+def _cleanup(self) -> None:
+    """Do what `--unlock` does: delete the lists of all runs, but those of runs that live."""
+    from snakemake.logging import logger
 
-    def cleanup_locks(self) -> None:
-        delete_all(self)
+    with _alone(Path(self._lockdir)):
+        for path in Path(self._lockdir).glob("*.lock"):
+            holder = path.with_name(path.name + _HOLDER)
+            if _lives(holder):
+                logger.warning(f"the files of {_named(holder)} stay locked: it is at work; stop it first")
+            else:
+                path.unlink(missing_ok=True)
+                holder.unlink(missing_ok=True)
 
-    return cleanup_locks
+
+def _lives(holder: Path) -> bool:
+    """Tell whether a run holds its list; where files cannot be locked nobody knows, and it counts as gone."""
+    try:
+        handle = os.open(holder, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+    return False

@@ -23,6 +23,8 @@ A full disk, or a folder that may not be written, is told without a traceback.
 
 A job whose process was killed from outside is tried once more, one that says what is wrong is not (`tries`).
 
+A job that failed is not on record as done, and none goes on record under code that it has not read (`job_records`).
+
 Nothing else is touched, and plain `python -m snakemake all ...` works as ever.
 """
 
@@ -38,6 +40,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
+from apexbench.job_records import checking_code, count_unknown, note_failures
 from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
 from apexbench.tries import Tries
@@ -141,7 +144,7 @@ def putting_aside(remove_existing_output: Callable) -> Callable:
 
 
 def checking(args_to_api: Callable) -> Callable:
-    """Return Snakemake's function of its parsed arguments, which refuses files of configuration that are not sound.
+    """Return Snakemake's function of its parsed arguments, which refuses --touch, and configuration that is not sound.
 
     Aliases or levels without number would fill the memory, and of a key that stands twice the last would count.
     """
@@ -152,6 +155,11 @@ def checking(args_to_api: Callable) -> Callable:
 
     def handed(args, parser):
         own = Path(args.directory or "", "config/config.yaml")
+        if args.touch:
+            raise WorkflowError(
+                "--touch is refused: it would let files count as made of what is asked for now that were made of "
+                "something else. Without it, only what has changed is made anew"
+            )
         try:
             for file in [*filter(os.path.lexists, [own]), *(args.configfile or ())]:
                 read_yaml(Path(file))
@@ -176,7 +184,7 @@ def main() -> None:
     gc.set_threshold(200_000, 50, 100)
     atexit.register(gc.freeze)
     from snakemake import cli, exceptions
-    from snakemake.jobs import Job
+    from snakemake.jobs import Job, Reason
     from snakemake.persistence.file import FilePersistence
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.script import PythonScript
@@ -194,6 +202,8 @@ def main() -> None:
     spare()
     if hasattr(Job, "remove_existing_output"):
         Job.remove_existing_output = putting_aside(Job.remove_existing_output)
+    note_failures(Job, FilePersistence)
+    count_unknown(Reason, FilePersistence)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
             PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
@@ -201,5 +211,6 @@ def main() -> None:
             tries = Tries()
             PythonScript.execute_script = tries.noting(PythonScript.execute_script)
             JobScheduler._handle_error = tries.handling(JobScheduler._handle_error)
+        PythonScript.execute_script = checking_code(PythonScript.execute_script)
     cli.args_to_api = checking(cli.args_to_api)
     cli.main(reorder(sys.argv[1:]))

@@ -11,6 +11,7 @@ from apexbench.config.studies import merged
 from apexbench.errors import InputError
 from apexbench.instructions import environment
 from apexbench.jobs import Quiet
+from apexbench.manifest import files_state
 from apexbench.snakemake_cli import targets
 from apexbench.store.unfinished import clear_unfinished
 from apexbench.study import Study
@@ -115,6 +116,14 @@ def theirs(path):
 def noticed(name):
     """Ask the study what a licensed copy looks like: it is compared and recorded where jobs are chosen, not in jobs."""
     return ask(name) if workflow.is_main_process else signed(lambda wildcards: "")
+
+
+def noticed_files(*names):
+    """Ask the study for inputs, and say what files among them look like that are the user's own, as `noticed` does."""
+    answers = [ask(name) for name in names]
+    if not workflow.is_main_process:
+        return signed(lambda wildcards: "")
+    return signed(lambda wildcards: files_state([answer(wildcards) for answer in answers]))
 
 
 def here(name):

@@ -26,5 +26,6 @@ rule features:
         pack=ask("pack"),
         missing_face=SETTINGS.missing_face,
         people=ask("feature_people"),
+        files=noticed_files("feature_weights"),
     script:
         "../workflow/scripts/features.py"

@@ -72,6 +72,7 @@ rule magnify:
     params:
         code=ask("magnify_code"),
         recipe=here("magnify_card"),
+        files=noticed_files("magnify_weights"),
     script:
         "../workflow/scripts/magnify.py"
 

@@ -30,5 +30,6 @@ rule pretrain:
         roles=ask("pretraining_roles"),
         weights=here("pretraining_weights_by_name"),
         people_of=ask("pretraining_people"),
+        files=noticed_files("pretraining_weights"),
     script:
         "../workflow/scripts/pretrain.py"

@@ -113,9 +113,7 @@ rule rank_figure:
 # No clip is needed: the official counts and the printed numbers are under config/.
 rule official_null:
     input:
-        printed=local(STUDY.printed_files()),
-        selection=local(STUDY.config_file("published/selection.yaml")),
-        measured=local(STUDY.config_file("measured/real-flow.csv")),
+        **{name: local(files) for name, files in STUDY.official_files().items()},
     output:
         svg=report(
             "results/{study}/figures/official-null.svg",
@@ -137,6 +135,7 @@ rule official_null:
     params:
         code=STUDY.code("official_null"),
         card=STUDY.official_card(),
+        files=noticed_files("official_files"),
     script:
         "../workflow/scripts/official_null.py"
 

@@ -30,6 +30,7 @@ rule table:
         card=ask("table_card"),
         sources=here("table_sources"),
         partial=False,
+        files=noticed_files("table_inputs"),
     script:
         "../workflow/scripts/table.py"
 
@@ -136,6 +137,7 @@ use rule table as table_partial with:
         card=ask("table_card"),
         sources=ask("partial_sources"),
         partial=True,
+        files=noticed_files("table_inputs"),
 
 
 rule partial:

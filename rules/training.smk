@@ -23,6 +23,7 @@ rule train:
     params:
         run=ask("training_run"),
         inner_folds=0,
+        files=noticed_files("training_inputs"),
     script:
         "../workflow/scripts/train.py"
 
@@ -38,6 +39,7 @@ use rule train as train_inner with:
     params:
         run=ask("training_run"),
         inner_folds=SETTINGS.inner_folds,
+        files=noticed_files("training_inputs"),
 
 
 # A run that was trained elsewhere and is given as a log of predictions.
@@ -60,6 +62,7 @@ rule import_log:
         runtime=SETTINGS.minutes("import_log"),
     params:
         run=ask("training_run"),
+        files=noticed_files("log_file"),
     script:
         "../workflow/scripts/import_log.py"
 
@@ -95,6 +98,7 @@ rule inside_picture:
         code=STUDY.code("inside_picture"),
         run=ask("inside_run"),
         title=ask("inside_head"),
+        files=noticed_files("inside_inputs"),
     script:
         "../workflow/scripts/inside_picture.py"
 

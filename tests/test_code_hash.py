@@ -1,5 +1,6 @@
 """When the code counts as changed."""
 
+import ast
 import os
 import re
 import shutil
@@ -32,9 +33,9 @@ def check(rows):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A copy of the code."""
+    """A copy of the code, and of what was found in it before."""
     for folder in ("apexbench", "workflow/scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc", "*.nb?"))
     return tmp_path
 
 
@@ -240,6 +241,72 @@ def test_one_arm_does_not_magnify_anew_what_another_did(tree):
 def test_cards_and_the_command_line_retrain_nothing(tree):
     for file in ("config/settings.py", "errors.py", "project/__init__.py", "jobs.py", "code_hash.py", "cli.py"):
         assert _changed(tree, file) == set()
+
+
+# what jobs ask of config/, and why its code need not count
+ASKED = {
+    "digest": "another digest is another key, and takes nothing over",
+    "read_yaml": "what YAML says is its authors' business",
+    "validate": "it refuses, and computes nothing",
+    "on_keys": "when a study is checked: what a run is told are parameters",
+    "runs": "the same",
+}
+STARTS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "workflow/scripts").glob("*.py"))] + [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for folder in ("datasets", "features", "frames/magnifying", "methods", "methods/mixing", "methods/pretraining")
+    for path in sorted((ROOT / "apexbench" / folder).glob("[a-z]*.py"))
+]
+
+
+def _computing(text):
+    """{name: what it computes} of a module of config/: a function itself, a model's methods but what checks fields."""
+    found = {}
+    for node in ast.parse(text).body:
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        functions = [each for each in inside if isinstance(each, ast.FunctionDef)]
+        checks = [each for each in functions if any("validator" in ast.unparse(by) for by in each.decorator_list)]
+        if functions:
+            found[node.name] = {each.name for each in functions if each not in checks}
+    return found
+
+
+def _asked(text, computing):
+    """The functions of config/, and the methods of those of its models that are imported, which a file asks."""
+    nodes = list(ast.walk(ast.parse(text)))
+    named = {name.name: node.module for node in nodes if isinstance(node, ast.ImportFrom) for name in node.names}
+    its = {name: computing[module][name] for name, module in named.items() if name in computing.get(module, ())}
+    methods = set().union(*its.values()) - set(dir(dict))
+    called = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return {name for name in its if name in its[name]} | (methods & called)
+
+
+def test_no_job_asks_a_model_of_config_for_what_decides_on_numbers():
+    """Its code is part of no hash."""
+    files = (ROOT / "apexbench/config").glob("*.py")
+    computing = {f"apexbench.config.{file.stem}": _computing(file.read_text()) for file in files}
+    asked = {}
+    for file in Code(ROOT).files_of(*STARTS):
+        if "apexbench.config" in (text := file.read_text()):
+            asked |= dict.fromkeys(_asked(text, computing), file.name)
+    assert {name: file for name, file in asked.items() if name not in ASKED} == {}
+    assert set(ASKED) <= set(asked), "one that nobody asks for any more"
+
+
+def test_one_that_does_is_found():
+    model = "class Card(Model):\n    @model_validator\n    def _ok(self): ...\n    def chosen(self): ...\n"
+    computing = {"apexbench.config.cards": _computing(f"{model}def other(): ...")}
+    assert computing == {"apexbench.config.cards": {"Card": {"chosen"}, "other": {"other"}}}
+    begin = "from apexbench.config.cards import "
+    assert _asked(f"{begin}Card\ndef f(card: Card):\n    return card.chosen() + card.field", computing) == {"chosen"}
+    assert _asked(f"def f():\n    {begin}other\n", computing) == {"other"}
+    assert _asked("from apexbench.labels import other\nother().chosen()", computing) == set()
+
+
+def test_what_cards_say_of_labels_and_oracles_counts(tree):
+    changed = _changed(tree, "labels.py", ("card.classes, **card.classes_of", "card.classes_of, **card.classes"))
+    assert {"protocol", "train ststnet", "scores", "table"} <= changed and not changed & {"frames", "flow", "index"}
+    assert _changed(tree, "oracles.py", ('== "action-units"', '!= "action-units"')) == {"frames", "flow"}
+    assert "table" in _changed(tree, "printed.py", ("float(text)", "-float(text)"))
 
 
 def test_the_loop_retrains_all(tree):

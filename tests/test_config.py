@@ -13,12 +13,13 @@ from apexbench.config import datasets, protocols, settings, tables
 from apexbench.config.files import schemas
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import Model, descriptions, read_yaml, validate
-from apexbench.config.published import NULL_ROW, read_published
+from apexbench.config.published import NULL_ROW
 from apexbench.config.studies import over
 from apexbench.config.tables import TableCard
 from apexbench.datasets.synthetic.layouts import LAYOUTS
 from apexbench.errors import InputError
 from apexbench.methods import check_card, create, find
+from apexbench.printed import read_published
 from apexbench.project import load_project
 from apexbench.recipes import axes_of, check_recipes
 from apexbench.stages.render import render_dataset

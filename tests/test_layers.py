@@ -20,8 +20,11 @@ FLOOR = {
     "gpu_hours",
     "clips",
     "store",
+    "labels",
     "numbers",
+    "oracles",
     "persons",
+    "printed",
     "weights",
     "registry",
     "instructions",
@@ -57,6 +60,7 @@ MAY = {
         "console",
         "config",
         "errors",
+        "job_records",
         "run_lock",
         "taken_over",
         "tries",
@@ -64,6 +68,7 @@ MAY = {
     "snakemake_speed": set(),
     "console": {"time_left"},
     "time_left": set(),
+    "job_records": {"code_hash"},
     "run_lock": set(),
     "tries": set(),
     "warm_start": set(),
@@ -146,7 +151,7 @@ def test_the_exceptions_are_in_use():
 
 
 def test_snakemake_stays_outside():
-    names = ("snakemake_cli", "snakemake_speed", "console", "run_lock", "tries", "warm_libraries")
+    names = ("snakemake_cli", "snakemake_speed", "console", "job_records", "run_lock", "tries", "warm_libraries")
     command = {f"apexbench.{name}" for name in names}
     inside = [file for file in FILES if _module(file) not in command]
     importing = [_module(file) for file in inside if any(name.split(".")[0] == "snakemake" for name in _imports(file))]

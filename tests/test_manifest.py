@@ -13,7 +13,7 @@ from trees import SHEETS, edited
 from apexbench.clips import write_index
 from apexbench.datasets import load_index
 from apexbench.errors import InputError
-from apexbench.manifest import folder_state, joined, tree_state
+from apexbench.manifest import files_state, folder_state, joined, tree_state
 from apexbench.study import Study
 
 SAMM = {"subjects_per_job": 15, "protocols": ["samm-3"], "table_protocols": [], "tables": [], "leave_out": {}}
@@ -213,3 +213,29 @@ def taken_over(folder, part):
         (log,) = (folder / "results/logs" / rule / "samm").rglob(f"{part}.log")
         found[rule] = re.search(r"INFO (\d+ of \d+) clips are taken over", log.read_text())[1]
     return found
+
+
+def test_the_size_and_time_of_a_users_file_are_told_and_of_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("weights.pth", "results/weights/x.pth", "folder/x"):
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Path(name).write_text("one")
+    paths = {"weights": ["weights.pth", "results/weights/x.pth"], "clips": "folder", "gone": "no.csv"}
+    first = files_state(paths)
+    assert first.startswith("weights.pth 3 ") and ";" not in first
+    os.utime("weights.pth", ns=(1, 1))  # older than it was
+    assert files_state(paths) == "weights.pth 3 1"
+    assert files_state([]) == files_state({"packs": ["results/packs/x"]}) == ""
+
+
+@pytest.mark.slow
+def test_a_file_that_comes_with_an_older_time_is_noticed(tmp_path):
+    """Snakemake asks whether an input is newer than what was made of it; `cp -p`, `mv` and `tar` keep times."""
+    folder = make_copy(tmp_path / "project")
+    words = ["results/mine/figures/official-null.csv", "--config", "study=mine", "tables=[]", 'methods=["majority"]']
+    call(folder, "snakemake", "--cores", "1", *words)
+    assert planned(folder, *words) == set()
+    file = folder / "config/published/memix.csv"
+    file.write_text(file.read_text().replace("0.", "0.1", 1))
+    os.utime(file, (1, 1))
+    assert {rule for rule, _ in planned(folder, *words)} == {"official_null"}

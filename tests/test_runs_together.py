@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 class Held(FilePersistence):
     def __init__(self, folder, makes, reads=()):
         super().__init__(path=folder)
+        self.began = time.time()
         self.all_outputfiles, self.all_inputfiles = lambda: makes, lambda: reads
 
 
@@ -52,6 +53,7 @@ def test_a_run_beside_another_ends_without_letting_its_files_go(tmp_path):
 
 def test_runs_that_start_at_the_same_moment_never_both_go_on(tmp_path):
     inside, most, refused = [], [], []
+    Held(tmp_path, ["a"])  # its folders: eight that make them at once get into each other's way, in Snakemake
 
     def start():
         try:
@@ -89,6 +91,31 @@ def test_a_lock_of_plain_snakemake_counts_and_unlock_takes_it(tmp_path):
     Held(tmp_path, ["a"]).cleanup_locks()
     with Held(tmp_path, ["a"]).lock():
         pass
+
+
+def test_unlock_leaves_what_a_run_at_work_holds(tmp_path):
+    with Held(tmp_path, ["a"]).lock():
+        Held(tmp_path, ["a"]).cleanup_locks()
+        with pytest.raises(ApiError, match="another run is at work on a:"), Held(tmp_path, ["a"]).lock():
+            pass
+
+
+def test_a_plan_of_before_another_run_ended_is_refused(tmp_path):
+    """What it has found up to date, the other has made anew since."""
+    planned = [Held(tmp_path, ["c"], ["a"]), Held(tmp_path, ["a"]), Held(tmp_path, ["d"], ["e"])]
+    with Held(tmp_path, ["a"]).lock():
+        pass
+    for plan in planned[:2]:
+        with pytest.raises(ApiError, match="has made a: the plan is of before"), plan.lock():
+            pass
+    for plan in (planned[2], Held(tmp_path, ["c"], ["a"])):
+        with plan.lock():
+            pass
+    for file in (tmp_path / "ended").iterdir():
+        os.utime(file, (1, 1))
+    with Held(tmp_path, ["x"]).lock():
+        pass
+    assert [file.read_text().strip() for file in (tmp_path / "ended").iterdir()] == ["x"]
 
 
 TOY = """

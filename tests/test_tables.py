@@ -20,7 +20,7 @@ from apexbench.config.files import read_cards
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.published import NULL_ROW, SIZES, read_published
+from apexbench.config.published import NULL_ROW
 from apexbench.config.tables import AlsoCard, Paper, PrintedColumn, TableCard
 from apexbench.errors import InputError
 from apexbench.evaluation import comparisons
@@ -29,6 +29,7 @@ from apexbench.evaluation.scores import score_runs
 from apexbench.evaluation.selection import LEAKING, RULES
 from apexbench.evaluation.tasks import SCORES
 from apexbench.numbers import DASH, digits, fraction
+from apexbench.printed import SIZES, read_published
 from apexbench.project import load_project
 from apexbench.stages.table import make_table
 from apexbench.tables import published, words

@@ -152,9 +152,3 @@ class MethodCard(Model):
                 update["title"] = card.title.replace("{value}", str(value))
                 runs[f"{name}-{value}"] = card.model_copy(update=update)
         return runs or {name: card}
-
-
-def row_titles(methods: Mapping[str, MethodCard]) -> dict[str, str]:
-    """Return {run: title}; runs that share a title are told apart by their name."""
-    titles = [card.title for card in methods.values()]
-    return {run: c.title if titles.count(c.title) == 1 else f"{c.title} ({run})" for run, c in methods.items()}

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from apexbench.config.model import Model, Text
 from apexbench.errors import nearest
+from apexbench.labels import classes_in, is_multilabel
 
 
 class Excluded(Model):
@@ -62,12 +63,8 @@ class ProtocolCard(Model):
 
     @property
     def multilabel(self) -> bool:
-        """Whether a clip may have several classes, or none."""
-        return self.target == "aus"
-
-    def classes_in(self, dataset: str) -> dict[str, tuple[str, ...]]:
-        """Return {class: values of the index's column} for the clips of one data set."""
-        return {**self.classes, **self.classes_of.get(dataset, {})}
+        """Whether a clip may have several classes, or none; what a rule runs asks `labels` itself."""
+        return is_multilabel(self)
 
     @model_validator(mode="after")
     def _in_step(self):
@@ -88,7 +85,7 @@ class ProtocolCard(Model):
             for name in self.classes_of.get(dataset, {}):
                 if name not in self.classes:
                     raise ValueError(f"field 'classes_of.{dataset}': {nearest(name, self.classes)}")
-            values = [value.lower() for several in self.classes_in(dataset).values() for value in several]
+            values = [value.lower() for several in classes_in(self, dataset).values() for value in several]
             twice = [value for value in values if values.count(value) > 1]
             if twice:
                 raise ValueError(f"field 'classes': {self.target} {twice[0]!r} belongs to two classes")

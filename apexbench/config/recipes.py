@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from apexbench.config.methods import Budget, Values
 from apexbench.config.model import NAME, Model
+from apexbench.oracles import reads_action_units, warps_by
 from apexbench.weights import Weights
 
 Axes = tuple[str, ...]
@@ -41,11 +42,6 @@ class CropRecipe(Model):
                 raise ValueError(f"field {name!r}: goes with region: face; region: {self.region} leaves no choice")
         return self
 
-    @property
-    def oracle(self) -> bool:
-        """Whether it reads what is known of a clip only once it is annotated: its action units."""
-        return self.region == "action-units"
-
 
 class FramesRecipe(Model):
     """Which frames of a clip are cropped."""
@@ -70,10 +66,6 @@ class MagnificationRecipe(Model):
     """Total magnifications, 1 or more: a displacement d becomes factor * d. They make an axis of their own."""
     options: dict[str, Any] = {}
     """What the arm takes, such as `mode`."""
-
-    def warps_by(self, algorithm: str) -> bool:
-        """Return whether the arm moves pixels by this flow, which of its frames is then only a multiple of itself."""
-        return self.arm == "flow-warp" and self.options.get("flow") == algorithm
 
 
 class FlowRecipe(Model):
@@ -208,7 +200,7 @@ class Recipes(Model):
 
     def is_oracle(self, name: str) -> bool:
         """Return whether a recipe reads the action units of the clips, test clips among them."""
-        return self.crops[self.frames_of(name).crop].oracle
+        return reads_action_units(self.crops[self.frames_of(name).crop])
 
     def is_circular(self, name: str) -> bool:
         """Return whether a recipe measures by a flow what the same flow has magnified."""
@@ -217,7 +209,7 @@ class Recipes(Model):
             return False
         below = self[self.made_of(recipe.of)]
         measured = isinstance(recipe, FlowRecipe) and isinstance(below, MagnificationRecipe)
-        return (measured and below.warps_by(recipe.algorithm)) or self.is_circular(recipe.of)
+        return (measured and warps_by(below, recipe.algorithm)) or self.is_circular(recipe.of)
 
     def size(self, name: str) -> int:
         """Return the side in px of the pictures or maps that a recipe gives to a method."""

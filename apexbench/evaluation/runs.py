@@ -10,6 +10,7 @@ from apexbench.config.protocols import ProtocolCard
 from apexbench.errors import InputError
 from apexbench.evaluation.predictions import read_predictions
 from apexbench.evaluation.selection import CLIP, choose, chosen_rows, trace, validation_trace
+from apexbench.labels import is_multilabel
 
 Paths = Sequence[str | os.PathLike]
 
@@ -51,10 +52,10 @@ def read_run(run: str, paths: Paths, card: ProtocolCard, table: pd.DataFrame, in
         found = " and ".join(" / ".join(kind) for kind in kinds.to_numpy().tolist())
         raise InputError(f"{files}: expected run {run!r} of one protocol, found {found}")
     classes, several = metas[0]["classes"], metas[0]["multilabel"]
-    if list(classes) != list(card.classes) or several != card.multilabel:
+    if list(classes) != list(card.classes) or several != is_multilabel(card):
         raise InputError(
             f"{files}: classes {classes}, multilabel {several}; the protocol has {list(card.classes)}, "
-            f"{card.multilabel}; delete the files and rerun"
+            f"{is_multilabel(card)}; delete the files and rerun"
         )
     _check_clips(frame, table, files, inner)
     places = {fold: place for place, fold in enumerate(dict.fromkeys(table["fold"]))}

@@ -20,6 +20,7 @@ from apexbench.evaluation.runs import Paths, Run, chosen_by, data_source, missin
 from apexbench.evaluation.score_files import COLUMNS, NULL_REPEATS, NULL_RUN, null_run, typed
 from apexbench.evaluation.selection import HONEST, LEAKING, RULES, predicted, trace
 from apexbench.evaluation.tasks import SingleLabel
+from apexbench.labels import is_multilabel
 
 NULL_EPOCHS = 100  # where no run has epochs
 
@@ -196,7 +197,7 @@ def score_runs(
     it stand `null-model-<epochs>` for every other number of epochs, from 2 up, that a run has.
     """
     slices = _slices(card, table)
-    several = card.multilabel
+    several = is_multilabel(card)
     rows, runs = [], []
     lengths = set()
     for name, paths in paths_by_run.items():
@@ -231,9 +232,9 @@ def compare_predictions(
     for name, paths in paths_by_run.items():
         if paths:
             frame, metas = read_predictions(paths)
-            chosen[name] = chosen_by(run_of(name, frame, metas), ["last"], None, card.multilabel)["last"]
+            chosen[name] = chosen_by(run_of(name, frame, metas), ["last"], None, is_multilabel(card))["last"]
     parts = [(dataset,) for dataset in card.datasets] if card.average == "datasets" else ()
-    return compare_runs(chosen, reference, score, seed, parts=parts, multilabel=card.multilabel)
+    return compare_runs(chosen, reference, score, seed, parts=parts, multilabel=is_multilabel(card))
 
 
 def learning_curves(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:

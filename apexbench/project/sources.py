@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from apexbench.errors import InputError
+from apexbench.labels import classes_in
 from apexbench.persons import persons
 from apexbench.project.entries import Entries
 
@@ -136,7 +137,7 @@ class Sources(Entries):
         for dataset in card.datasets:
             if self.source(dataset) == "synthetic":
                 files.add(self._plan_file.as_posix())
-                used = {value.lower() for values in card.classes_in(dataset).values() for value in values}
+                used = {value.lower() for values in classes_in(card, dataset).values() for value in values}
                 emotions = card.target == "emotion"
                 subjects = {s for s, e, _, _ in self.plan_of(dataset) if not emotions or e.lower() in used}
             else:

@@ -5,6 +5,7 @@ import numpy as np
 
 from apexbench.config.recipes import FlowRecipe, MagnificationRecipe
 from apexbench.motion import flow_of_pairs, pairs
+from apexbench.oracles import warps_by
 from apexbench.store.tensors import read_tensors, write_tensors
 from apexbench.taken_over import Before, forget, made_of_row, say
 
@@ -53,7 +54,7 @@ def flow(*, shard: str, recipe: dict, output: str, code: str = "") -> None:
 
 def _circular(card: FlowRecipe, of: dict) -> bool:
     """Tell whether the frames were magnified by this very flow."""
-    return "arm" in of and MagnificationRecipe(**of).warps_by(card.algorithm)
+    return "arm" in of and warps_by(MagnificationRecipe(**of), card.algorithm)
 
 
 _KEYS = ("onset", "apex")

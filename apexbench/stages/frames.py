@@ -22,6 +22,7 @@ from apexbench.frames.puzzle import puzzle, puzzle_boxes
 from apexbench.frames.regions import crop_region, region_of
 from apexbench.frames.sampling import CHOICES, resample, rows, take
 from apexbench.manifest import folder_state
+from apexbench.oracles import reads_action_units
 from apexbench.stages.faces import read_faces
 from apexbench.store.tensors import write_tensors
 from apexbench.taken_over import Before, forget, made_of, say
@@ -73,8 +74,9 @@ def crop_frames(
         tensors[name], records[name] = kept or crop_clip(row, folder, card, recipe, face)
     say(taken, len(keys))
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
-    meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects), "oracle": card.oracle}
-    write_tensors(output, tensors, {**meta, "clips": records, "skipped": skipped, "made_of": keys})
+    meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects)}
+    meta |= {"oracle": reads_action_units(card), "clips": records, "skipped": skipped, "made_of": keys}
+    write_tensors(output, tensors, meta)
     forget(output)
 
 
@@ -100,7 +102,7 @@ def crop_clip(
     if CHOICES[kind].pixels:
         crops, how = cut(list(paths.values()))
         chosen, places = resample(kind, crops, **options)
-        if not card.oracle:
+        if not reads_action_units(card):
             return chosen, {**record, **how, "frames": np.interp(places, np.arange(len(numbers)), numbers).tolist()}
         wanted, lengths = places.astype(int), None
     else:
@@ -108,7 +110,7 @@ def crop_clip(
     low = np.floor(wanted).astype(int)
     needed, found = np.unique([low, np.ceil(wanted).astype(int)], return_inverse=True)
     files, places = [paths[n] for n in numbers[needed]], found.reshape(2, *wanted.shape)[0] + (wanted - low)
-    if card.oracle:
+    if reads_action_units(card):
         crops, how = _region(np.stack(list(_read(files))), row, numbers[needed], places, card.size)
     else:
         crops, how = cut(files)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from apexbench.config.methods import row_titles
 from apexbench.methods import Deep
 from apexbench.study.checked import dumped
 from apexbench.study.tables import Tables
 from apexbench.tables.places import place
+from apexbench.tables.row_titles import row_titles
 
 OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 _ALGORITHMS = {"tvl1": "TV-L1", "farneback": "Farnebäck"}
@@ -144,11 +144,14 @@ class Figures(Tables):
         card = self.project.protocols.get(OFFICIAL)
         return dumped(card) if card else None
 
-    def printed_files(self) -> list[str]:
-        return sorted(map(str, (self.project.folder / "published").glob("*.csv")))
-
-    def config_file(self, name: str) -> str:
-        return str(self.project.folder / name)
+    def official_files(self) -> dict[str, list[str] | str]:
+        """Return what the figure of the null model on the official counts is made of: files of config/ alone."""
+        folder = self.project.folder
+        return {
+            "printed": sorted(map(str, (folder / "published").glob("*.csv"))),
+            "selection": str(folder / "published/selection.yaml"),
+            "measured": str(folder / "measured/real-flow.csv"),
+        }
 
     # of a run at work
 

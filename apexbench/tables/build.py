@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from apexbench.config.methods import row_titles
 from apexbench.config.published import NULL_ROW
 from apexbench.config.tables import Table
 from apexbench.errors import InputError
+from apexbench.labels import is_multilabel
 from apexbench.tables.comparisons import comparisons_table
 from apexbench.tables.data import data_table
 from apexbench.tables.published import published_table
+from apexbench.tables.row_titles import row_titles
 from apexbench.tables.run_scores import NULL_RUN, RunScores
 from apexbench.tables.table import (
     COLUMNS,
@@ -56,7 +57,7 @@ def _places(card: Table, scores: RunScores, inputs: TableInputs) -> list[tuple[t
         parts = [part for part, inside in slices if its.average == "datasets" or set(inside) != set(its.datasets)]
         for part in ["", *parts]:
             for printed, metric in card.metrics.items():
-                if (metric in MULTILABEL) == bool(its and its.multilabel):
+                if (metric in MULTILABEL) == bool(its and is_multilabel(its)):
                     what = f"{_part_title(part, protocol, inputs)}, {SHORT[metric]}" if part else SHORT[metric]
                     column = Column(f"{part or protocol} {printed}", scores.title(protocol), what)
                     places.append(((protocol, part), metric, column))

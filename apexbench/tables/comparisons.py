@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from apexbench.config.methods import row_titles
 from apexbench.config.tables import Table
+from apexbench.tables.row_titles import row_titles
 from apexbench.tables.run_scores import RunScores
 from apexbench.tables.table import Column, TableData, TableInputs, join, read_csv, tidy
 

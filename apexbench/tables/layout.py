@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from apexbench.config.published import NULL_ROW, SIZES
+from apexbench.config.published import NULL_ROW
 from apexbench.config.submissions import RUN_HERE
 from apexbench.evaluation.selection import LEAKING
 from apexbench.numbers import DASH, chance, digits, fraction, interval, number, signed, spread
+from apexbench.printed import SIZES
 from apexbench.tables.data import COUNTED, DATASETS, PROTOCOLS
 from apexbench.tables.table import Column, TableData
 from apexbench.tables.words import SHORT, null_words

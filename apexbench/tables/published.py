@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from apexbench.config.protocols import ProtocolCard
-from apexbench.config.published import NULL_ROW, PrintedNumber, read_published
+from apexbench.config.published import NULL_ROW
 from apexbench.config.tables import PrintedColumn, Table
 from apexbench.evaluation.audit import audit_file
 from apexbench.evaluation.selection import LEAKING
 from apexbench.gpu_hours import GPU, HOW, about, estimate
 from apexbench.numbers import PRINTED
+from apexbench.printed import PrintedNumber, read_published
 from apexbench.tables.places import needed, place_of
 from apexbench.tables.run_scores import NULL_RUN, RunScores
 from apexbench.tables.table import COLUMNS, COUNTS, FRACTIONS, Column, TableData, TableInputs, join, tidy
