@@ -7,6 +7,7 @@ numbers all the same: what is told here decides what is made anew, and enters no
 import hashlib
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from apexbench.errors import InputError
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 _LEAVINGS = {"__macosx", "thumbs.db", "desktop.ini"}
 _DEEPEST = 50  # no loader looks deeper
+_SMALL = 2**20  # bytes, below which a file is read
 
 
 def passed_over(name: str) -> bool:
@@ -71,10 +73,11 @@ def joined(states: Iterable[tuple[int, bytes]]) -> str:
 
 
 def files_state(paths: Any) -> str:
-    """Return sizes and times of the files of the user's own among some paths, in whatever lists and dictionaries.
+    """Return what files of the user's own look like among some paths, in whatever lists and dictionaries.
 
-    One that comes with an older time than it had, as of a `cp -p`, is another file all the same. What lies below
-    results/ is made by rules; folders are told by the functions above.
+    Small ones by what they hold, others by size and time: one that comes with an older time than it had, as of a
+    `cp -p`, is another file all the same. What lies below results/ is made by rules; folders are told by the functions
+    above.
     """
     if isinstance(paths, dict):
         paths = list(paths.values())
@@ -84,7 +87,12 @@ def files_state(paths: Any) -> str:
     if paths.startswith("results/") or not file.is_file():
         return ""
     facts = file.stat()
-    return f"{paths} {facts.st_size} {facts.st_mtime_ns}"
+    return f"{paths} {_looks(paths, facts.st_size, facts.st_mtime_ns)}"
+
+
+@cache
+def _looks(path: str, size: int, time: int) -> str:
+    return f"{size} {time}" if size > _SMALL else hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
 
 
 def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:

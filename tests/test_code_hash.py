@@ -35,7 +35,7 @@ def check(rows):
 def tree(tmp_path):
     """A copy of the code, and of what was found in it before."""
     for folder in ("apexbench", "workflow/scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc", "*.nb?"))
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc", "*.nb?", "*-*.[0-9]*"))
     return tmp_path
 
 

@@ -24,6 +24,7 @@ from apexbench.project import load_project
 from apexbench.recipes import axes_of, check_recipes
 from apexbench.stages.render import render_dataset
 from apexbench.tables.check import check_scoring
+from apexbench.tables.places import as_scored
 
 ROOT = Path(__file__).parent.parent
 METHOD_CARDS = sorted((ROOT / "config/methods").glob("*.yaml"))
@@ -734,7 +735,7 @@ def test_a_table_of_two_conventions(root):
 def test_rows_of_another_convention(root):
     table = _table(root, "memix-samm3", conventions={"AMAN": "aman", "STSTNet": "unknown-epoch"})
     acc, f1 = table.columns
-    scored = [[table.scored(row, column) for column in (acc, f1)] for row in ("AMAN", "STSTNet", "MMNet")]
+    scored = [[as_scored(table, row, column) for column in (acc, f1)] for row in ("AMAN", "STSTNet", "MMNet")]
     assert [(column.rule, column.as_published) for column in scored[0]] == [
         ("fold-oracle-stop", "acc"), ("fold-oracle-stop", "uf1"),
     ]  # fmt: skip

@@ -20,6 +20,7 @@ from apexbench.frames.pictures import read_frame
 from apexbench.frames.puzzle import BROWS, LIPS, puzzle, puzzle_boxes
 from apexbench.methods import create
 from apexbench.methods.deep import Clips
+from apexbench.oracles import reads_action_units
 from apexbench.stages import frames as stage
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +160,7 @@ def test_a_face_that_the_mesh_does_not_see_is_told(indexed, tmp_path, monkeypatc
 
 
 def test_a_puzzle_leaves_no_choice_but_of_the_detector():
-    assert CropRecipe(size=32, region="puzzle", detector="mesh-only").oracle is False
+    assert not reads_action_units(CropRecipe(size=32, region="puzzle", detector="mesh-only"))
     for field, value in (("margin", 0.1), ("interpolation", "bilinear")):
         with pytest.raises(ValueError, match=f"field '{field}': goes with region: face; region: puzzle leaves no"):
             CropRecipe(size=32, region="puzzle", **{field: value})

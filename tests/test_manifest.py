@@ -222,9 +222,15 @@ def test_the_size_and_time_of_a_users_file_are_told_and_of_no_other(tmp_path, mo
         Path(name).write_text("one")
     paths = {"weights": ["weights.pth", "results/weights/x.pth"], "clips": "folder", "gone": "no.csv"}
     first = files_state(paths)
-    assert first.startswith("weights.pth 3 ") and ";" not in first
-    os.utime("weights.pth", ns=(1, 1))  # older than it was
-    assert files_state(paths) == "weights.pth 3 1"
+    assert first.startswith("weights.pth ") and ";" not in first
+    os.utime("weights.pth", ns=(1, 1))  # older than it was, and the same
+    assert files_state(paths) == first
+    Path("weights.pth").write_text("two")
+    os.utime("weights.pth", ns=(2, 2))
+    assert files_state(paths) != first
+    os.truncate("weights.pth", 2**21)
+    os.utime("weights.pth", ns=(3, 3))
+    assert files_state(paths) == f"weights.pth {2**21} 3"
     assert files_state([]) == files_state({"packs": ["results/packs/x"]}) == ""
 
 

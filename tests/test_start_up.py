@@ -33,8 +33,8 @@ JOBS = {
     "majority": (_training("majority"), {"pandas"}),
     "flow-svm": (_training("flow-svm"), {"pandas", "sklearn", "scipy.special", "scipy.stats"}),
     "ststnet": (_training("ststnet", epochs=1), {"pandas", "torch", "numba"}),
-    "mmnet": (_training("mmnet", epochs=1, image_size=32, width=0.05), {"pandas", "torch"}),
-    "vit-flow": (_training("vit-flow", epochs=1, image_size=28, vit=VIT), {"pandas", "torch", "timm"}),
+    "mmnet": (_training("mmnet", epochs=1, image_size=32, width=0.05), {"pandas", "torch", "numba"}),
+    "vit-flow": (_training("vit-flow", epochs=1, image_size=28, vit=VIT), {"pandas", "torch", "timm", "numba"}),
 }
 
 

@@ -40,7 +40,7 @@ from apexbench.tables.curve import read_curve
 from apexbench.tables.data import DATA_COLUMNS
 from apexbench.tables.layout import grid
 from apexbench.tables.overview import by_paper, overview
-from apexbench.tables.places import needed, place
+from apexbench.tables.places import as_scored, needed, place
 from apexbench.tables.readme import differs, rewrite
 from apexbench.tables.render import FORMATS, to_csv, to_html, to_markdown, to_tex, write_table
 from apexbench.tables.run_scores import NULL_RUN
@@ -174,7 +174,7 @@ def test_our_cells_follow_each_column(name):
         assert part.drop(mine)[["as_published", "honest"]].isna().all(axis=None)
         for row in mine:
             run = named.get(row, NULL_RUN)
-            own = its.scored(row, column)
+            own = as_scored(its, row, column)
             if not own.honest:
                 assert part.loc[row, "status"] == "published-only"
                 continue
@@ -201,7 +201,7 @@ def test_quoted_rows_are_scored_as_their_own_code_selects(name):
     for row, method in dict(zip(lines_of(name)["row"], lines_of(name)["method"], strict=True)).items():
         if row not in its.runs or method == name.split("-")[0]:
             continue
-        rules = {its.scored(row, column).rule for column in its.columns if column.honest}
+        rules = {as_scored(its, row, column).rule for column in its.columns if column.honest}
         found = {"last" if rule == "last" else "best-test-epoch" if rule in LEAKING else rule for rule in rules}
         assert found == {selects.get(method, "")}, (row, rules)
         checked += 1

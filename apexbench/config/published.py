@@ -126,7 +126,7 @@ def _by_row(
         where = f"{file}: field 'conventions.{row}'"
         if row not in rows:
             raise InputError(f"{where}: {path} has no {row!r}; {nearest(row, rows)}")
-        found = {metric: _scoring(name, metric, conventions, where) for metric in metrics}
+        found = {metric: looked_up(_scoring(name, metric, conventions, where)) for metric in metrics}
         by_row[row] = RowScoring(says=_convention(name, conventions, where).says, metrics=found)
     return by_row
 

@@ -192,8 +192,8 @@ class RowScoring(Model):
 
     says: str = ""
     """What captions say of it."""
-    metrics: dict[str, Scoring | Literal["printed-only"]] = {}
-    """{printed metric: how it is scored}, of those that the table scores."""
+    metrics: dict[str, dict[str, str]] = {}
+    """{printed metric: honest score, rule and as-published score}, of those that the table scores."""
 
 
 class Table(_Fields):
@@ -203,9 +203,3 @@ class Table(_Fields):
     """The columns of a published table, in order."""
     by_row: dict[str, RowScoring] = {}
     """{row: how it is scored} where that is not as its columns say."""
-
-    def scored(self, row: str, column: PrintedColumn) -> PrintedColumn:
-        """Return a column as one row is scored; what is printed only stays so."""
-        if row not in self.by_row or not column.honest:
-            return column
-        return column.model_copy(update=looked_up(self.by_row[row].metrics[column.metric]))

@@ -13,6 +13,13 @@ def place(name: str, protocols: Mapping[str, ProtocolCard]) -> tuple[str, str] |
     return next(((protocol, name) for protocol, card in protocols.items() if name in card.slices), None)
 
 
+def as_scored(card: Table, row: str, column: PrintedColumn) -> PrintedColumn:
+    """Return a column as one row is scored; what is printed only stays so."""
+    if row not in card.by_row or not column.honest:
+        return column
+    return column.model_copy(update=card.by_row[row].metrics[column.metric])
+
+
 def place_of(
     card: Table, row: str, column: PrintedColumn, protocols: Mapping[str, ProtocolCard]
 ) -> tuple[str, str] | None:
@@ -25,7 +32,7 @@ def places_of(card: Table, protocols: Mapping[str, ProtocolCard]) -> Iterator[tu
     rows = card.runs | {row: also.run for row, also in card.also.items()}
     for row, run in rows.items():
         for column in card.columns:
-            found = place_of(card, row, column, protocols) if card.scored(row, column).honest else None
+            found = place_of(card, row, column, protocols) if as_scored(card, row, column).honest else None
             if found:
                 yield run, found[0]
 

@@ -12,7 +12,7 @@ from apexbench.evaluation.selection import LEAKING
 from apexbench.gpu_hours import GPU, HOW, about, estimate
 from apexbench.numbers import PRINTED
 from apexbench.printed import PrintedNumber, read_published
-from apexbench.tables.places import needed, place_of
+from apexbench.tables.places import as_scored, needed, place_of
 from apexbench.tables.run_scores import NULL_RUN, RunScores
 from apexbench.tables.table import COLUMNS, COUNTS, FRACTIONS, Column, TableData, TableInputs, join, tidy
 from apexbench.tables.words import RULES, SCORES
@@ -66,7 +66,7 @@ def _conventions(card: Table, rows: Iterable[str]) -> str:
         return "Printed numbers only: none of the columns is ours to score."
     apart: dict[tuple[str, str], list[str]] = {}
     for row in filter(card.by_row.get, rows):
-        says = _as_published(own for own in (card.scored(row, column) for column in scored) if own.honest)
+        says = _as_published(own for own in (as_scored(card, row, column) for column in scored) if own.honest)
         apart.setdefault((says, card.by_row[row].says), []).append(row)
     of_rows = [f"{', '.join(named)}: {join(f'{says}.', why)}" for (says, why), named in apart.items()]
     as_the_code = "our run, scored as the code behind the printed number does, as far as that is known"
@@ -94,13 +94,13 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
         rows[NULL_ROW] = NULL_RUN
     ran = [row for row, run in rows.items() if run]
     heads = [
-        _leaking(head, (card.scored(row, column).rule for row in ran))
+        _leaking(head, (as_scored(card, row, column).rule for row in ran))
         for head, column in zip(heads, card.columns, strict=True)
     ]
     cells = []
     for row, run in rows.items():
         for column, head in zip(card.columns, heads, strict=True):
-            cell, own = {"status": "published-only"}, card.scored(row, column)
+            cell, own = {"status": "published-only"}, as_scored(card, row, column)
             if run and own.honest:
                 where = place_of(card, row, column, inputs.protocols)
                 cell = scores.cell(where, run, own.honest, own.rule, own.as_published)
