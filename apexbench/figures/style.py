@@ -44,7 +44,7 @@ DASHES = ("-", "--", "-.", ":")
 # no date, so that equal input gives equal bytes
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".jpg": None}
 # of photographs, which are ten times as large as PNG; as large as the report shows them, the PDF has every pixel
-_JPEG = {"dpi": 84, "pil_kwargs": {"quality": 55, "optimize": True}}
+_JPEG = {"dpi": 80, "pil_kwargs": {"quality": 52, "optimize": True}}
 _FONT = "'DejaVu Sans', 'Verdana', sans-serif"
 _IDLE = re.compile(r' transform="rotate\(-0 [^"]*"|(?<=>)\n\s*(?=<)')  # a fifth of an SVG: no turn, and indents
 _PLACES, _DECIMALS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(?<=\.\d\d)\d+")  # another: below .01 pt
