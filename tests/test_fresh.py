@@ -201,6 +201,14 @@ with job(snakemake.log[0]):
 """
 
 
+def ends(process):
+    """Wait until a process is gone, ten seconds at most."""
+    until = time.monotonic() + 10
+    while Path(f"/proc/{process}").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert time.monotonic() < until, "it is still at work"
+
+
 def test_a_job_does_not_outlive_a_killed_snakemake(chain):
     """It would write over what the next run makes."""
     (chain.folder / "step.py").write_text(ORPHAN)
@@ -211,11 +219,8 @@ def test_a_job_does_not_outlive_a_killed_snakemake(chain):
     job = int((chain.folder / "began").read_text())
     run.kill()
     run.wait()
-    until = time.monotonic() + 10
     try:
-        while Path(f"/proc/{job}").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert time.monotonic() < until, "it is still at work"
+        ends(job)
     finally:
         (chain.folder / "slow").unlink()
     assert not (chain.folder / "a").exists()
@@ -243,11 +248,8 @@ def test_nor_where_a_shell_stands_between_them(tmp_path):
     job = int((tmp_path / "began").read_text())
     starter.kill()
     starter.wait()
-    until = time.monotonic() + 10
     try:
-        while Path(f"/proc/{job}").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert time.monotonic() < until
+        ends(job)
     finally:
         with suppress(ProcessLookupError):
             os.kill(job, signal.SIGKILL)
