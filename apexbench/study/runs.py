@@ -1,13 +1,16 @@
 """Runs: which method is trained where, on what, with which weights, and under which key."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
+from itertools import chain
 from typing import Any
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import digest
 from apexbench.errors import InputError
+from apexbench.features import create as create_extractor
+from apexbench.frames.magnifying import create as create_arm
 from apexbench.methods import Deep, Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.study.features import Features
@@ -91,6 +94,25 @@ class Runs(Features):
                 except InputError as error:
                     files = ", ".join(w.file for w in weights.values() if w.file)
                     raise InputError(f"{where}: {files}: {error}") from None
+        before = [self.pretrainings.values(name).inputs.values() for name in self.pretrained_in_use()]
+        for name in self._with_those_below(chain(self.recipes_in_use(), *before)):
+            if self.recipes.section(name) in ("magnification", "features"):
+                self._check_weight_file(name)
+
+    def _check_weight_file(self, recipe: str) -> None:
+        """The same of a network that magnifies, or that gives features."""
+        card = self.recipes[recipe]
+        if not (isinstance(weights := card.options.get("weights"), Mapping) and "file" in weights):
+            return
+        where = f"config/recipes.yaml: field '{self.recipes.section(recipe)}.{recipe}.options.weights'"
+        try:
+            if recipe in self.recipes.magnification:
+                create_arm(card.arm, card.options).load()
+            else:
+                side = self.recipes.crops[self.recipes.frames_of(recipe).crop].size
+                create_extractor(card.extractor, card.options).load(side)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
 
     @property
     def given_logs(self) -> list[str]:
@@ -99,9 +121,12 @@ class Runs(Features):
     @cache
     def recipes_in_use(self) -> list[str]:
         """Return the recipes that a configured method reads, and all that they are made of, in the file's order."""
-        used: set[str] = set()
         cards = [self.card(protocol, run) for run in self.runs for protocol in self.trained_on(run)]
-        waiting = [recipe for card in cards for recipe in card.inputs.values()]
+        return self._with_those_below(recipe for card in cards for recipe in card.inputs.values())
+
+    def _with_those_below(self, recipes: Iterable[str]) -> list[str]:
+        """Return recipes, and all that they are made of, in the file's order."""
+        used, waiting = set(), list(recipes)
         while waiting:
             name = waiting.pop()
             used.add(name)
