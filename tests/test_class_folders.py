@@ -100,6 +100,9 @@ def test_the_study_knows_the_persons_before_the_index_is_made(tmp_path):
     (tmp_path / "deep/actions/a.avi").touch()
     with pytest.raises(InputError, match=r"entry 'actions', field 'subjects': no folder \*/\* in .*deep/actions"):
         project.subjects("actions")
+    (tmp_path / "deep/actions/jump/a").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"'subjects': all folders \*/\* in .*deep/actions are of one class, 'jump'"):
+        project.subjects("actions")
 
 
 def test_people_of_a_release_that_is_tested_must_be_known_by_name(tmp_path):

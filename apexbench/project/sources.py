@@ -119,7 +119,14 @@ class Sources(Entries):
                 f"({error}); expected a glob pattern below it"
             ) from None
         if self.loader(dataset) == "class-folders":
-            found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
+            clips = [(path.parent.name, path.name) for path in folders]
+            found, classes = sorted(set(persons(clips).values())), {name for name, _ in clips}
+            if len(classes) == 1:
+                raise InputError(
+                    f"config/datasets.yaml: entry {dataset!r}, field 'subjects': all folders {listed} in {folder} are "
+                    f"of one class, {clips[0][0]!r}; put folders <class>/<clip>/ with frames there, of two classes at "
+                    f"least (docs/datasets.md)"
+                )
         else:
             digits = (re.findall(r"\d+", path.name) for path in folders)
             found = sorted({int(its[-1]) for its in digits if its})
