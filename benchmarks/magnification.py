@@ -87,7 +87,7 @@ def scene(motion: float, noise: float, seed: int):
     texture, field = Texture((SIZE, SIZE), rng), blobs((SIZE, SIZE), motion, rng)
     still = texture.at(0 * field)
     onset, apex = (to_uint8(clean, noise, rng) for clean in (still, texture.at(field)))
-    return onset, apex, still, [texture.at(factor * field).clip(0, 255) for factor in FACTORS]
+    return onset, apex, still.clip(0, 255), [texture.at(factor * field).clip(0, 255) for factor in FACTORS]
 
 
 def score(made: np.ndarray, truth: np.ndarray, still: np.ndarray) -> tuple[float, float, float]:
