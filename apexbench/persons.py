@@ -10,7 +10,7 @@ _NAMED = (
     (re.compile(r"S(\d{3})_\d{3}", re.IGNORECASE), 0),
     (re.compile(r"P(\d{3})(?:[_-].*)?", re.IGNORECASE), 1000),
 )
-_NAMELESS = 10_001  # the first clip whose name does not say
+NAMELESS = 10_001  # the first clip whose name does not say; later ones count on
 
 
 def persons(clips: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -22,7 +22,7 @@ def persons(clips: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     >>> persons([("fear", "S005_001"), ("fear", "P001"), ("bow", "v_Bow_g07_c02"), ("bow", "b"), ("bow", "a")]).values()
     dict_values([10001, 10002, 7, 1001, 5])
     """
-    found, nameless = {}, _NAMELESS
+    found, nameless = {}, NAMELESS
     for label, clip in sorted(clips):
         named = ((pattern.fullmatch(clip), more) for pattern, more in _NAMED)
         number = next((int(match[1]) + more for match, more in named if match), None)

@@ -4,7 +4,6 @@ from apexbench.dynamo_shim import spare_dynamo
 from apexbench.errors import InputError, nearest
 from apexbench.torchvision_shim import ensure_torchvision
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CHANNELS = (64, 128, 256, 512)  # of the layers; the stem is left as it is
 _WHERE = "config/recipes.yaml"
 
@@ -25,11 +24,3 @@ def create_network(network: str, width: float = 1.0):
         return timm.create_model(network, num_classes=0, zero_init_last=False, **sizes)
     except TypeError:
         raise InputError(f"{_WHERE}: network {network!r} is no ResNet; take resnet18 or one like it") from None
-
-
-def normalised(pictures):
-    """Return pictures (..., 3, H, W) of 0..255 as the network takes them: float32, by ImageNet's mean and deviation."""
-    import torch
-
-    mean, std = (torch.tensor(values, device=pictures.device).view(3, 1, 1) for values in (_MEAN, _STD))
-    return (pictures.float() / 255 - mean) / std

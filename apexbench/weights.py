@@ -134,9 +134,15 @@ def seen_by(path: str | os.PathLike) -> set[str]:
 
 
 def load(model, state: Mapping, source: str) -> None:
-    """Load tensors into a model, all of them but a classifier; InputError, naming `source`, if they do not fit."""
+    """Load tensors into a model, all of them but a classifier; InputError, naming `source`, if they do not fit.
+
+    Batch norms of old files do not count batches: theirs begin at 0, as PyTorch has it.
+    """
+    import torch
+
     own = model.state_dict()
-    state = {name: x for name, x in state.items() if name in own or not name.startswith(_CLASSIFIERS)}
+    counts = {name: torch.tensor(0) for name in own if name.endswith(".num_batches_tracked")}
+    state = {name: x for name, x in (counts | dict(state)).items() if name in own or not name.startswith(_CLASSIFIERS)}
     missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
     shapes = [n for n in own if n in state and own[n].shape != state[n].shape]
     if missing or unexpected or shapes:

@@ -100,6 +100,21 @@ def test_the_study_knows_the_persons_before_the_index_is_made(tmp_path):
     (tmp_path / "deep/actions/a.avi").touch()
     with pytest.raises(InputError, match=r"entry 'actions', field 'subjects': no folder \*/\* in .*deep/actions"):
         project.subjects("actions")
+    (tmp_path / "deep/actions/jump/a").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"'subjects': all folders \*/\* in .*deep/actions are of one class, 'jump'"):
+        project.subjects("actions")
+
+
+def test_people_of_a_release_that_is_tested_must_be_known_by_name(tmp_path):
+    """Or a pre-training on their full expressions would be let in where they are tested."""
+    root = folders(tmp_path / "data/macro", "anger/S003_001", "joy/S03-01-002")
+    project = load_project(read_yaml(ROOT / "config/config.yaml") | {"data": str(root.parent)}, ROOT)
+    assert project.people_in("macro") == [("macro", 3), ("macro", 10_001)]
+    project.datasets["macro"] = project.datasets["macro"].model_copy(update={"people": "mmew"})
+    with pytest.raises(InputError, match=r"entry 'macro', field 'people': these are people of 'mmew', .* names of 1 "):
+        project.people_in("macro")
+    (root / "joy/S03-01-002").rename(root / "joy/S003_002")
+    assert project.people_in("macro") == [("mmew", 3)]
 
 
 def test_copies_without_classes(tmp_path):

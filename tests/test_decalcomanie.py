@@ -423,10 +423,11 @@ def test_a_released_checkpoint_fits(tmp_path):
     ],
 )
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, theirs, ours, message):
-    state = released(tmp_path / "x.pth", **theirs).state_dict()
-    method = sbml(weights={"file": str(tmp_path / "x.pth")}, **ours)
+    path = tmp_path / "x.pth"
+    released(path, **theirs)
+    method = sbml(weights={"file": str(path)}, **ours)
     with pytest.raises(InputError, match=rf"^hyper-parameter 'weights' {message}"):
-        method.build({"weights": {f"module.{name}": x for name, x in state.items()}})
+        method.build({"weights": state_of(Weights(file=str(path)), "here")})
 
 
 # losses, scores and batches

@@ -83,6 +83,15 @@ def test_weights_from_a_file(tmp_path):
     assert (own == extract(FRAMES[:1], layer="layer1", seed=3)).all()
 
 
+def test_weights_as_amans_file_of_fer_has_them(tmp_path):
+    """Of a DataParallel model and an early PyTorch, with a classifier and under a key of its own."""
+    model = load_network("resnet18", RANDOM, seed=3)
+    state = {f"module.{name}": x for name, x in model.state_dict().items() if not name.endswith("batches_tracked")}
+    torch.save({"state_dict": state | {"module.fc.weight": torch.zeros(8, 512)}}, tmp_path / "FER+.pth.tar")
+    own = extract(FRAMES[:1], layer="layer3", weights=_file(tmp_path / "FER+.pth.tar"))
+    assert (own == extract(FRAMES[:1], layer="layer3", seed=3)).all()
+
+
 def test_files_that_are_no_weights(tmp_path):
     with pytest.raises(InputError, match=r"none\.safetensors: no such file"):
         extract(FRAMES[:1], weights=_file(tmp_path / "none.safetensors"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apexbench.clips import read_index, write_index
+from apexbench.clips import ClipId, read_index, write_index
 from apexbench.datasets import load_index
 from apexbench.errors import InputError
 from apexbench.features import create
@@ -357,6 +357,21 @@ def test_flow_of_sequences(frames, tmp_path):
         for found, (first, second) in zip(maps[name], wanted, strict=True):
             expected = tvl1_flow(gray_frames[first], gray_frames[second]).astype(np.float16)
             np.testing.assert_array_equal(found[..., :2], expected)
+
+
+def test_clips_of_fewer_frames_than_are_taken_are_named(frames, caplog):
+    lengths = {name: len(x) for name, x in read_tensors(frames("all"), kind="shard").items()}
+    shortest, longest = min(lengths.values()), max(lengths.values())
+    for choose in ("uniform", "first", "tim"):
+        frames(choose, count=shortest)
+        assert caplog.messages == []
+        frames(choose, count=longest)
+        few = [f"{name} ({lengths[name]})" for name in sorted(lengths, key=ClipId.parse) if lengths[name] < longest]
+        assert few and caplog.messages == [
+            f"{len(few)} of {len(lengths)} clips have fewer frames than are taken of each, {longest}: some are "
+            f"repeated or interpolated: {', '.join(few)}"
+        ]
+        caplog.clear()
 
 
 def test_packs_of_ragged_clips_say_how_much_holds(frames, tmp_path):

@@ -33,6 +33,7 @@ FLOOR = {
     "torchvision_shim",
     "dynamo_shim",
     "timm_resnet",
+    "imagenet",
 }
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 SIDE = {"datasets", "frames", "motion", "features", "methods", "protocols", "evaluation"}

@@ -239,7 +239,7 @@ ARMS = {
     "phase": ("phase", {"levels": 4}, 0.6, 1.05),
     "tvl1": ("flow-warp", {"flow": "tvl1"}, 0.55, 1.15),
     "farneback": ("flow-warp", {"flow": "farneback"}, 0.8, 1.2),
-    "magnet": ("magnet", {}, 0.4, 1.15),
+    "magnet": ("magnet", {}, 0.8, 1.15),
 }
 SEEN = 5  # the factor
 

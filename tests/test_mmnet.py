@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import read_yaml
+from apexbench.imagenet import normalised
 from apexbench.methods import create
 from apexbench.methods.deep import Clips, predict
-from apexbench.methods.networks.mmnet import ContinuousAttention, normalise
+from apexbench.methods.networks.mmnet import ContinuousAttention
 from apexbench.training.run import train_fold
 
 ROOT = Path(__file__).parent.parent
@@ -192,7 +193,7 @@ def test_tests_see_the_key_frames_as_they_are():
     scores = [scored(method, model, x) for x in (inputs, others, plain)]
     np.testing.assert_array_equal(scores[0], scores[1])
     np.testing.assert_array_equal(scores[0], scores[2])
-    onset, apex = normalise(torch.from_numpy(plain["frames"])).unbind(1)
+    onset, apex = normalised(torch.from_numpy(plain["frames"])).unbind(1)
     with torch.inference_mode():
         np.testing.assert_allclose(model(onset, apex), scores[0], rtol=1e-4, atol=1e-5)
 
@@ -200,7 +201,7 @@ def test_tests_see_the_key_frames_as_they_are():
 def test_frames_are_normalised_by_imagenet():
     x = torch.tensor([0, 128, 255], dtype=torch.uint8).view(3, 1, 1)
     wanted = [-0.485 / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
-    np.testing.assert_allclose(normalise(x).flatten(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(normalised(x).flatten(), wanted, rtol=1e-6)
 
 
 def picks(method, inputs, seed=0):

@@ -12,6 +12,7 @@ from random_clips import clips, small
 from apexbench.clips import COLUMNS as INDEX_COLUMNS
 from apexbench.config.recipes import PretrainingRecipe, Recipes
 from apexbench.errors import InputError
+from apexbench.imagenet import normalised
 from apexbench.methods import create
 from apexbench.methods.base import FLOW, KEY_FRAMES, Fold
 from apexbench.methods.deep import Clips, epochs, predict
@@ -21,7 +22,7 @@ from apexbench.stages import pretrain as stage
 from apexbench.stages.features import features
 from apexbench.stages.pretrain import PretrainingJob, pretrain
 from apexbench.store.tensors import read_tensors, write_tensors
-from apexbench.timm_resnet import create_network, normalised
+from apexbench.timm_resnet import create_network
 from apexbench.training.pretraining import Pretrainings
 from apexbench.training.record import Job
 from apexbench.training.run import initial_weights, run_folds
@@ -230,7 +231,10 @@ def test_a_chain_has_seen_whom_its_start_has_seen(study):
     first = once(study)
     start = {"pretraining": "others"}
     path = by_fold(study, ["a:1"], weights={"weights": first}, start=start)
-    assert read_seen(path, "a:1") == {"r:2", "r:3", "q:1", "q:2"}
+    people = {"r:2", "r:3", "q:1", "q:2"}
+    assert read_seen(path, "a:1") == people
+    file = once(study, output="first.safetensors")  # of ours too, but named by its path
+    assert read_seen(by_fold(study, ["a:1"], "path", {"weights": file}, start={"file": file}), "a:1") == people
     plain = by_fold(study, ["a:1"], "plain")
     assert not equal(read_states(path, "a:1"), read_states(plain, "a:1"))
     with pytest.raises(

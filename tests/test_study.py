@@ -3,19 +3,24 @@
 import csv
 import re
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from apexbench.config.settings import RULES, Settings
 from apexbench.config.studies import over
 from apexbench.errors import InputError
+from apexbench.frames.magnet.network import MagNet
 from apexbench.frames.magnifying.magnet import SHIPPED
+from apexbench.methods import create
 from apexbench.recipes import axes_of, shard_axes
 from apexbench.study import Study
 from apexbench.study.checked import SHARED
-from apexbench.weights import Weights
+from apexbench.timm_resnet import create_network
+from apexbench.weights import EVERY, Weights, write_states
 
 ROOT = Path(__file__).parent.parent
 
@@ -161,6 +166,63 @@ def test_another_card_recipe_protocol_or_reading_makes_another_run(root, file, c
     _edit(root, file, change)
     assert _key(root) != before
     assert _key(root, run="majority", protocol="smic-3") == majority, "which has nothing to do with it"
+
+
+@pytest.mark.parametrize("section", ["magnification", "features"])
+def test_weights_of_arms_and_extractors_are_loaded_before_the_first_job(root, section):
+    """A file of another network would else be found when all frames are there."""
+    name = {"magnification": "aman-arms-magnet", "features": "aman-arms-magnet-layer3"}[section]
+    fits, other = MagNet().state_dict(), create_network("resnet18", 0.25).state_dict()
+    if section == "features":
+        fits, other = other, fits
+    file = root / "given.pth.tar"
+
+    def check():
+        settings = _settings(methods=["aman-magnet"], protocols=["casme2-5"], table_protocols=[], tables=[])
+        Study(settings | {"leave_out": {}}, root).check_weight_files()
+
+    def given(recipes):
+        recipes[section][name]["options"] = recipes[section][name].get("options", {}) | {"weights": {"file": str(file)}}
+
+    _edit(root, "recipes.yaml", given)
+    where = re.escape(f"config/recipes.yaml: field '{section}.{name}.options.weights': {file}: ")
+    with pytest.raises(InputError, match=f"{where}no such file"):
+        check()
+    torch.save({"state_dict": {f"module.{name}": x for name, x in other.items()}}, file)
+    with pytest.raises(InputError, match=f"{where}does not fit the network; missing"):
+        check()
+    torch.save({"state_dict": {f"module.{name}": x for name, x in fits.items()}}, file)
+    check()
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "run", "protocol", "person"),
+    [
+        ("methods/sbml-lr-lr.yaml", ["params"], "sbml-lr-lr", "smic-3", "smic-hs:1"),
+        ("recipes.yaml", ["pretraining", "decalcomanie-1", "start"], "sbml-lr-lr-2", "smic-3", "smic-hs:1"),
+        ("recipes.yaml", ["features", "aman-arms-none-layer3", "options"], "aman-none", "casme2-5", "casme2:1"),
+    ],
+)
+def test_weights_that_have_seen_whom_a_run_tests_are_refused_before_the_first_job(
+    root, file, keys, run, protocol, person
+):
+    """Weights that were trained here, but are named by their path."""
+    quick = yaml.safe_load((ROOT / "config/methods/sbml-lr-lr.yaml").read_text())["budgets"]["quick"]["params"]
+    clips, pictures = create("decalcomanie-sbml", 3, **quick).build().backbone, create_network("resnet18", 0.25)
+
+    def given(card):
+        for key in keys:
+            card = card[key] if key in card else card.setdefault(key, {})
+        card["weights"] = {"file": str(root / "ours.safetensors")}
+
+    _edit(root, file, given)
+    settings = _settings(methods=[run], protocols=[protocol], table_protocols=[], tables=[], leave_out={})
+    for seen in (person, "mmew:1"):
+        state = (pictures if run == "aman-none" else clips).state_dict()
+        write_states(root / "ours.safetensors", {EVERY: state}, {EVERY: {seen}}, {})
+        refused = pytest.raises(InputError, match=f"ours.safetensors has seen {person}, whom '{protocol}' tests")
+        with refused if seen == person else nullcontext():
+            Study(settings, root).check_weight_files()
 
 
 @pytest.mark.parametrize(

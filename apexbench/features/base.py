@@ -64,6 +64,9 @@ class Extractor:
             raise InputError(f"{type(self).__name__} reads clips of axes ({wanted}), not ({', '.join(given)})")
         return leading + self.adds
 
+    def load(self, side: int) -> None:
+        """Load the network for pictures of `side` px, if there is one; InputError if its weights do not fit."""
+
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Return the row of a clip; ValueError if the clip has another shape or type than the extractor takes.
 

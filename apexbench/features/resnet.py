@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
 from apexbench.features.base import Extractor, Options
-from apexbench.timm_resnet import create_network, normalised
+from apexbench.imagenet import normalised
+from apexbench.timm_resnet import create_network
 from apexbench.weights import RANDOM, Weights, load, state_of
 
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
@@ -85,6 +86,9 @@ class ResNet(Extractor):
         options = self.options
         network = load_network(options.network, options.weights, options.seed, options.width)
         return network.train(options.bn_mode == "train").to(self.device)
+
+    def load(self, side: int) -> None:
+        _ = self._network
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         import torch

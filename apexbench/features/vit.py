@@ -17,10 +17,10 @@ from apexbench.config.recipes import Axes
 from apexbench.dynamo_shim import spare_dynamo
 from apexbench.errors import InputError, nearest
 from apexbench.features.base import Extractor, Options
+from apexbench.imagenet import normalised
 from apexbench.torchvision_shim import ensure_torchvision
 from apexbench.weights import RANDOM, Weights, load, state_of
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 16
 _WHERE = "config/recipes.yaml"
 
@@ -118,6 +118,11 @@ class ViT(Extractor):
     def axes(self, given: Axes) -> Axes:
         return super().axes((*given[:-1], "colour") if given[-1:] == ("motion",) else given)
 
+    def load(self, side: int) -> None:
+        if self._network is None:
+            p = self.options
+            self._network = load_vit(p.network, p.weights, p.seed, side, p.sizes).to(self.device)
+
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         import torch
 
@@ -125,18 +130,15 @@ class ViT(Extractor):
             clip = flow_pictures(clip)
         if clip.dtype != np.uint8 or clip.ndim < 3 or clip.shape[-1] not in (1, 3) or not clip.size:
             raise ValueError(f"expected uint8 pictures or flow (..., H, W, C), got {clip.dtype} {clip.shape}")
-        side, p = clip.shape[-2], self.options
-        if self._network is None:
-            self._network = load_vit(p.network, p.weights, p.seed, side, p.sizes).to(self.device)
+        self.load(clip.shape[-2])
         if clip.shape[-3:-1] != self._network.patch_embed.img_size:
             raise ValueError(f"expected pictures of {self._network.patch_embed.img_size} px, got {clip.shape}")
-        mean, std = (torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in (_MEAN, _STD))
         flat = clip.reshape(-1, *clip.shape[-3:])
         tokens = []
         with torch.inference_mode():
             for start in range(0, len(flat), _BATCH):
                 pictures = np.ascontiguousarray(flat[start : start + _BATCH].transpose(0, 3, 1, 2))
-                batch = torch.from_numpy(pictures).to(self.device).expand(-1, 3, -1, -1).float() / 255
-                tokens.append(self._network.forward_features((batch - mean) / std)[:, 0].half().cpu().numpy())
+                batch = normalised(torch.from_numpy(pictures).to(self.device).expand(-1, 3, -1, -1))
+                tokens.append(self._network.forward_features(batch)[:, 0].half().cpu().numpy())
         tokens = np.concatenate(tokens)
         return tokens.reshape(*clip.shape[:-3], tokens.shape[-1])

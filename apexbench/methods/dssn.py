@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from apexbench.imagenet import normalised
 from apexbench.methods.base import FLOW, Inputs
 from apexbench.methods.deep import Deep, DeepParams
 from apexbench.weights import RANDOM, Weights
@@ -81,15 +82,13 @@ class DSSN(Deep):
         """Return {stream: picture (B, 3, S, S)}, normalised; nothing is augmented. A constant map becomes 0."""
         import torch
 
-        from apexbench.methods.networks.mmnet import normalise
-
         x = batch["flow"].float()
         x = torch.cat([x, torch.hypot(x[:, :1], x[:, 1:2])], dim=1)  # u, v, strain, magnitude
         low = x.amin((2, 3), keepdim=True)
         reach = x.amax((2, 3), keepdim=True) - low
         x = ((x - low) / reach.where(reach > 0, reach.new_ones(())) * 255).floor_()
         place = {"strain": [0, 1, 2], "magnitude": [0, 1, 3]}
-        return {name: normalise(x[:, place[name]]) for name in self.streams}
+        return {name: normalised(x[:, place[name]]) for name in self.streams}
 
     def optimizer(self, model):
         import torch

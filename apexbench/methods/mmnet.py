@@ -25,6 +25,7 @@ it and the paper disagree a switch leads to the paper:
 import numpy as np
 from pydantic import Field
 
+from apexbench.imagenet import normalised
 from apexbench.methods.augmentation import flip_rotate_crop
 from apexbench.methods.base import KEY_FRAMES, NEAR_KEYS, Inputs, Params, ProtocolFacts
 from apexbench.methods.mixing.mixable import Mixable, MixableParams
@@ -105,8 +106,6 @@ class MMNet(Mixable):
         """Take one frame of each kind and normalise it; in training move both alike, and what comes in is 0."""
         import torch
 
-        from apexbench.methods.networks.mmnet import normalise
-
         p, picked = self.params, {}
         for name in self.motion:
             frames = batch[name]
@@ -115,7 +114,7 @@ class MMNet(Mixable):
             else:
                 near = torch.from_numpy(rng.integers(0, batch[f"{name}_lengths"].cpu().numpy()))
                 frames = frames[torch.arange(len(frames), device=frames.device), near.to(frames.device)]
-            picked[name] = normalise(frames)
+            picked[name] = normalised(frames)
         if rng is None:
             return picked
         padding = round(p.padding * p.image_size / 224)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from apexbench.errors import InputError
 from apexbench.labels import classes_in
-from apexbench.persons import persons
+from apexbench.persons import NAMELESS, persons
 from apexbench.project.entries import Entries
 
 
@@ -119,7 +119,14 @@ class Sources(Entries):
                 f"({error}); expected a glob pattern below it"
             ) from None
         if self.loader(dataset) == "class-folders":
-            found = sorted(set(persons((path.parent.name, path.name) for path in folders).values()))
+            clips = [(path.parent.name, path.name) for path in folders]
+            found, classes = sorted(set(persons(clips).values())), {name for name, _ in clips}
+            if len(classes) == 1:
+                raise InputError(
+                    f"config/datasets.yaml: entry {dataset!r}, field 'subjects': all folders {listed} in {folder} are "
+                    f"of one class, {clips[0][0]!r}; put folders <class>/<clip>/ with frames there, of two classes at "
+                    f"least (docs/datasets.md)"
+                )
         else:
             digits = (re.findall(r"\d+", path.name) for path in folders)
             found = sorted({int(its[-1]) for its in digits if its})
@@ -156,8 +163,20 @@ class Sources(Entries):
         return self.datasets[dataset].people or self.loader(dataset)
 
     def people_in(self, dataset: str) -> list[tuple[str, int]]:
-        """Return (release, subject) of all whom a data set shows."""
-        return [(self.people(dataset), subject) for subject in self.subjects(dataset)]
+        """Return (release, subject) of all whom a data set shows.
+
+        Raises InputError where these are people of a release that protocols test, and it is not known which.
+        """
+        release, subjects = self.people(dataset), self.subjects(dataset)
+        tested = {self.people(other) for other in self.datasets if self.loader(other) != "class-folders"}
+        nameless = [subject for subject in subjects if subject >= NAMELESS]
+        if self.loader(dataset) == "class-folders" and nameless and release in tested:
+            raise InputError(
+                f"config/datasets.yaml: entry {dataset!r}, field 'people': these are people of {release!r}, but the "
+                f"names of {len(nameless)} clip(s) in {self.folder_of(dataset)} do not say who; subject 3 is known in "
+                f"S003_001, S003_002 and so on"
+            )
+        return [(release, subject) for subject in subjects]
 
     def people_tested(self, protocol: str) -> list[tuple[str, int]]:
         """Return (release, subject) of all whom a protocol may test."""

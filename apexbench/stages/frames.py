@@ -52,13 +52,13 @@ def crop_frames(
     code : hash of the code; clips of an output that was put aside are taken over where nothing has changed.
 
     A clip without a face is left out, and named in the shard's record `skipped`. `oracle` says whether the clips'
-    action units chose what was cropped.
+    action units chose what was cropped. Clips that have fewer frames than are taken of each are named in the log.
     """
     card = CropRecipe(**recipe["crop"])
     where = read_faces(faces) if faces else None
     frame = read_index(index)
     frame = frame[frame["subject"].isin(subjects)]
-    tensors, records, keys, skipped = {}, {}, {}, []
+    tensors, records, keys, skipped, short = {}, {}, {}, [], []
     before, taken = Before(output), 0
     for (_, row), clip_id in zip(frame.iterrows(), clip_ids(frame), strict=True):
         name = str(clip_id)
@@ -72,7 +72,14 @@ def crop_frames(
         kept = before.row(name, keys[name])
         taken += kept is not None
         tensors[name], records[name] = kept or crop_clip(row, folder, card, recipe, face)
+        if CHOICES[recipe["choose"]].axes == ("frame",) and row.n_frames < len(tensors[name]):
+            short.append(f"{name} ({row.n_frames})")
     say(taken, len(keys))
+    if short:
+        logging.warning(
+            "%d of %d clips have fewer frames than are taken of each, %d: some are repeated or interpolated: %s",
+            len(short), len(tensors), max(map(len, tensors.values())), ", ".join(short),
+        )  # fmt: skip
     axes = [*CHOICES[recipe["choose"]].axes, "y", "x", "colour"]
     meta = {"kind": "shard", "axes": axes, "recipe": recipe, "subjects": list(subjects)}
     meta |= {"oracle": reads_action_units(card), "clips": records, "skipped": skipped, "made_of": keys}

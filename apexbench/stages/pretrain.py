@@ -25,7 +25,7 @@ from apexbench.training.clips import Rows, presence_of
 from apexbench.training.memory import with_less_memory
 from apexbench.training.run import file_of, initial_weights, taken_up
 from apexbench.training.seeds import stream
-from apexbench.weights import EVERY, read_seen, read_states, write_states
+from apexbench.weights import EVERY, read_seen, read_states, seen_by, write_states
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def pretrain(
         model, _ = with_less_memory(last, f"pre-training {job.name}, {part.name}")
         seen = rows.people(part.train, people_of)
         for name, named in task.params.weights_named().items():
-            seen |= read_seen(weights[name], part.name) if named.pretraining else set()
+            seen |= read_seen(weights[name], part.name) if named.pretraining else seen_by(weights[name])
         write_states(file, {part.name: task.state(model)}, {part.name: seen}, {"key": key})
     files = {part.name: kept / file_of(part.name) for part in parts}
     states = {name: read_states(file, name) for name, file in files.items()}

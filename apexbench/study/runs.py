@@ -1,19 +1,22 @@
 """Runs: which method is trained where, on what, with which weights, and under which key."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
+from itertools import chain
 from typing import Any
 
 from apexbench.config.methods import MethodCard
 from apexbench.config.model import digest
 from apexbench.errors import InputError
+from apexbench.features import create as create_extractor
+from apexbench.frames.magnifying import create as create_arm
 from apexbench.methods import Deep, Method, Params, ProtocolFacts, check_card, find
 from apexbench.methods.mixing import find_mixing
 from apexbench.study.features import Features
 from apexbench.study.inputs import weight_files
 from apexbench.tables.places import places_of
-from apexbench.weights import Weights, state_of, tag_path
+from apexbench.weights import Weights, seen_by, state_of, tag_path
 
 AUTO_JOBS = 8  # into which folds_per_job: auto cuts the folds of a network
 
@@ -71,7 +74,8 @@ class Runs(Features):
     def check_weight_files(self) -> None:
         """Raise an InputError, which names card and file, where a file of weights is of another network.
 
-        Every network that starts from a file is built, which takes seconds: for once before the first job.
+        Or where one that was trained here has seen whom a run tests. Every network that starts from a file is built,
+        which takes seconds: for once before the first job.
         """
         named: dict[str, tuple[type[Method], Params, int]] = {}
         for name in self.pretrained_in_use():
@@ -91,6 +95,49 @@ class Runs(Features):
                 except InputError as error:
                     files = ", ".join(w.file for w in weights.values() if w.file)
                     raise InputError(f"{where}: {files}: {error}") from None
+        before = [self.pretrainings.values(name).inputs.values() for name in self.pretrained_in_use()]
+        for name in self._with_those_below(chain(self.recipes_in_use(), *before)):
+            if self.recipes.section(name) in ("magnification", "features"):
+                self._check_weight_file(name)
+        for run in self.methods:
+            for protocol in self.trained_on(run):
+                self._check_seen(protocol, run)
+
+    def _check_seen(self, protocol: str, run: str) -> None:
+        """The same of what weights have seen that a run begins with, or a pre-training behind it, or its features."""
+        named = {
+            f"config/methods/{self.project.card_of[run]}.yaml: field 'params.{field}'": weights
+            for field, weights in self.params(protocol, run).weights_named().items()
+        }
+        for recipe in self.card(protocol, run).inputs.values():
+            named[f"config/recipes.yaml: field 'features.{recipe}.options.weights'"] = self.weights_of(recipe)
+        for name in self.pretrainings.chain(named.values()):
+            for field, weights in self.pretrainings.params(name).weights_named().items():
+                named[f"config/recipes.yaml: field 'pretraining.{name}.start.{field}'"] = weights
+        for where, weights in named.items():
+            file = weights.file
+            seen = seen_by(file) if file else set()
+            tested = self.project.people_tested(protocol) if seen else []
+            if met := sorted(seen & {f"{release}:{subject}" for release, subject in tested}):
+                raise InputError(
+                    f"{where}: {file} has seen {', '.join(met[:3])}, whom {protocol!r} tests; name weights of other "
+                    f"people, or {{pretraining: ...}} of scope: fold"
+                )
+
+    def _check_weight_file(self, recipe: str) -> None:
+        """The same of a network that magnifies, or that gives features."""
+        card = self.recipes[recipe]
+        if not (isinstance(weights := card.options.get("weights"), Mapping) and "file" in weights):
+            return
+        where = f"config/recipes.yaml: field '{self.recipes.section(recipe)}.{recipe}.options.weights'"
+        try:
+            if recipe in self.recipes.magnification:
+                create_arm(card.arm, card.options).load()
+            else:
+                side = self.recipes.crops[self.recipes.frames_of(recipe).crop].size
+                create_extractor(card.extractor, card.options).load(side)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
 
     @property
     def given_logs(self) -> list[str]:
@@ -99,9 +146,12 @@ class Runs(Features):
     @cache
     def recipes_in_use(self) -> list[str]:
         """Return the recipes that a configured method reads, and all that they are made of, in the file's order."""
-        used: set[str] = set()
         cards = [self.card(protocol, run) for run in self.runs for protocol in self.trained_on(run)]
-        waiting = [recipe for card in cards for recipe in card.inputs.values()]
+        return self._with_those_below(recipe for card in cards for recipe in card.inputs.values())
+
+    def _with_those_below(self, recipes: Iterable[str]) -> list[str]:
+        """Return recipes, and all that they are made of, in the file's order."""
+        used, waiting = set(), list(recipes)
         while waiting:
             name = waiting.pop()
             used.add(name)

@@ -127,9 +127,10 @@ def initial_weights(
             )
         met = sorted((read_seen(weights[name], task) if named.pretraining else seen_by(weights[name])) & tested)
         if met:
+            which = f"the pre-training {named.pretraining!r} ({weights[name]})" if named.pretraining else weights[name]
             raise InputError(
-                f"{where}: the pre-training {named.pretraining!r} ({weights[name]}) has seen {', '.join(met[:3])}, who "
-                f"are tested in {task}; name a recipe of scope fold, or other data sets"
+                f"{where}: {which} has seen {', '.join(met[:3])}, who are tested in {task}; name a recipe of scope "
+                f"fold, or other data sets"
             )
         file = f"{where}, {name!r}"
         states[name] = read_states(weights[name], task) if named.pretraining else read_state(weights[name], file)

@@ -48,6 +48,9 @@ class Arm:
     def check(self, fps: float | None) -> None:
         """Raise ValueError for options that do not go with a frame rate."""
 
+    def load(self) -> None:
+        """Load the network, if there is one, as the first clip would; InputError if its weights do not fit."""
+
     def __call__(
         self, frames: np.ndarray, factors: Sequence[float], onset: int, fps: float | None
     ) -> Iterator[np.ndarray]:

@@ -60,6 +60,9 @@ class MagNet(Arm):
         load(network, {name: x.float() for name, x in read_state(path, "option 'weights'").items()}, path)
         return network.to(self.device).eval().requires_grad_(False)
 
+    def load(self) -> None:
+        _ = self._network
+
     def __call__(self, frames, factors: Sequence[float], onset: int, fps: float | None) -> Iterator[np.ndarray]:
         import torch
 

@@ -9,13 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEADS = 4
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB
-
-
-def normalise(frames: Tensor) -> Tensor:
-    """Return frames (..., 3, S, S) uint8 RGB as float32, by the mean and deviation of ImageNet."""
-    mean, deviation = (torch.tensor(x, device=frames.device).view(3, 1, 1) for x in (MEAN, DEVIATION))
-    return (frames.float() / 255).sub_(mean).div_(deviation)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:

@@ -5,15 +5,13 @@ released. The released network ends with an average over ceil(T / 16) x ceil(S /
 Parameters at three classes: ResNeXt-101 47,527,363, ResNet-50 46,205,123, ResNet-18 33,031,619.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from apexbench.methods.networks.recompute import recomputed
-from apexbench.weights import load
 
 STAGES = 4
 
@@ -145,15 +143,3 @@ class ResNet3d(nn.Module):
             for block in getattr(self, f"layer{stage + 1}"):
                 x = recomputed(block, block, x) if self.recompute else block(x)
         return x.mean((2, 3, 4))
-
-
-def load_released(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a backbone's weights, or a released checkpoint, all but its classifier.
-
-    In the released ones the names begin with `module.`, and batch norms do not count batches yet. Raises InputError,
-    naming `source` and what differs, if anything else does not fit.
-    """
-    own = model.state_dict()
-    state = {name.removeprefix("module."): x for name, x in state.items()}
-    counts = {name: torch.tensor(0) for name in own if name.endswith(".num_batches_tracked") and name not in state}
-    load(model, counts | state, source)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from apexbench.methods.networks.resnet3d import ResNet3d, load_released
+from apexbench.methods.networks.resnet3d import ResNet3d
+from apexbench.weights import load
 
 
 def backbone(
@@ -34,7 +35,7 @@ def backbone(
     else:
         model = ResNet3d(name, stem=stem, **options)
     if weights is not None:
-        load_released(model, weights, f"hyper-parameter 'weights' ({name})")
+        load(model, weights, f"hyper-parameter 'weights' ({name})")
     return model
 
 

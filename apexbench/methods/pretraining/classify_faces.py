@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field, model_validator
 
+from apexbench.imagenet import normalised
 from apexbench.methods.base import FRAMES, KEY_FRAMES
 from apexbench.methods.deep import DeepParams, no_batch_of_one
 from apexbench.methods.pretraining import Task
@@ -49,8 +50,6 @@ class ClassifyFaces(Task):
 
     def transform(self, batch: Mapping, rng: np.random.Generator | None = None) -> dict:
         """Return pictures (B, T, 3, H, W) float32 as the extractor `resnet` takes them, in training some mirrored."""
-        from apexbench.timm_resnet import normalised
-
         frames = batch["frames"]
         if rng is not None:
             turned = frames.new_tensor(rng.random(len(frames)) < self.params.flip, dtype=bool)

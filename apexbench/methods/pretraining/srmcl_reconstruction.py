@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from apexbench import imagenet
 from apexbench.methods.base import FLOW, Inputs, Params
 from apexbench.methods.deep import Deep, DeepParams
 from apexbench.methods.pretraining import Task
 from apexbench.weights import RANDOM, Weights
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 _REACH = 3.0  # root mean squares that `fixed` shows on either side of no motion
 SMALL = dict(  # sizes for tests
     epochs=2, image_size=24, patch_size=8, dim=16, depth=1, heads=2, decoder_dim=8, decoder_depth=1, decoder_heads=2
@@ -119,13 +119,11 @@ class FlowPictures(Deep):
             x = ((x - low) / reach.where(reach > 0, reach.new_ones(())) * 255).floor()
         else:
             x = (127.5 * (1 + x / x.new_tensor(self.reach)[:, None, None])).clamp(0, 255)
-        mean, std = x.new_tensor([_MEAN, _STD])[..., None, None]
-        return {"picture": (x / 255 - mean) / std}
+        return {"picture": imagenet.normalised(x)}
 
     def shown(self, pictures):
         """Return normalised pictures (..., 3, S, S) as they were before, in 0..1."""
-        mean, std = pictures.new_tensor([_MEAN, _STD])[..., None, None]
-        return pictures * std + mean
+        return imagenet.shown(pictures)
 
     def autoencoder(self, weights=None, early_norm: bool = False):
         """Return the autoencoder, which begins as `weights` say."""
