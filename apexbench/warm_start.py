@@ -9,6 +9,7 @@ import fcntl
 import multiprocessing
 import multiprocessing.process
 import os
+import resource
 import runpy
 import shutil
 import signal
@@ -16,11 +17,29 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing import connection, util
 from pathlib import Path
+from typing import NamedTuple
 
 _SOCKETS = "apexb-"  # a socket's path has no more than a hundred characters
 COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
+
+
+class Usage(NamedTuple):
+    """What a process has used: processor seconds, with its children's; the most MB that it held; MB read, written."""
+
+    cpu_seconds: float
+    max_rss: float
+    read: float
+    written: float
+
+
+class Ended(NamedTuple):
+    """How a script ended: its exit status, and what it has used; None of one that was killed."""
+
+    status: int
+    usage: Usage | None
 
 
 class WarmStart:
@@ -48,12 +67,17 @@ class WarmStart:
         if self.wait(first) == 0:
             self._ready.set()
 
-    def start(self, script: str, environment: Mapping[str, str]) -> multiprocessing.Process:
-        """Start a script as `python script` does, here and now, with more environment; return its process."""
-        process = self._context.Process(target=_run, args=(script, str(Path.cwd()), dict(environment)))
-        with self._lock:
-            process.start()
-        return process
+    def run(self, script: str, environment: Mapping[str, str]) -> Ended:
+        """Run a script as `python script` does, here and now, with more environment; from whatever thread."""
+        report, told = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_run, args=(script, str(Path.cwd()), dict(environment), told))
+        with report:
+            with told, self._lock:
+                process.start()
+            status = self.wait(process)
+            with suppress(EOFError):
+                return Ended(status, report.recv())
+        return Ended(status, None)
 
     def wait(self, process: multiprocessing.Process) -> int:
         """Wait for a process that was started here and return its exit status; from whatever thread.
@@ -98,11 +122,22 @@ def _go_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _run(script: str, folder: str, environment: Mapping[str, str]) -> None:
+def _run(script: str, folder: str, environment: Mapping[str, str], report: connection.Connection) -> None:
     """Be the script: in the forked process."""
     threading.Thread(target=_go_with_parent, daemon=True).start()
     os.chdir(folder)
     os.environ.update(environment)
     tempfile.tempdir = None  # chosen anew by the environment
     sys.argv = [script]
-    runpy.run_path(script, run_name="__main__")
+    try:
+        runpy.run_path(script, run_name="__main__")
+    finally:
+        report.send(_used())
+
+
+def _used() -> Usage:
+    """What this process has used: as it knows best itself, and once; whoever looks from outside walks all its pages."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    # memory is in kB, what is read and written in blocks of 512 bytes
+    return Usage(seconds, own.ru_maxrss / 2**10, own.ru_inblock / 2**11, own.ru_oublock / 2**11)

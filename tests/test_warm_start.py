@@ -30,7 +30,7 @@ def warm():
 
 def _run(warm, folder, text, **environment):
     (folder / "script.py").write_text(text)
-    return warm.wait(warm.start(str(folder / "script.py"), environment))
+    return warm.run(str(folder / "script.py"), environment).status
 
 
 @linux
@@ -85,7 +85,7 @@ def test_many_threads_start_scripts_at_once(warm, tmp_path):
     (tmp_path / "script.py").write_text("import sys, os; sys.exit(int(os.environ['STATUS']))")
 
     def run(status):
-        return warm.wait(warm.start(str(tmp_path / "script.py"), {"STATUS": str(status)}))
+        return warm.run(str(tmp_path / "script.py"), {"STATUS": str(status)}).status
 
     wanted = [number % 7 for number in range(200)]
     with ThreadPoolExecutor(8) as pool:
@@ -101,7 +101,7 @@ if __name__ == "__main__":
     warm = WarmStart(cold=1)
     warm.ready()
     warm._ready.wait(60)
-    warm.wait(warm.start({str(tmp_path / "script.py")!r}, {{}}))
+    warm.run({str(tmp_path / "script.py")!r}, {{}})
 """
     (tmp_path / "parent.py").write_text(parent)
     process = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path)
@@ -145,19 +145,35 @@ def test_what_needs_another_python_or_threads_starts_cold(warm, tmp_path):
     assert len(started) == 4
 
 
+def _columns(record):
+    """What a benchmark file says."""
+    return dict(zip(record.get_header(), record.to_tsv(extended_fmt=False).split("\t"), strict=True))
+
+
 @linux
-def test_a_script_that_has_ended_before_it_is_measured_has_a_time_all_the_same(warm, tmp_path, monkeypatch):
-    import psutil
+def test_a_benchmark_has_all_that_a_script_and_its_children_used(warm, tmp_path):
+    execute, records = starting_warm(None, warm), []
+    work = "x = bytearray({mb} << 20)\nx[:: 4096] = x[:: 4096]\n"
+    work += "import time\nwhile time.process_time() < {seconds}: pass\n"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work.format(mb=1, seconds=0.4)!r}])"
+    for text in ("", work.format(mb=300, seconds=0.3), child):
+        (tmp_path / "script.py").write_text(text)
+        records.append(BenchmarkRecord())
+        execute(_script(bench_record=records[-1]), str(tmp_path / "script.py"))
+    least, large, parent = map(_columns, records)
+    assert 0.3 <= float(large["cpu_time"]) < 1 and float(parent["cpu_time"]) >= 0.4 > float(least["cpu_time"])
+    assert 280 < float(large["max_rss"]) - float(least["max_rss"]) < 320
+    assert all(float(x["s"]) > 0 for x in (least, large, parent))
 
-    def gone(pid=None):
-        raise psutil.NoSuchProcess(pid)
 
+@linux
+def test_of_a_script_that_was_killed_only_the_time_is_known(warm, tmp_path, caplog):
     record = BenchmarkRecord()
-    (tmp_path / "script.py").write_text("")
-    execute = starting_warm(None, warm)
-    monkeypatch.setattr(psutil, "Process", gone)
-    execute(_script(bench_record=record), str(tmp_path / "script.py"))
-    assert record.running_time >= 0 and record.to_tsv(extended_fmt=False)
+    (tmp_path / "script.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(subprocess.CalledProcessError):
+        starting_warm(None, warm)(_script(bench_record=record), str(tmp_path / "script.py"))
+    columns = _columns(record)
+    assert float(columns["s"]) > 0 and columns["cpu_time"] == columns["max_rss"] == "NA" and not caplog.records
 
 
 def test_a_scheduler_waits_for_one_timer():
