@@ -118,6 +118,16 @@ def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     return execute
 
 
+def expecting(init: Callable, warm: WarmStart) -> Callable:
+    """Return `__init__` of Snakemake's `JobScheduler`, which knows how many jobs there are."""
+
+    def made(self, workflow, *arguments, **options) -> None:
+        warm.expect(len(workflow.dag))
+        init(self, workflow, *arguments, **options)
+
+    return made
+
+
 def _note(record, seconds: float, usage: Usage | None) -> None:
     """Fill Snakemake's record of a benchmark: exact, where its own looks twice a second and then each half minute."""
     record.running_time, record.data_collected = seconds, usage is not None
@@ -209,7 +219,9 @@ def main() -> None:
     count_unknown(Reason, FilePersistence)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
-            PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+            warm = WarmStart()
+            JobScheduler.__init__ = expecting(JobScheduler.__init__, warm)
+            PythonScript.execute_script = starting_warm(PythonScript.execute_script, warm)
         if hasattr(JobScheduler, "_handle_error"):
             tries = Tries()
             PythonScript.execute_script = tries.noting(PythonScript.execute_script)

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SOCKETS = "apexb-"  # a socket's path has no more than a hundred characters
-COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
+FEW = 6  # scripts whose own imports cost less than those for all
+COLD = 2  # scripts that start while the libraries are imported; the next wait for these, as long as for their own
 
 
 class Usage(NamedTuple):
@@ -43,29 +44,38 @@ class Ended(NamedTuple):
 
 
 class WarmStart:
-    """Starts scripts as forks, once it is worth it and the libraries are there."""
+    """Runs scripts as forks, where it is worth it; of how many there are somebody tells it (`expect`)."""
 
     def __init__(self, cold: int = COLD):
         self._context = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
         self._lock, self._count, self._left = threading.Lock(), threading.Lock(), cold
-        self._ready = threading.Event()
+        self._import, self._worth, self._ready = None, False, False
+
+    def expect(self, scripts: int) -> None:
+        """Say about how many scripts there will be."""
+        self._worth = self._context is not None and scripts > FEW
 
     def ready(self) -> bool:
-        """Count one more script, and tell whether it can be a fork; the import begins beside the last cold one."""
+        """Count one more script, and tell whether it can be a fork; the first begins the import, and does not wait."""
+        if not self._worth:
+            return False
         with self._count:
+            if self._import is None:
+                self._import = threading.Thread(target=self._prepare, daemon=True)
+                self._import.start()
             self._left -= 1
-            if self._left == 0 and self._context is not None:
-                threading.Thread(target=self._import, daemon=True).start()
-        return self._ready.is_set()
+            waits = self._left < 0
+        if waits:
+            self._import.join()
+        return self._ready
 
-    def _import(self) -> None:
+    def _prepare(self) -> None:
         _own_folder()
         self._context.set_forkserver_preload(["apexbench.warm_libraries"])
         first = self._context.Process(target=_nothing)
         with self._lock:
             first.start()
-        if self.wait(first) == 0:
-            self._ready.set()
+        self._ready = self.wait(first) == 0
 
     def run(self, script: str, environment: Mapping[str, str]) -> Ended:
         """Run a script as `python script` does, here and now, with more environment; from whatever thread."""

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.benchmark import BenchmarkRecord
 
-from apexbench.snakemake_cli import look_again_once, starting_warm
+from apexbench.snakemake_cli import expecting, look_again_once, starting_warm
 from apexbench.warm_start import WarmStart
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every script starts cold")
@@ -23,8 +23,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every scri
 def warm():
     """After its one cold script."""
     started = WarmStart(cold=1)
+    started.expect(100)
     assert not started.ready()
-    assert started._ready.wait(60)
+    assert started.ready()  # when the libraries are there
     return started
 
 
@@ -98,9 +99,9 @@ def test_jobs_go_with_what_started_them(tmp_path):
     parent = f"""
 from apexbench.warm_start import WarmStart
 if __name__ == "__main__":
-    warm = WarmStart(cold=1)
-    warm.ready()
-    warm._ready.wait(60)
+    warm = WarmStart(cold=0)
+    warm.expect(100)
+    assert warm.ready()
     warm.run({str(tmp_path / "script.py")!r}, {{}})
 """
     (tmp_path / "parent.py").write_text(parent)
@@ -176,6 +177,41 @@ def test_of_a_script_that_was_killed_only_the_time_is_known(warm, tmp_path, capl
     assert float(columns["s"]) > 0 and columns["cpu_time"] == columns["max_rss"] == "NA" and not caplog.records
 
 
+@linux
+def test_the_libraries_are_imported_once_and_for_more_than_a_few_scripts(monkeypatch):
+    begun, may_end = [], threading.Event()
+
+    def prepare(self):
+        begun.append(self)
+        self._ready = may_end.wait(30)
+
+    monkeypatch.setattr(WarmStart, "_prepare", prepare)
+    few, many = WarmStart(cold=2), WarmStart(cold=2)
+    few.expect(6)
+    many.expect(7)
+    assert not any(few.ready() for _ in range(6)) and not begun
+    assert [many.ready(), many.ready()] == [False, False]
+    with ThreadPoolExecutor(3) as pool:
+        third = pool.map(lambda _: many.ready(), range(3))
+        may_end.set()
+        assert list(third) == [True] * 3 and begun == [many]
+
+
+@linux
+def test_scripts_start_cold_where_the_libraries_cannot_be_imported(monkeypatch):
+    monkeypatch.setattr(WarmStart, "wait", lambda self, process: process.join() or 1)
+    broken = WarmStart(cold=0)
+    broken.expect(100)
+    assert not broken.ready() and not broken.ready()
+
+
+def test_a_scheduler_says_how_many_jobs_there_are():
+    told, expected = [], SimpleNamespace(expect=lambda scripts: told.append(scripts))
+    made = expecting(lambda self, workflow, *rest, **more: told.append((workflow.dag, rest, more)), expected)
+    made(SimpleNamespace(), SimpleNamespace(dag="seven.."), 1, b=2)
+    assert told == [7, ("seven..", (1,), {"b": 2})]
+
+
 def test_a_scheduler_waits_for_one_timer():
     looks = []
     scheduler = SimpleNamespace(_open_jobs=SimpleNamespace(release=lambda: looks.append(1)))
@@ -196,8 +232,9 @@ def test_the_server_s_folder_goes_with_its_run_or_when_the_next_one_starts():
 import os, sys
 from pathlib import Path
 from apexbench.warm_start import WarmStart
-started = WarmStart(cold=1)
-assert not started.ready() and started._ready.wait(60)
+started = WarmStart(cold=0)
+started.expect(100)
+assert started.ready()
 print(*(path.name for path in Path(os.environ["TMPDIR"]).iterdir() if path.name.startswith(("apexb-", "pymp"))))
 sys.stdout.flush()
 if sys.argv[1] == "killed":
