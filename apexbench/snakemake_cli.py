@@ -36,7 +36,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from apexbench.errors import of_disk
@@ -44,7 +43,7 @@ from apexbench.job_records import checking_code, count_unknown, note_failures
 from apexbench.run_lock import hold_runs
 from apexbench.snakemake_speed import spare
 from apexbench.tries import Tries
-from apexbench.warm_start import WarmStart
+from apexbench.warm_start import Usage, WarmStart
 
 # Snakemake's options that take one or more name=value pairs
 _PAIRS = {
@@ -103,27 +102,41 @@ def look_again_once(self, delay: float) -> None:
 
 def starting_warm(execute_script: Callable, warm: WarmStart) -> Callable:
     """Return a method of Snakemake's `PythonScript` that starts what `execute_script` does, warm where that can be."""
-    from psutil import NoSuchProcess
-    from snakemake.benchmark import benchmarked
 
     def execute(self, fname, edit=False) -> None:
         elsewhere = self.conda_env or self.container_img or self.env_modules
         if edit or elsewhere or self.threads != 1 or not warm.ready():
             return execute_script(self, fname, edit=edit)
         folder = self.resources.get("tmpdir")
-        process = warm.start(fname, {name: folder for name in ("TMPDIR", "TMP", "TEMP") if folder})
         started = time.time()
-        with ExitStack() as stack:
-            if self.bench_record is not None:
-                try:
-                    stack.enter_context(benchmarked(process.pid, self.bench_record))
-                except NoSuchProcess:  # it has ended already
-                    self.bench_record.running_time = time.time() - started
-            status = warm.wait(process)
-        if status:
-            raise subprocess.CalledProcessError(status, f"{sys.executable} {fname}")
+        ended = warm.run(fname, {name: folder for name in ("TMPDIR", "TMP", "TEMP") if folder})
+        if self.bench_record is not None:
+            _note(self.bench_record, time.time() - started, ended.usage)
+        if ended.status:
+            raise subprocess.CalledProcessError(ended.status, f"{sys.executable} {fname}")
 
     return execute
+
+
+def expecting(init: Callable, warm: WarmStart) -> Callable:
+    """Return `__init__` of Snakemake's `JobScheduler`, which knows how many jobs there are."""
+
+    def made(self, workflow, *arguments, **options) -> None:
+        warm.expect(len(workflow.dag))
+        init(self, workflow, *arguments, **options)
+
+    return made
+
+
+def _note(record, seconds: float, usage: Usage | None) -> None:
+    """Fill Snakemake's record of a benchmark: exact, where its own looks twice a second and then each half minute."""
+    record.running_time, record.data_collected = seconds, usage is not None
+    if usage:
+        record.cpu_time, record.cpu_usage, record.max_rss, record.io_in, record.io_out = (
+            usage.cpu_seconds, 100 * usage.cpu_seconds, usage.max_rss, usage.read, usage.written
+        )  # fmt: skip
+    else:
+        record.process_gone = True
 
 
 KEEPING = ("faces", "frames", "magnify", "flow", "train", "train_inner")  # rules that take over what was put aside
@@ -206,7 +219,9 @@ def main() -> None:
     count_unknown(Reason, FilePersistence)
     if hasattr(PythonScript, "execute_script"):
         if os.environ.get("APEXBENCH_START") != "cold":
-            PythonScript.execute_script = starting_warm(PythonScript.execute_script, WarmStart())
+            warm = WarmStart()
+            JobScheduler.__init__ = expecting(JobScheduler.__init__, warm)
+            PythonScript.execute_script = starting_warm(PythonScript.execute_script, warm)
         if hasattr(JobScheduler, "_handle_error"):
             tries = Tries()
             PythonScript.execute_script = tries.noting(PythonScript.execute_script)

@@ -26,5 +26,10 @@ from apexbench.torchvision_shim import ensure_torchvision  # noqa: E402
 
 ensure_torchvision()
 import timm  # noqa: E402, F401
+from numba.core.registry import cpu_target  # noqa: E402
+
+# what numba looks up before its first function, an eighth of a second, and no function is compiled for it
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()
 
 gc.freeze()  # a job that collects garbage need not copy what it shares

@@ -9,6 +9,7 @@ import fcntl
 import multiprocessing
 import multiprocessing.process
 import os
+import resource
 import runpy
 import shutil
 import signal
@@ -16,44 +17,77 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing import connection, util
 from pathlib import Path
+from typing import NamedTuple
 
 _SOCKETS = "apexb-"  # a socket's path has no more than a hundred characters
-COLD = 6  # scripts that start before the libraries are imported: few do not repay it, and first ones need not wait
+FEW = 6  # scripts whose own imports cost less than those for all
+COLD = 2  # scripts that start while the libraries are imported; the next wait for these, as long as for their own
+
+
+class Usage(NamedTuple):
+    """What a process has used: processor seconds, with its children's; the most MB that it held; MB read, written."""
+
+    cpu_seconds: float
+    max_rss: float
+    read: float
+    written: float
+
+
+class Ended(NamedTuple):
+    """How a script ended: its exit status, and what it has used; None of one that was killed."""
+
+    status: int
+    usage: Usage | None
 
 
 class WarmStart:
-    """Starts scripts as forks, once it is worth it and the libraries are there."""
+    """Runs scripts as forks, where it is worth it; of how many there are somebody tells it (`expect`)."""
 
     def __init__(self, cold: int = COLD):
         self._context = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
         self._lock, self._count, self._left = threading.Lock(), threading.Lock(), cold
-        self._ready = threading.Event()
+        self._import, self._worth, self._ready = None, False, False
+
+    def expect(self, scripts: int) -> None:
+        """Say about how many scripts there will be."""
+        self._worth = self._context is not None and scripts > FEW
 
     def ready(self) -> bool:
-        """Count one more script, and tell whether it can be a fork; the import begins beside the last cold one."""
+        """Count one more script, and tell whether it can be a fork; the first begins the import, and does not wait."""
+        if not self._worth:
+            return False
         with self._count:
+            if self._import is None:
+                self._import = threading.Thread(target=self._prepare, daemon=True)
+                self._import.start()
             self._left -= 1
-            if self._left == 0 and self._context is not None:
-                threading.Thread(target=self._import, daemon=True).start()
-        return self._ready.is_set()
+            waits = self._left < 0
+        if waits:
+            self._import.join()
+        return self._ready
 
-    def _import(self) -> None:
+    def _prepare(self) -> None:
         _own_folder()
         self._context.set_forkserver_preload(["apexbench.warm_libraries"])
         first = self._context.Process(target=_nothing)
         with self._lock:
             first.start()
-        if self.wait(first) == 0:
-            self._ready.set()
+        self._ready = self.wait(first) == 0
 
-    def start(self, script: str, environment: Mapping[str, str]) -> multiprocessing.Process:
-        """Start a script as `python script` does, here and now, with more environment; return its process."""
-        process = self._context.Process(target=_run, args=(script, str(Path.cwd()), dict(environment)))
-        with self._lock:
-            process.start()
-        return process
+    def run(self, script: str, environment: Mapping[str, str]) -> Ended:
+        """Run a script as `python script` does, here and now, with more environment; from whatever thread."""
+        report, told = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_run, args=(script, str(Path.cwd()), dict(environment), told))
+        with report:
+            with told, self._lock:
+                process.start()
+            status = self.wait(process)
+            with suppress(EOFError):
+                return Ended(status, report.recv())
+        return Ended(status, None)
 
     def wait(self, process: multiprocessing.Process) -> int:
         """Wait for a process that was started here and return its exit status; from whatever thread.
@@ -98,11 +132,22 @@ def _go_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _run(script: str, folder: str, environment: Mapping[str, str]) -> None:
+def _run(script: str, folder: str, environment: Mapping[str, str], report: connection.Connection) -> None:
     """Be the script: in the forked process."""
     threading.Thread(target=_go_with_parent, daemon=True).start()
     os.chdir(folder)
     os.environ.update(environment)
     tempfile.tempdir = None  # chosen anew by the environment
     sys.argv = [script]
-    runpy.run_path(script, run_name="__main__")
+    try:
+        runpy.run_path(script, run_name="__main__")
+    finally:
+        report.send(_used())
+
+
+def _used() -> Usage:
+    """What this process has used: as it knows best itself, and once; whoever looks from outside walks all its pages."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    # memory is in kB, what is read and written in blocks of 512 bytes
+    return Usage(seconds, own.ru_maxrss / 2**10, own.ru_inblock / 2**11, own.ru_oublock / 2**11)

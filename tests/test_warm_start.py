@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.benchmark import BenchmarkRecord
 
-from apexbench.snakemake_cli import look_again_once, starting_warm
+from apexbench.snakemake_cli import expecting, look_again_once, starting_warm
 from apexbench.warm_start import WarmStart
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every script starts cold")
@@ -23,14 +23,15 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every scri
 def warm():
     """After its one cold script."""
     started = WarmStart(cold=1)
+    started.expect(100)
     assert not started.ready()
-    assert started._ready.wait(60)
+    assert started.ready()  # when the libraries are there
     return started
 
 
 def _run(warm, folder, text, **environment):
     (folder / "script.py").write_text(text)
-    return warm.wait(warm.start(str(folder / "script.py"), environment))
+    return warm.run(str(folder / "script.py"), environment).status
 
 
 @linux
@@ -85,7 +86,7 @@ def test_many_threads_start_scripts_at_once(warm, tmp_path):
     (tmp_path / "script.py").write_text("import sys, os; sys.exit(int(os.environ['STATUS']))")
 
     def run(status):
-        return warm.wait(warm.start(str(tmp_path / "script.py"), {"STATUS": str(status)}))
+        return warm.run(str(tmp_path / "script.py"), {"STATUS": str(status)}).status
 
     wanted = [number % 7 for number in range(200)]
     with ThreadPoolExecutor(8) as pool:
@@ -98,10 +99,10 @@ def test_jobs_go_with_what_started_them(tmp_path):
     parent = f"""
 from apexbench.warm_start import WarmStart
 if __name__ == "__main__":
-    warm = WarmStart(cold=1)
-    warm.ready()
-    warm._ready.wait(60)
-    warm.wait(warm.start({str(tmp_path / "script.py")!r}, {{}}))
+    warm = WarmStart(cold=0)
+    warm.expect(100)
+    assert warm.ready()
+    warm.run({str(tmp_path / "script.py")!r}, {{}})
 """
     (tmp_path / "parent.py").write_text(parent)
     process = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path)
@@ -145,19 +146,70 @@ def test_what_needs_another_python_or_threads_starts_cold(warm, tmp_path):
     assert len(started) == 4
 
 
+def _columns(record):
+    """What a benchmark file says."""
+    return dict(zip(record.get_header(), record.to_tsv(extended_fmt=False).split("\t"), strict=True))
+
+
 @linux
-def test_a_script_that_has_ended_before_it_is_measured_has_a_time_all_the_same(warm, tmp_path, monkeypatch):
-    import psutil
+def test_a_benchmark_has_all_that_a_script_and_its_children_used(warm, tmp_path):
+    execute, records = starting_warm(None, warm), []
+    work = "x = bytearray({mb} << 20)\nx[:: 4096] = x[:: 4096]\n"
+    work += "import time\nwhile time.process_time() < {seconds}: pass\n"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work.format(mb=1, seconds=0.4)!r}])"
+    for text in ("", work.format(mb=300, seconds=0.3), child):
+        (tmp_path / "script.py").write_text(text)
+        records.append(BenchmarkRecord())
+        execute(_script(bench_record=records[-1]), str(tmp_path / "script.py"))
+    least, large, parent = map(_columns, records)
+    assert 0.3 <= float(large["cpu_time"]) < 1 and float(parent["cpu_time"]) >= 0.4 > float(least["cpu_time"])
+    assert 280 < float(large["max_rss"]) - float(least["max_rss"]) < 320
+    assert all(float(x["s"]) > 0 for x in (least, large, parent))
 
-    def gone(pid=None):
-        raise psutil.NoSuchProcess(pid)
 
+@linux
+def test_of_a_script_that_was_killed_only_the_time_is_known(warm, tmp_path, caplog):
     record = BenchmarkRecord()
-    (tmp_path / "script.py").write_text("")
-    execute = starting_warm(None, warm)
-    monkeypatch.setattr(psutil, "Process", gone)
-    execute(_script(bench_record=record), str(tmp_path / "script.py"))
-    assert record.running_time >= 0 and record.to_tsv(extended_fmt=False)
+    (tmp_path / "script.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(subprocess.CalledProcessError):
+        starting_warm(None, warm)(_script(bench_record=record), str(tmp_path / "script.py"))
+    columns = _columns(record)
+    assert float(columns["s"]) > 0 and columns["cpu_time"] == columns["max_rss"] == "NA" and not caplog.records
+
+
+@linux
+def test_the_libraries_are_imported_once_and_for_more_than_a_few_scripts(monkeypatch):
+    begun, may_end = [], threading.Event()
+
+    def prepare(self):
+        begun.append(self)
+        self._ready = may_end.wait(30)
+
+    monkeypatch.setattr(WarmStart, "_prepare", prepare)
+    few, many = WarmStart(cold=2), WarmStart(cold=2)
+    few.expect(6)
+    many.expect(7)
+    assert not any(few.ready() for _ in range(6)) and not begun
+    assert [many.ready(), many.ready()] == [False, False]
+    with ThreadPoolExecutor(3) as pool:
+        third = pool.map(lambda _: many.ready(), range(3))
+        may_end.set()
+        assert list(third) == [True] * 3 and begun == [many]
+
+
+@linux
+def test_scripts_start_cold_where_the_libraries_cannot_be_imported(monkeypatch):
+    monkeypatch.setattr(WarmStart, "wait", lambda self, process: process.join() or 1)
+    broken = WarmStart(cold=0)
+    broken.expect(100)
+    assert not broken.ready() and not broken.ready()
+
+
+def test_a_scheduler_says_how_many_jobs_there_are():
+    told, expected = [], SimpleNamespace(expect=lambda scripts: told.append(scripts))
+    made = expecting(lambda self, workflow, *rest, **more: told.append((workflow.dag, rest, more)), expected)
+    made(SimpleNamespace(), SimpleNamespace(dag="seven.."), 1, b=2)
+    assert told == [7, ("seven..", (1,), {"b": 2})]
 
 
 def test_a_scheduler_waits_for_one_timer():
@@ -180,8 +232,9 @@ def test_the_server_s_folder_goes_with_its_run_or_when_the_next_one_starts():
 import os, sys
 from pathlib import Path
 from apexbench.warm_start import WarmStart
-started = WarmStart(cold=1)
-assert not started.ready() and started._ready.wait(60)
+started = WarmStart(cold=0)
+started.expect(100)
+assert started.ready()
 print(*(path.name for path in Path(os.environ["TMPDIR"]).iterdir() if path.name.startswith(("apexb-", "pymp"))))
 sys.stdout.flush()
 if sys.argv[1] == "killed":

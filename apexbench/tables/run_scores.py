@@ -31,9 +31,9 @@ class RunScores:
             name: frame.assign(slice=frame["slice"].fillna("")) for name, frame in inputs.scores.items() if len(frame)
         }
         self.rules = {
-            (name, *key): part.set_index("rule")
+            (name, *key): part
             for name, frame in self.frames.items()
-            for key, part in frame.groupby(["slice", "run"], sort=False)
+            for key, part in frame.set_index("rule").groupby(["slice", "run"], sort=False)
         }
 
     def title(self, protocol: str) -> str:
