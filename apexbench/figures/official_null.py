@@ -61,7 +61,7 @@ def official_null_figure(
     printed: pd.DataFrame,
     measured: pd.DataFrame,
     parts: dict[str, str],
-    paths: Sequence[str | os.PathLike],
+    path: str | os.PathLike,
 ) -> None:
     """Draw the composite, large, and its parts, small.
 
@@ -71,7 +71,7 @@ def official_null_figure(
     printed : of `printed_scores`.
     measured : of `read_measured`; the run at paper budget stands among the printed numbers.
     parts : {slice: its title}, the whole first.
-    paths : files to write, each in the format of its suffix.
+    path : as of `save`.
     """
     with matplotlib.rc_context(STYLE | {"font.size": 8.5, "axes.edgecolor": QUIET, "xtick.color": QUIET}):
         figure = Figure(figsize=(8.65, 7.7))
@@ -96,8 +96,7 @@ def official_null_figure(
                 axes.set_ylabel("")
             axes.set_title(title, loc="left", fontsize=8.5, fontweight="normal", color=INK, pad=5)
             _unnamed(figure.add_subplot(pair[1], sharey=axes), curves, printed, part)
-        for path in paths:
-            save(figure, path)
+        save(figure, path)
 
 
 def _headline(figure, curves, printed) -> None:
