@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -63,6 +65,9 @@ def test_figures_are_the_same_every_time(tmp_path):
     for file in files:
         other = file.with_name(file.name.replace("1.", "2."))
         assert file.read_bytes() == other.read_bytes() and file.stat().st_size > 1000
+        if file.suffix == ".pdf":
+            fonts = re.findall(rb"/FontFile2|/Type3", file.read_bytes())
+            assert set(fonts) == {b"/FontFile2"}, "outlines as publishers want them"
 
 
 @pytest.mark.parametrize("count", [3, 6])
@@ -80,8 +85,10 @@ def test_heads_and_titles_of_panels_do_not_overlap(count):
     boxes = [text.get_window_extent() for text in shown if text.get_text()]
     assert len(boxes) > count + 3
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
-    words = " ".join(panel.get_title().replace("\n", " ") for panel in panels)
-    assert all(title in words for title in titles.values())
+    words = [panel.get_title().replace("\n", " ") for panel in panels]
+    words.append(" ".join(text.get_text() for text in reversed(figure.texts) if text.get_gid() == "head"))
+    assert len(panels) == count and f"Skipped: {titles['skipped']}" in words[-1], "named, and given no room"
+    assert all(title in " ".join(words) for title in titles.values())
 
 
 def test_learning_curves_tell_their_runs_apart():

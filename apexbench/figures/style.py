@@ -126,14 +126,14 @@ def head(figure: Figure, title: str, warning: str = "") -> None:
     kinds += [(first, 11, {"color": INK, "fontweight": "bold"})]
     up = 3.0
     for text, size, style in kinds:  # from below; no layout knows of them, the tight box takes them in
-        for line in reversed(textwrap.wrap(text, int(figure.get_figwidth() * 72 / (0.66 * size)))):
+        for line in reversed(textwrap.wrap(text, int(figure.get_figwidth() * 72 / (0.6 * size)))):
             place = figure.transFigure + ScaledTranslation(0, up / 72, figure.dpi_scale_trans)
             figure.text(0, 1, line, transform=place, va="bottom", ha="left", fontsize=size, gid="head", **style)
             up += 1.35 * size
 
 
 def seat_head(figure: Figure) -> Bbox:
-    """Lay the figure out, and move its head to right above whatever reaches highest; return what all takes, inches."""
+    """Lay the figure out, and move its head above its highest part, flush left; return the box of all, in inches."""
     head = [text for text in figure.texts if text.get_gid() == "head"]
     for text in head:
         text.set_visible(False)
@@ -141,7 +141,7 @@ def seat_head(figure: Figure) -> Bbox:
         engine.execute(figure)
     below = figure.get_tightbbox()
     for text in head:
-        text.set(visible=True, y=below.y1 / figure.get_figheight())
+        text.set(visible=True, x=below.x0 / figure.get_figwidth(), y=below.y1 / figure.get_figheight())
     inches = figure.dpi_scale_trans.inverted()
     return Bbox.union([below, *(text.get_window_extent().transformed(inches) for text in head)])
 
