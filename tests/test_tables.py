@@ -520,6 +520,7 @@ def test_short_forms():
     assert "which learns nothing, would stand at" in board and WARNING in board
     text = short_form(build("memix-samm3", scores))
     assert "STSTNet" in text and "MiMANet" not in text and "real clips, as printed" in text
+    assert all(line.startswith("|") for line in text.splitlines()), "a table; the overview says what it says"
     assert short_form(build("data", its=CARDS["runtime"].model_copy(update={"kind": "runtime"}))) == ""
 
 
@@ -545,11 +546,11 @@ def test_a_circular_run_is_marked_wherever_it_stands():
 def test_what_a_table_says():
     frame = build("memix-samm3", study("samm-3")).frame
     text = verdict(frame, synthetic=True)
-    assert "adds" in text and "a model that learns nothing has" in text and "Printed numbers" not in text
+    assert re.fullmatch(r"adds -?\.\d\d; null model \.\d\d( to \.\d\d)?, above \d of \d scores", text)
     cell = frame[(frame["row"] == "STSTNet") & (frame["column"] == "f1")].index[0]
     frame.loc[frame.index != cell, ["ci_low", "ci_high"]] = 2.0
     frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]
-    assert "Printed numbers within our 95 % intervals: 1 of 2." in verdict(frame, synthetic=False)
+    assert "printed numbers within our 95 % intervals: 1 of 2" in verdict(frame, synthetic=False)
     assert verdict(build("memix-samm3", its=printed_only("memix-samm3")).frame, True) == "Printed only."
 
 
