@@ -69,7 +69,7 @@ class RunScores:
             expected = "all" if pd.isna(honest["expected"]) else honest["expected"]
             return rows, "partial", f"only {honest['n']} of {expected} clips in every seed"
         if honest["status"] != "ok":
-            return none, honest["status"], f"run {run!r} on {protocol!r} was {honest['status']}: {honest['note']}"
+            return none, honest["status"], f"{honest['status']}: {honest['note']}"
         return rows, "ok", ""
 
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:

@@ -127,7 +127,7 @@ def _published(table: TableData) -> Part:
     theirs = [Cell(""), *(_head(column, there, shared) for column in columns)]  # an empty column sets these apart
     header += theirs if printed else []
     if more := rows_run(table.frame) - rows_run(table.frame[table.frame["row"].isin(kept)]):
-        rows.append([Cell(f"and {more} more", "on the table's page"), *[Cell("")] * (len(header) - 1)])
+        rows.append([Cell(f"{more} more, on its page"), *[Cell("")] * (len(header) - 1)])
     return Part(header, rows)
 
 
