@@ -755,7 +755,7 @@ def test_every_table_names_its_study_and_says_which_clips_are_real(tmp_path):
 def test_no_run_is_left_out_without_its_reason():
     hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
     scores = {p: scored(p, RUNS, status={"mmnet": "skipped"}) for p in ("samm-3", "smic-3")}
-    assert "Not trained here: mmnet (mmnet cannot be trained)." in build("leaderboard", scores, methods=hidden).caption
+    assert "Not trained here: MMNet (mmnet cannot be trained)." in build("leaderboard", scores, methods=hidden).caption
     scores["smic-3"] = scored("smic-3", RUNS)
     assert "Not trained here" not in build("leaderboard", scores, methods=hidden).caption
 

@@ -118,7 +118,8 @@ class RunScores:
             found = [self.by_rule(protocol, "", run) for protocol in protocols]
             if found and all(rows is not None and rows.loc["last", "status"] == "skipped" for rows in found):
                 reasons[run] = " or ".join(dict.fromkeys(rows.loc["last", "note"] for rows in found))
-        return "".join(f"Not trained here: {run} ({reason}). " for run, reason in reasons.items()).strip()
+        said = (f"Not trained here: {self.methods[run].title} ({reason})." for run, reason in reasons.items())
+        return " ".join(said)
 
     def null_epochs(self, protocols: Iterable[str]) -> list[int]:
         """Return with how many epochs the null model was drawn."""
