@@ -8,19 +8,21 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMB
     os.environ[name] = "1"
 
 import cv2  # noqa: E402, F401
+import jinja2  # noqa: E402, F401
 import matplotlib.backends.backend_agg  # noqa: E402
+import matplotlib.backends.backend_pdf  # noqa: E402
 import matplotlib.backends.backend_svg  # noqa: E402
 import matplotlib.figure  # noqa: E402, F401
 import numba  # noqa: E402, F401
 import pandas  # noqa: E402, F401
 import pyarrow.parquet  # noqa: E402, F401
-import pydantic  # noqa: E402, F401
 import safetensors.numpy  # noqa: E402, F401
 import scipy.special  # noqa: E402, F401
 import sklearn.svm  # noqa: E402, F401
 import snakemake.script  # noqa: E402, F401
 import torch  # noqa: E402, F401
 import yaml  # noqa: E402, F401
+from pydantic import BaseModel, Field, TypeAdapter, model_serializer, model_validator  # noqa: E402, F401
 
 from apexbench.torchvision_shim import ensure_torchvision  # noqa: E402
 

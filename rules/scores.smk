@@ -112,6 +112,7 @@ rule rank_figure:
 
 # No clip is needed: the official counts and the printed numbers are under config/.
 rule official_null:
+    """Draw what a method that learns nothing scores on MEGC2019's official counts, beside the printed scores."""
     input:
         **{name: local(files) for name, files in STUDY.official_files().items()},
     output:

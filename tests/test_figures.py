@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ from apexbench.training.record import Job
 
 POINTS = pd.DataFrame(
     {"x": [1.0, 40, 196], "published": [0.78, 0.87, None], "as_published": [0.6, 0.7, None],
-     "honest": [0.4, 0.3, None], "ci_low": [0.3, 0.2, None], "ci_high": [0.6, 0.5, None]}
+     "honest": [0.4, 0.3, None], "ci_low": [0.3, 0.2, None], "ci_high": [0.6, 0.5, None], "null": [0.5, 0.6, None]}
 )  # fmt: skip
 RANKS = {"a": 1.5, "b": 2.0, "c": 3.75, "d": 4.25, "e": 3.5}
 
@@ -57,12 +59,15 @@ def test_figures_are_the_same_every_time(tmp_path):
         sheet_figure([(str(n), image) for n in range(9)], tmp_path / f"sheet{number}.jpg", "t")
         critical_difference_figure(RANKS, 2.0, tmp_path / f"ranks{number}.svg", "t")
         null_figure(null, tmp_path / f"null{number}.svg", "t")
-        sweep_figure(POINTS, 0.5, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
+        sweep_figure(POINTS, tmp_path / f"sweep{number}.svg", "t", "K", "ACC", True)
     files = sorted(tmp_path.glob("*1.*"))
     assert len(files) == 7 * 2, "each as PDF too"
     for file in files:
         other = file.with_name(file.name.replace("1.", "2."))
         assert file.read_bytes() == other.read_bytes() and file.stat().st_size > 1000
+        if file.suffix == ".pdf":
+            fonts = re.findall(rb"/FontFile2|/Type3", file.read_bytes())
+            assert set(fonts) == {b"/FontFile2"}, "outlines as publishers want them"
 
 
 @pytest.mark.parametrize("count", [3, 6])
@@ -80,8 +85,10 @@ def test_heads_and_titles_of_panels_do_not_overlap(count):
     boxes = [text.get_window_extent() for text in shown if text.get_text()]
     assert len(boxes) > count + 3
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
-    words = " ".join(panel.get_title().replace("\n", " ") for panel in panels)
-    assert all(title in words for title in titles.values())
+    words = [panel.get_title().replace("\n", " ") for panel in panels]
+    words.append(" ".join(text.get_text() for text in reversed(figure.texts) if text.get_gid() == "head"))
+    assert len(panels) == count and f"Skipped: {titles['skipped']}" in words[-1], "named, and given no room"
+    assert all(title in " ".join(words) for title in titles.values())
 
 
 def test_learning_curves_tell_their_runs_apart():
@@ -296,17 +303,20 @@ def test_the_rank_figure_says_what_friedman_and_holm_say(tmp_path):
 
 def test_a_curve_over_a_hyper_parameter(tmp_path):
     path = tmp_path / "curve.svg"
-    sweep_figure(POINTS, 0.5, path, "t", "alpha_k", "ACC", True)
+    sweep_figure(POINTS, path, "t", "alpha_k", "ACC", True)
     text = path.read_text()
     for label in ("alpha_k", "ACC", "published", "as-published (leaks)", "honest, 95 % interval", "null model (leaks)"):
         assert f">{label}</text>" in text
-    sweep_figure(POINTS[["x", "published"]].reindex(columns=POINTS.columns), np.nan, path, "t", "K", "ACC", False)
+    sweep_figure(POINTS[["x", "published"]].reindex(columns=POINTS.columns), path, "t", "K", "ACC", False)
     assert "honest" not in path.read_text() and "null model" not in path.read_text()
 
 
 def test_the_curve_of_a_table(tmp_path):
-    rows = [["K=1", "acc", 0.8, 0.7, 0.5, 0.4, 0.6], ["null model (learns nothing)", "acc", None, 0.6, 0.3, None, None]]
-    columns = ["row", "column", "published", "as_published", "honest", "ci_low", "ci_high"]
+    rows = [
+        ["K=1", "acc", 0.8, 0.7, 0.5, 0.4, 0.6, 0.55],
+        ["null model (learns nothing)", "acc", None, 0.6, 0.3, *[None] * 3],
+    ]
+    columns = ["row", "column", "published", "as_published", "honest", "ci_low", "ci_high", "null"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "t.csv", index=False)
     card = {
         "kind": "published",

@@ -382,15 +382,16 @@ def test_a_table_as_a_curve(tmp_path):
     its = CARDS["memix-alpha"].model_copy(update={"runs": {"alpha_k=3.0": "mmnet", "alpha_k=1.0": "off"}})
     table = build("memix-alpha", study("casme2-5"), its)
     write_table(table, tmp_path / "memix-alpha.csv")
-    points, null, column = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
+    points, column = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
     assert points["x"].tolist() == [1.0, 1.5, 2.0, 2.5, 3.0] and column == its.columns[0]
     assert points["published"].tolist() == [0.8496, 0.8537, 0.8984, 0.8659, 0.8659]
     honest = [value("casme2-5", "", run, "last", "acc") for run in ("off", "mmnet")]
     assert points["honest"].dropna().tolist() == honest and points["as_published"].count() == 2
-    assert null == value("casme2-5", "", NULL_RUN, "fold-oracle", "acc")
+    frame = table.frame.query("column == 'acc'").set_index("row")
+    assert points["null"].dropna().tolist() == frame.loc[["alpha_k=1.0", "alpha_k=3.0"], "null"].round(6).tolist()
     write_table(build("memix-alpha", its=printed_only("memix-alpha")), tmp_path / "memix-alpha.csv")
-    points, null, _ = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
-    assert points["honest"].isna().all() and np.isnan(null)
+    points, _ = read_curve(tmp_path / "memix-alpha.csv", "memix-alpha", its)
+    assert points["honest"].isna().all() and points["null"].isna().all()
 
 
 def test_a_row_without_a_number(tmp_path):
@@ -520,6 +521,7 @@ def test_short_forms():
     assert "which learns nothing, would stand at" in board and WARNING in board
     text = short_form(build("memix-samm3", scores))
     assert "STSTNet" in text and "MiMANet" not in text and "real clips, as printed" in text
+    assert all(line.startswith("|") for line in text.splitlines()), "a table; the overview says what it says"
     assert short_form(build("data", its=CARDS["runtime"].model_copy(update={"kind": "runtime"}))) == ""
 
 
@@ -545,11 +547,11 @@ def test_a_circular_run_is_marked_wherever_it_stands():
 def test_what_a_table_says():
     frame = build("memix-samm3", study("samm-3")).frame
     text = verdict(frame, synthetic=True)
-    assert "adds" in text and "a model that learns nothing has" in text and "Printed numbers" not in text
+    assert re.fullmatch(r"adds -?\.\d\d; null model \.\d\d( to \.\d\d)?, above \d of \d scores", text)
     cell = frame[(frame["row"] == "STSTNet") & (frame["column"] == "f1")].index[0]
     frame.loc[frame.index != cell, ["ci_low", "ci_high"]] = 2.0
     frame.loc[cell, ["ci_low", "ci_high"]] = [frame.loc[cell, "published"] - 0.01, frame.loc[cell, "published"] + 0.01]
-    assert "Printed numbers within our 95 % intervals: 1 of 2." in verdict(frame, synthetic=False)
+    assert "printed numbers within our 95 % intervals: 1 of 2" in verdict(frame, synthetic=False)
     assert verdict(build("memix-samm3", its=printed_only("memix-samm3")).frame, True) == "Printed only."
 
 
@@ -705,7 +707,7 @@ def test_markdown_cell():
     low, high = value("samm-3", "", "ststnet", "last", "uf1") - 0.1, value("samm-3", "", "ststnet", "last", "uf1") + 0.1
     leaky = fraction(value("samm-3", "", "ststnet", "fold-oracle", "uf1"))
     null = fraction(value("samm-3", "", NULL_RUN, "fold-oracle", "uf1"))
-    expected = f"{fraction(low + 0.1)} <sub>[{fraction(low, 2)}, {fraction(high, 2)}]</sub><br>"
+    expected = f"{fraction(low + 0.1)} <sub>[{fraction(low, 2)},&nbsp;{fraction(high, 2)}]</sub><br>"
     expected += f"<sub>leaky {leaky} (null at 100 epochs: {null})</sub>"
     assert expected in to_markdown(build("leaderboard", study("samm-3")))
 
@@ -753,7 +755,7 @@ def test_every_table_names_its_study_and_says_which_clips_are_real(tmp_path):
 def test_no_run_is_left_out_without_its_reason():
     hidden = METHODS | {"mmnet": METHODS["mmnet"].model_copy(update={"leaderboard": False})}
     scores = {p: scored(p, RUNS, status={"mmnet": "skipped"}) for p in ("samm-3", "smic-3")}
-    assert "Not trained here: mmnet (mmnet cannot be trained)." in build("leaderboard", scores, methods=hidden).caption
+    assert "Not trained here: MMNet (mmnet cannot be trained)." in build("leaderboard", scores, methods=hidden).caption
     scores["smic-3"] = scored("smic-3", RUNS)
     assert "Not trained here" not in build("leaderboard", scores, methods=hidden).caption
 
@@ -792,7 +794,7 @@ def test_scores_as_they_are_written(tmp_path):
     table = build("leaderboard", {"samm-3": read_scores(tmp_path / "samm-3.csv")}, methods=methods)
     frame = table.frame.set_index("row")
     assert frame["status"].to_dict() == {"STSTNet": "ok", "MMNet": "failed", "OFF": "skipped", NULL_ROW: "ok"}
-    assert frame.loc["OFF", "note"] == "run 'off' on 'samm-3' was skipped: it reads frames"
+    assert frame.loc["OFF", "note"] == "skipped: it reads frames"
     assert frame.loc[NULL_ROW, "as_published"] > frame.loc[NULL_ROW, "honest"] + 0.2
     assert frame.loc["STSTNet", "as_published"] > frame.loc["STSTNet", "honest"]
     assert "Partial: 1 of 2 runs are complete (1 failed: mmnet on samm-3)." in table.caption

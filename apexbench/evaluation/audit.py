@@ -368,7 +368,7 @@ def audit_file(path: str | os.PathLike) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(path, dtype=object, keep_default_na=False)  # plain texts: rows are read one by one
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except ValueError as error:

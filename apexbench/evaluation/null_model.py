@@ -137,6 +137,16 @@ def growing_choices(correct: np.ndarray, fold: np.ndarray, epochs: Sequence[int]
     return np.maximum.accumulate(first)[ends]
 
 
+def _confusions(labels: np.ndarray, decisions: np.ndarray, classes: int) -> np.ndarray:
+    """Return the counts (..., C, C) of many sets of decisions (..., N) about the same clips, labels (N,)."""
+    counts = np.empty((*decisions.shape[:-1], classes, classes), np.int64)
+    for true in range(classes):
+        of_class = decisions[..., labels == true]
+        for drawn in range(classes):
+            counts[..., true, drawn] = np.count_nonzero(of_class == drawn, axis=-1)
+    return counts
+
+
 def null_curves(
     folds: Sequence,
     labels: Sequence[int],
@@ -171,10 +181,7 @@ def null_curves(
             decisions[row, :, repeat] = np.take_along_axis(draws, picked[:, fold], axis=0)
     rows = []
     for part, mask in parts.items():
-        size = len(rules) * len(epochs) * repeats
-        groups, true = np.repeat(np.arange(size), mask.sum()), np.tile(labels[mask], size)
-        counts = task.count(groups, true, decisions[..., mask].ravel(), size=size)
-        uf1 = task.pooled(counts)[task.main].reshape(len(rules), len(epochs), repeats)
+        uf1 = task.pooled(_confusions(labels[mask], decisions[..., mask], classes))[task.main]
         for row, rule in enumerate(rules):
             for until, values in zip(epochs, uf1[row], strict=True):
                 mean, sd = values.mean(), values.std(ddof=1)

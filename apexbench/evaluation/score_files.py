@@ -38,7 +38,8 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     numbers = [*SCORES, *(c for c in COLUMNS if c.endswith(("_sd", "_low", "_high"))), "seconds"]
     for name in _TEXTS:
         frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str)
-    return frame.astype({**dict.fromkeys(numbers, float), **dict.fromkeys(_COUNTS, "Int64"), "leaking": bool})
+    typed = {**dict.fromkeys(numbers, float), **dict.fromkeys(_COUNTS, "Int64"), "leaking": bool}
+    return frame.astype(typed).copy()  # a copy has its numbers in one piece: rows are cut out of it ten times as fast
 
 
 def write_scores(frame: pd.DataFrame, path: str | os.PathLike) -> None:

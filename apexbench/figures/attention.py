@@ -34,7 +34,7 @@ def attention_figure(clips: Sequence[Mapping], output: str | os.PathLike, title:
                 strip, bars = panels[2 * row : 2 * row + 2, column]
                 _draw(strip, bars, clip[f"{kind}s"], clip[f"{kind}_weights"], clip[f"{kind}_names"])
             panels[2 * row, 0].set_ylabel(wrapped(clip["name"], side, 8), fontsize=8)
-        for panel, words in zip(panels[0], ("magnification attention", "frame attention"), strict=True):
+        for panel, words in zip(panels[0], ("attention by magnification", "attention by frame number"), strict=True):
             panel.set_title(words)
         save(figure, output)
 

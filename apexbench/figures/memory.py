@@ -32,7 +32,7 @@ def memory_figure(
         columns = 1 + 2 * rounds
         side = (WIDTH - 0.2) / columns
         upper = (side + 0.05) * len(clips) + 0.3
-        figure = Figure(figsize=(WIDTH, upper + 3.6), layout="compressed")
+        figure = Figure(figsize=(WIDTH, upper + 3.6), layout="constrained")
         head(figure, title)
         above, below = figure.subfigures(2, 1, height_ratios=(upper, 3.6))
         panels = above.subplots(len(clips), columns, squeeze=False)

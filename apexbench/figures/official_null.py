@@ -61,7 +61,7 @@ def official_null_figure(
     printed: pd.DataFrame,
     measured: pd.DataFrame,
     parts: dict[str, str],
-    paths: Sequence[str | os.PathLike],
+    path: str | os.PathLike,
 ) -> None:
     """Draw the composite, large, and its parts, small.
 
@@ -71,14 +71,14 @@ def official_null_figure(
     printed : of `printed_scores`.
     measured : of `read_measured`; the run at paper budget stands among the printed numbers.
     parts : {slice: its title}, the whole first.
-    paths : files to write, each in the format of its suffix.
+    path : as of `save`.
     """
     with matplotlib.rc_context(STYLE | {"font.size": 8.5, "axes.edgecolor": QUIET, "xtick.color": QUIET}):
         figure = Figure(figsize=(8.65, 7.7))
         sides = {"left": 0.06, "right": 0.995, "top": 0.82, "bottom": 0.06}
         outer = figure.add_gridspec(2, 1, height_ratios=(1.85, 1), hspace=0.5, **sides)
         _headline(figure, curves, printed)
-        main = outer[0].subgridspec(1, 2, width_ratios=(1, 1.5), wspace=0.02)
+        main = outer[0].subgridspec(1, 2, width_ratios=(1, 1.66), wspace=0.02)
         axes = figure.add_subplot(main[0])
         _curves(axes, curves, WHOLE, (0.27, 0.9))
         _label_curves(axes, curves)
@@ -96,8 +96,7 @@ def official_null_figure(
                 axes.set_ylabel("")
             axes.set_title(title, loc="left", fontsize=8.5, fontweight="normal", color=INK, pad=5)
             _unnamed(figure.add_subplot(pair[1], sharey=axes), curves, printed, part)
-        for path in paths:
-            save(figure, path)
+        save(figure, path)
 
 
 def _headline(figure, curves, printed) -> None:
@@ -151,8 +150,8 @@ def _label_curves(axes, curves) -> None:
         16, null_at(curves, 10) + 0.005, "best test epoch\nof each subject:\nwhat most code keeps", color=RED,
         fontweight="bold", fontsize=9, va="top", linespacing=1.25,
     )  # fmt: skip
-    axes.text(11, 0.405, "best test epoch, one for all", color=BLUE, fontweight="bold", fontsize=9, va="bottom")
-    axes.text(11, 0.303, "last epoch", color=INK, fontweight="bold", fontsize=9, va="top")
+    axes.text(9, 0.405, "best test epoch, one for all", color=BLUE, fontweight="bold", fontsize=9, va="bottom")
+    axes.text(9, 0.303, "last epoch", color=INK, fontweight="bold", fontsize=9, va="top")
     for epochs, shift in zip(SPOKEN, ((-8, 5), (-8, 6)), strict=True):
         value = null_at(curves, epochs)
         axes.annotate(
@@ -169,21 +168,20 @@ def _floor(axes, value: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _dots(axes, x, some, size) -> None:
-    for line in some.itertuples():
-        hollow = line.selects == UNKNOWN
-        axes.plot(
-            [x], [line.uf1], marker="o", ms=size, mfc="white" if hollow else COLOURS[line.selects],
-            mec=COLOURS[line.selects] if hollow else "white", mew=1.4 if hollow else 0.7, ls="", zorder=4,
-        )  # fmt: skip
+def _dots(axes, x, scores, selects, size) -> None:
+    hollow, colour = selects == UNKNOWN, COLOURS[selects]
+    axes.plot(
+        [x] * len(scores), scores, marker="o", ms=size, mfc="white" if hollow else colour,
+        mec=colour if hollow else "white", mew=1.4 if hollow else 0.7, ls="", zorder=4,
+    )  # fmt: skip
 
 
 def _named(axes, curves, printed, measured) -> None:
     """Draw the printed numbers of the whole composite, each with its name."""
     _floor(axes, null_at(curves, SPOKEN[0]))
-    axes.set_xlim(0, 1.045)
+    axes.set_xlim(0, 1.08)
     axes.set_xticks([])
-    columns = {LAST: (0.35, -1), BEST: (0.47, 1), UNKNOWN: (0.78, 1)}
+    columns = {LAST: (0.35, -1), BEST: (0.47, 1), UNKNOWN: (0.79, 1)}
     heads = {
         LAST: "last epoch\n(or there is none)",
         BEST: "best test epoch\nof each subject",
@@ -221,7 +219,7 @@ def _named(axes, curves, printed, measured) -> None:
             axes.plot([columns[LAST][0], columns[BEST][0]], [ends[LAST], ends[BEST]], color=colour, lw=1.2, zorder=3)
     for selects, (x, side) in columns.items():
         part = some[some["selects"] == selects].sort_values("uf1")
-        _dots(axes, x, part[~part["here"]], 6)
+        _dots(axes, x, part.loc[~part["here"], "uf1"], selects, 6)
         for value in part.loc[part["here"], "uf1"]:
             axes.plot([x], [value], marker="D", ms=6.5, color=HERE, mec="white", mew=0.7, zorder=5)
         for line, y in zip(part.itertuples(), spread_out(part["uf1"].tolist(), 0.0245), strict=True):
@@ -249,7 +247,7 @@ def _unnamed(axes, curves, printed, part) -> None:
     some = printed[printed["part"] == part]
     places = {LAST: 0.2, BEST: 0.5, UNKNOWN: 0.8}
     for selects, x in places.items():
-        _dots(axes, x, some[some["selects"] == selects], 4.6)
+        _dots(axes, x, some.loc[some["selects"] == selects, "uf1"], selects, 4.6)
     axes.set_xticks(list(places.values()), ["last", "best", "?"], fontsize=8)
     for tick, selects in zip(axes.get_xticklabels(), places, strict=True):
         tick.set_color(COLOURS[selects])

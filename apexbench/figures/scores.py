@@ -17,6 +17,7 @@ from apexbench.figures.style import (
     QUIET,
     STYLE,
     WIDTH,
+    below,
     head,
     line_style,
     panel_figure,
@@ -27,9 +28,9 @@ from apexbench.numbers import fraction
 
 _PER_ROW, _SIDE = 4, 1.3  # confusion matrices, and inches of one: the rest is names of classes
 _RULES = {
-    "last": "last epoch: the honest rule",
-    "global-oracle": "best epoch of all folds together (leaks)",
-    "fold-oracle": "best epoch of each test fold (leaks)",
+    "last": ("last epoch: the honest rule", INK),
+    "global-oracle": ("best epoch of all folds together (leaks)", OKABE_ITO[0]),
+    "fold-oracle": ("best epoch of each test fold (leaks)", OKABE_ITO[1]),
 }
 LEAKS = "Diagnostic only: looks at the test subjects at every epoch"
 
@@ -46,7 +47,10 @@ def confusion_figure(
 
 
 def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str], title: str) -> Figure:
-    """Return the figure of a matrix for each row of scores."""
+    """Return the figure of a matrix for each row of scores that has one; the head names the others."""
+    without, rows = rows[rows["confusion"].isna()], rows.dropna(subset="confusion")
+    for status, some in without.groupby("status", sort=False):
+        title = below(title, f"{str(status).capitalize()}: {', '.join(titles.get(run, run) for run in some['run'])}")
     heads = [wrapped(titles.get(row.run, row.run), _SIDE) for row in rows.itertuples()]
     tallest = max((text.count("\n") for text in heads), default=0)
     last_row = max(len(rows) - 1, 0) // _PER_ROW
@@ -55,17 +59,12 @@ def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping
     figure, panels = panel_figure(len(rows), _PER_ROW, (WIDTH / min(_PER_ROW, len(rows) or 1), height), title)
     image, ticks = None, range(len(classes))
     for number, (panel, row, text) in enumerate(zip(panels, rows.itertuples(), heads, strict=True)):
-        if pd.isna(row.confusion):
-            panel.text(0.5, 0.5, row.status, ha="center", va="center", transform=panel.transAxes, color=QUIET)
-            panel.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect=1)
-            panel.set_title(text)
-        else:
-            counts = np.array(json.loads(row.confusion))
-            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-            for (y, x), count in np.ndenumerate(counts):
-                panel.text(x, y, count, ha="center", va="center", color="white" if shares[y, x] > 0.55 else INK)
-            panel.set_title(f"{text}\nUF1 {fraction(row.uf1)}")
+        counts = np.array(json.loads(row.confusion))
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (y, x), count in np.ndenumerate(counts):
+            panel.text(x, y, count, ha="center", va="center", color="white" if shares[y, x] > 0.55 else INK)
+        panel.set_title(f"{text}\nUF1 {fraction(row.uf1)}")
         panel.set_xticks(ticks, [""] * len(classes))
         panel.set_yticks(ticks, classes if number % _PER_ROW == 0 else [""] * len(classes))
         panel.set_ylabel("true class" if number % _PER_ROW == 0 else "")
@@ -104,7 +103,7 @@ def curves_diagram(curves: pd.DataFrame, titles: Mapping[str, str], title: str) 
     for number, run in enumerate(titles):
         if run in drawn:
             part, last = drawn[run], int(drawn[run]["epoch"].max())
-            label = wrapped(f"{titles[run]}, {last} epochs", 2.1, 8)
+            label = wrapped(f"{titles[run]}, {last} epochs", 2.7, 8)
             axes.plot(100 * part["epoch"] / last, part["uf1"], lw=1.5, label=label, gid=run, **line_style(number))
     axes.set(xlabel="share of each run's own epochs (%)", ylabel="pooled UF1", ylim=(0, 1), xlim=(0, 100))
     axes.grid(axis="y")
@@ -118,7 +117,8 @@ def curves_diagram(curves: pd.DataFrame, titles: Mapping[str, str], title: str) 
 def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metric: str = "uf1") -> None:
     """Draw what a model that learns nothing scores by the number of epochs, one line per selection rule.
 
-    curves : columns rule, leaking, epochs, `metric`; with `metric`_low and `metric`_high a band is drawn between them.
+    curves : columns rule (last, global-oracle, fold-oracle), epochs, `metric`; with `metric`_low and `metric`_high a
+        band is drawn between them.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
@@ -126,10 +126,9 @@ def null_figure(curves: pd.DataFrame, path: str | os.PathLike, title: str, metri
         axes = figure.subplots()
         for number, (rule, part) in enumerate(curves.groupby("rule", sort=False)):
             part = part.sort_values("epochs")
-            leaks = part["leaking"].iloc[0]
-            colour, style = OKABE_ITO[number % (len(OKABE_ITO) - 1)] if leaks else INK, DASHES[number % len(DASHES)]
-            label = wrapped(_RULES.get(rule, f"{rule} (leaks)" if leaks else rule), 1.6, 8)
-            axes.plot(part["epochs"], part[metric], color=colour, lw=1.8, ls=style, marker="o", ms=3.5, label=label)
+            label, colour = _RULES[rule]
+            style = {"color": colour, "ls": DASHES[number % len(DASHES)], "label": wrapped(label, 1.6, 8)}
+            axes.plot(part["epochs"], part[metric], lw=1.8, marker="o", ms=3.5, **style)
             if {f"{metric}_low", f"{metric}_high"} <= set(part.columns):
                 axes.fill_between(
                     part["epochs"], part[f"{metric}_low"], part[f"{metric}_high"], color=colour, alpha=0.15, lw=0

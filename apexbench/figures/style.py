@@ -8,10 +8,13 @@ import math
 import os
 import re
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from apexbench.store.writing import atomic
 
@@ -53,15 +56,32 @@ _PLACES, _DECIMALS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(?<=\.\d\d
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as the suffix of `path` says, and as PDF beside it."""
     path = Path(path)
-    seat_head(figure)
-    figure.set_layout_engine("none")  # laid out once, not for each file anew: most of the time of many panels
-    box = figure.get_tightbbox().padded(0.1)
+    box = seat_head(figure).padded(0.1)
+    figure.set_layout_engine(None)  # laid out once, not for each file anew: most of the time of many panels
     for file in dict.fromkeys((path, path.with_suffix(".pdf"))):
         extra = _JPEG if file.suffix == ".jpg" else {"dpi": 150}
-        with atomic(file) as part:
+        with atomic(file) as part, _fonts_of_outlines():
             figure.savefig(part, metadata=_UNDATED[file.suffix], bbox_inches=box, **extra)
             if file.suffix == ".svg":
                 part.write_text(_smaller(part.read_text("utf-8")), "utf-8")
+
+
+@contextmanager
+def _fonts_of_outlines() -> Iterator[None]:
+    """Let a PDF's fonts go without tables that join and move letters: to thin those takes longer than all the rest.
+
+    No reader of a PDF looks at them, for each letter's place is written down.
+    """
+    from fontTools import subset  # as matplotlib imports it, with its writer of PDFs
+
+    load = subset.load_font
+
+    def load_outlines(file, options, **others):
+        options.drop_tables += ["GDEF", "GPOS", "GSUB"]
+        return load(file, options, **others)
+
+    with patch.object(subset, "load_font", load_outlines):
+        yield
 
 
 def _smaller(svg: str) -> str:
@@ -106,21 +126,24 @@ def head(figure: Figure, title: str, warning: str = "") -> None:
     kinds += [(first, 11, {"color": INK, "fontweight": "bold"})]
     up = 3.0
     for text, size, style in kinds:  # from below; no layout knows of them, the tight box takes them in
-        for line in reversed(textwrap.wrap(text, int(figure.get_figwidth() * 72 / (0.66 * size)))):
+        for line in reversed(textwrap.wrap(text, int(figure.get_figwidth() * 72 / (0.6 * size)))):
             place = figure.transFigure + ScaledTranslation(0, up / 72, figure.dpi_scale_trans)
             figure.text(0, 1, line, transform=place, va="bottom", ha="left", fontsize=size, gid="head", **style)
             up += 1.35 * size
 
 
-def seat_head(figure: Figure) -> None:
-    """Lay the figure out, and move its head to right above whatever reaches highest."""
+def seat_head(figure: Figure) -> Bbox:
+    """Lay the figure out, and move its head above its highest part, flush left; return the box of all, in inches."""
     head = [text for text in figure.texts if text.get_gid() == "head"]
     for text in head:
         text.set_visible(False)
-    figure.draw_without_rendering()
-    top = figure.get_tightbbox().y1 / figure.get_figheight()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    below = figure.get_tightbbox()
     for text in head:
-        text.set(visible=True, y=top)
+        text.set(visible=True, x=below.x0 / figure.get_figwidth(), y=below.y1 / figure.get_figheight())
+    inches = figure.dpi_scale_trans.inverted()
+    return Bbox.union([below, *(text.get_window_extent().transformed(inches) for text in head)])
 
 
 def panel_figure(count: int, per_row: int, size: tuple[float, float], title: str, layout: str = "compressed"):

@@ -1,22 +1,19 @@
 """Scores over a hyper-parameter."""
 
-import math
 import os
 
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from apexbench.figures.style import BESIDE, INK, OKABE_ITO, STYLE, WIDTH, head, save
+from apexbench.figures.style import BESIDE, INK, OKABE_ITO, QUIET, STYLE, WIDTH, head, save
 
 
-def sweep_figure(
-    points: pd.DataFrame, null: float, path: str | os.PathLike, title: str, axis: str, score: str, leaks: bool
-) -> None:
+def sweep_figure(points: pd.DataFrame, path: str | os.PathLike, title: str, axis: str, score: str, leaks: bool) -> None:
     """Draw scores over a hyper-parameter: printed, ours as published, ours honest with intervals; nan is left out.
 
-    points : columns x, published, as_published, honest, ci_low, ci_high.
-    null : what the null model scores as published; nan if unknown.
+    points : columns x, published, as_published, honest, ci_low, ci_high, and null, what the null model scores as
+        published with as many epochs.
     axis, score : names of the axes.
     leaks : whether the scores as published do.
     """
@@ -41,8 +38,8 @@ def sweep_figure(
                 honest["x"], honest["honest"], yerr=ends, color=colour, lw=1.6, marker="o", ms=5, capsize=3,
                 elinewidth=1, label="honest, 95 % interval",
             )  # fmt: skip
-        if not math.isnan(null):
-            axes.axhline(null, color=OKABE_ITO[1], lw=1.4, ls=":", label=f"null model{mark}", gid="null")
+        if len(null := points.dropna(subset="null")):
+            axes.plot(null["x"], null["null"], color=QUIET, lw=1.6, ls=":", label=f"null model{mark}", gid="null")
         axes.set(xlabel=axis, ylabel=score, ylim=(0, 1))
         axes.set_xticks(sorted(set(points["x"])))
         axes.xaxis.set_major_formatter("{x:g}")

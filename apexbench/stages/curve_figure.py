@@ -15,8 +15,8 @@ def curve_figure(*, table: str, name: str, card: Mapping, title: str, printed: b
     printed : whether the printed numbers are drawn, which are of real clips.
     """
     card = Table(**card)
-    points, null, column = read_curve(table, name, card)
+    points, column = read_curve(table, name, card)
     if not printed:
         points["published"] = float("nan")
     score = PRINTED.get(column.metric, column.metric)
-    sweep_figure(points, null, output, title, card.curve, score, column.rule in LEAKING)
+    sweep_figure(points, output, title, card.curve, score, column.rule in LEAKING)

@@ -79,11 +79,14 @@ def inside_picture(
     opened = open_run(job, protocol, packs)
     method, times = opened.make(), how_much_larger(opened.make())
     if times > 1:
-        few, side = method.grid, times * method.params.image_size
-        opened = open_run(replace(job, params={**job.params, "image_size": side}), protocol, packs)
+        few, side, long = method.grid, times * method.params.image_size, method.params.epochs
+        # half as long: a picture need not take the longest of all
+        larger = {**job.params, "image_size": side, "epochs": max(1, long // 2)}
+        opened = open_run(replace(job, params=larger), protocol, packs)
         method = opened.make()
         patches = f"{method.grid} x {method.grid} patches, not {few} x {few}"
-        title = below(title, f"Clips enlarged {times} times for this picture: {patches}")
+        made = f"clips enlarged {times} times, {patches}; {larger['epochs']} epochs, not {long}"
+        title = below(title, f"For this picture: {made}")
     table = opened.table
     fold, (train, test) = next(iter(splits(table).items()))
     seed = stream(job.study_seed, job.protocol, job.run, job.seed, fold)

@@ -22,7 +22,7 @@ from apexbench.store.writing import atomic
 
 
 def official_null(
-    *, card: Mapping, printed: Sequence[str], selection: str, measured: str, svg: str, pdf: str, csv: str, words: str
+    *, card: Mapping, printed: Sequence[str], selection: str, measured: str, svg: str, csv: str, words: str
 ) -> None:
     """Draw the figure, write its numbers, and say it in a sentence.
 
@@ -40,7 +40,7 @@ def official_null(
     for name, datasets in protocol.slices.items():
         some = clips[clips["dataset"].isin(datasets)]
         parts[name] = f"{_TITLES.get(name, name)}\n{len(some)} clips, {some['fold'].nunique()} subjects"
-    official_null_figure(curves, scores, runs, parts, [svg, pdf])
+    official_null_figure(curves, scores, runs, parts, svg)
     _write(csv, curves, scores, paper_run(runs))
     with atomic(words) as part:
         part.write_text(in_words(curves, scores) + "\n", encoding="utf-8")

@@ -104,7 +104,7 @@ class Figures(Tables):
 
     def loss_head(self, table: str) -> str:
         protocol = self._loss_protocol(table)
-        title = f"{self.table_title(table)}: loss by epoch, {self.protocol_title(protocol)}"
+        title = f"Loss by epoch: {self.protocol_title(protocol)}\nOf runs of the table: {self.table_title(table)}"
         return self.headed(title, self.project.protocols[protocol].datasets)
 
     def loss_titles(self, table: str) -> dict[str, str]:

@@ -10,11 +10,13 @@ from apexbench.config.tables import PrintedColumn, Table
 from apexbench.errors import InputError
 from apexbench.tables.table import card_file, read_csv
 
-SCORES = ["published", "as_published", "honest", "ci_low", "ci_high"]
+SCORES = ["published", "as_published", "honest", "ci_low", "ci_high", "null"]
 
 
-def read_curve(path: str | os.PathLike, name: str, card: Table) -> tuple[pd.DataFrame, float, PrintedColumn]:
-    """Read the first scored column of a table's CSV: x and SCORES by row, the null model's score, and the column.
+def read_curve(path: str | os.PathLike, name: str, card: Table) -> tuple[pd.DataFrame, PrintedColumn]:
+    """Read the first scored column of a table's CSV: x and SCORES by row, and the column.
+
+    `null` is what the null model scores as published, with as many epochs as the row's run has.
 
     Raises InputError, naming the card and the row, for a row without a number after its last "=".
     """
@@ -31,5 +33,4 @@ def read_curve(path: str | os.PathLike, name: str, card: Table) -> tuple[pd.Data
                 f"or take 'curve' out"
             )
         numbers.append(float(number[1]))
-    points = points.assign(x=numbers).sort_values("x", ignore_index=True)
-    return points, part["as_published"].get(NULL_ROW, float("nan")), card.columns[place]
+    return points.assign(x=numbers).sort_values("x", ignore_index=True), card.columns[place]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pandas as pd
 
@@ -355,6 +356,7 @@ LAYOUTS: dict[str, Callable[[TableData, _Notes], list[Part]]] = {
 }
 
 
+@lru_cache(maxsize=1)  # three formats ask, one after another
 def grid(table: TableData) -> Grid:
     """Lay the tidy frame out; each distinct remark becomes one footnote."""
     notes = _Notes()

@@ -67,7 +67,7 @@ def _counts(tables: Sequence[tuple[Table, pd.DataFrame, bool]]) -> list[str]:
         return ["", "", OURS[tables[0][0].kind]]
     frames = [frame for _, frame, _ in tables]
     printed = sum(f.loc[f["published"].notna() & (f["row"] != NULL_ROW), "row"].nunique() for f in frames)
-    says = verdict(pd.concat(frames, ignore_index=True), any(synthetic for *_, synthetic in tables), short=True)
+    says = verdict(pd.concat(frames, ignore_index=True), any(synthetic for *_, synthetic in tables))
     return [str(printed), str(sum(map(rows_run, frames))), escape_markdown(says)]
 
 

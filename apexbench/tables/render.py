@@ -14,6 +14,7 @@ from apexbench.tables.table import TableData
 
 _FORMULA = re.compile(r"[=+@\t\r-](?=.)(?![\d.]+$)", re.DOTALL)  # but no number
 _NUMBER = re.compile(r"[+-]?\d*\.\d+")
+_INTERVAL, _KEPT = re.compile(r"(?<=\d,) (?=[\d.+-]+\]$)"), "&nbsp;"  # an interval is not broken over lines
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
 _APART = "\N{NARROW NO-BREAK SPACE}"  # or the mark of a footnote reads as one more digit
 EVERY = "On every number"
@@ -31,7 +32,7 @@ def escape_markdown(text: str) -> str:
 def markdown_cell(item: Cell, joint: str = " ") -> str:
     """Return a cell as GitHub Markdown; `joint` stands between its text and its small addition."""
     marks = f"{_APART}<sup>{','.join(map(str, item.notes))}</sup>" if item.notes else ""
-    small = f"{joint}<sub>{escape_markdown(item.small)}</sub>" if item.small else ""
+    small = f"{joint}<sub>{_INTERVAL.sub(_KEPT, escape_markdown(item.small))}</sub>" if item.small else ""
     leaky = f"<br><sub>{escape_markdown(item.leaky)}</sub>" if item.leaky else ""
     text = f"&emsp;<sub>{escape_markdown(item.text)}</sub>" if item.indent else escape_markdown(item.text)
     text = f"**{text}**" if item.strong else text

@@ -30,15 +30,26 @@ class RunScores:
         self.frames = {
             name: frame.assign(slice=frame["slice"].fillna("")) for name, frame in inputs.scores.items() if len(frame)
         }
-        self.rules = {
-            (name, *key): part
+        self._lines = {
+            (name, *key): lines
             for name, frame in self.frames.items()
-            for key, part in frame.set_index("rule").groupby(["slice", "run"], sort=False)
+            for key, lines in frame.groupby(["slice", "run"], sort=False).indices.items()
         }
+        self._found: dict[tuple[str, str, str], pd.DataFrame] = {}
 
     def title(self, protocol: str) -> str:
         """Return the title of a protocol, or its name where we have no card of it."""
         return self.protocols[protocol].title if protocol in self.protocols else protocol
+
+    def by_rule(self, protocol: str, part: str, run: str) -> pd.DataFrame | None:
+        """Return the rows of a run on a slice of a protocol by rule; None if the scores have none.
+
+        They are cut out when they are asked for: a table shows few of a study's runs, and cutting is what takes time.
+        """
+        key = protocol, part, run
+        if key in self._lines and key not in self._found:
+            self._found[key] = self.frames[protocol].iloc[self._lines[key]].set_index("rule")
+        return self._found.get(key)
 
     def rows(self, place: tuple[str, str] | None, run: str) -> tuple[pd.DataFrame, str, str]:
         """Return the rows of a run at (protocol, slice) by rule, its status and a note."""
@@ -50,15 +61,15 @@ class RunScores:
             return none, "skipped", f"protocol {protocol!r} is not part of this study"
         if run not in self.methods and run != NULL_RUN:
             return none, "skipped", f"method {run!r} is not part of this study"
-        rows = self.rules.get((protocol, part, run), none)
-        if "last" not in rows.index or rows.loc["last", "note"] == NO_FILES:
+        rows = self.by_rule(protocol, part, run)
+        if rows is None or "last" not in rows.index or rows.loc["last", "note"] == NO_FILES:
             return none, "failed", f"run {run!r} on {part or protocol!r} {self.absent}"
         honest = rows.loc["last"]
         if honest["status"] == "partial":
             expected = "all" if pd.isna(honest["expected"]) else honest["expected"]
             return rows, "partial", f"only {honest['n']} of {expected} clips in every seed"
         if honest["status"] != "ok":
-            return none, honest["status"], f"run {run!r} on {protocol!r} was {honest['status']}: {honest['note']}"
+            return none, honest["status"], f"{honest['status']}: {honest['note']}"
         return rows, "ok", ""
 
     def cell(self, place: tuple[str, str] | None, run: str, metric: str, rule: str, score: str) -> dict:
@@ -88,13 +99,13 @@ class RunScores:
 
     def _null(self, place: tuple[str, str], run: str, epochs: int, rule: str, score: str) -> float:
         """Return what the null model scores with as many epochs as a run has, under the same rule."""
-        null = self.rules.get((*place, NULL_RUN))
+        null = self.by_rule(*place, NULL_RUN)
         if run == NULL_RUN or null is None or pd.isna(epochs) or not rule:
             return math.nan
         longest = null.loc["last", "epochs"]
         if epochs == 1:  # nothing to pick
             return null.loc["last", score]
-        rows = self.rules.get((*place, null_run(epochs, longest)))
+        rows = self.by_rule(*place, null_run(epochs, longest))
         return rows.loc[rule, score] if rows is not None and rule in rows.index else math.nan
 
     def _datasets(self, protocol: str) -> tuple[str, ...]:
@@ -104,10 +115,11 @@ class RunScores:
         """Name the runs that are trained under none of some protocols, with the reason; "" if all are under one."""
         reasons = {}
         for run in runs:
-            found = [self.rules.get((protocol, "", run)) for protocol in protocols]
+            found = [self.by_rule(protocol, "", run) for protocol in protocols]
             if found and all(rows is not None and rows.loc["last", "status"] == "skipped" for rows in found):
                 reasons[run] = " or ".join(dict.fromkeys(rows.loc["last", "note"] for rows in found))
-        return "".join(f"Not trained here: {run} ({reason}). " for run, reason in reasons.items()).strip()
+        said = (f"Not trained here: {self.methods[run].title} ({reason})." for run, reason in reasons.items())
+        return " ".join(said)
 
     def null_epochs(self, protocols: Iterable[str]) -> list[int]:
         """Return with how many epochs the null model was drawn."""

@@ -1,7 +1,6 @@
 """The short forms of tables that stand in a README: a leaderboard, and the rows of a published table that we run."""
 
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from apexbench.numbers import DASH, fraction
 from apexbench.tables.layout import Cell, Part, origins
 from apexbench.tables.render import escape_markdown, markdown_part
 from apexbench.tables.table import Column, TableData, card_file
-from apexbench.tables.verdict import rows_run, verdict
+from apexbench.tables.verdict import rows_run
 
 F1 = ("f1", "uf1")
 NOTHING = "these learn nothing:"
@@ -24,7 +23,7 @@ def short_form(table: TableData) -> str:
         warning = f"> **{escape_markdown(table.warning)}**\n\n" if table.warning else ""
         return warning + _text(*_leaderboard(table))
     if table.kind == "published":
-        return _text(*_published(table))
+        return _text(_published(table))
     if table.card.readme:
         raise InputError(f"{card_file(table.name)}: field 'readme': a table of kind {table.kind!r} has no short form")
     return ""
@@ -105,7 +104,7 @@ def _leak(table: TableData, columns: list[Column]) -> str:
     )
 
 
-def _published(table: TableData) -> tuple[Part, str]:
+def _published(table: TableData) -> Part:
     columns = [column for column in table.columns if column.scored]
     columns = [column for column in columns if column.key.split()[-1] in F1] or columns
     frame = table.frame.set_index(["row", "column"])
@@ -126,18 +125,10 @@ def _published(table: TableData) -> tuple[Part, str]:
     shared = metrics.pop() if len(metrics) == 1 else ""  # the metric of all columns stands once
     header = [Cell("Method", shared), *(_head(column, here, shared) for column in columns)]
     theirs = [Cell(""), *(_head(column, there, shared) for column in columns)]  # an empty column sets these apart
-    return Part([*header, *(theirs if printed else [])], rows), _said(table, kept)
-
-
-def _said(table: TableData, kept: Sequence[str]) -> str:
-    """What the whole table says, and how many of its rows are not shown."""
-    words = verdict(table.frame, table.synthetic)
-    run = rows_run(table.frame)
-    more = run - rows_run(table.frame[table.frame["row"].isin(kept)])
-    if not more:
-        return words
-    rows = "1 more row is" if more == 1 else f"{more} more rows are"
-    return f"{rows} run here, on the table's page. Of all {run}: {words[0].lower()}{words[1:]}"
+    header += theirs if printed else []
+    if more := rows_run(table.frame) - rows_run(table.frame[table.frame["row"].isin(kept)]):
+        rows.append([Cell(f"{more} more, on its page"), *[Cell("")] * (len(header) - 1)])
+    return Part(header, rows)
 
 
 def _head(column: Column, clips: str, shared: str) -> Cell:

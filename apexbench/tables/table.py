@@ -132,7 +132,7 @@ class Column:
     mixed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TableData:
     """A table before rendering: `frame` is tidy, one row per cell.
 

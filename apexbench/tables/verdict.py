@@ -1,4 +1,4 @@
-"""What a published table says, in a sentence or two."""
+"""What a published table says, in a few words."""
 
 from dataclasses import dataclass
 
@@ -28,31 +28,20 @@ class Leak:
     below: int = 0
     scores: int = 0
 
-    def sentence(self) -> str:
-        """Return it in words."""
-        text = f"Choosing epochs on test clips adds {fraction(self.gain, 2)} on average"
-        if self.null is None:
-            return f"{text}."
-        return f"{text}; so chosen, a model that learns nothing has {self._span()}: more than {self._below()}."
-
     def phrase(self) -> str:
         """Return it in few words, for a table whose caption explains them."""
+        adds = f"adds {fraction(self.gain, 2)}"
         if self.null is None:
-            return f"adds {fraction(self.gain, 2)}"
-        return f"adds {fraction(self.gain, 2)}; null model {self._span()}, above {self._below()}"
-
-    def _span(self) -> str:
-        return " to ".join(dict.fromkeys(fraction(value, 2) for value in self.null))
-
-    def _below(self) -> str:
-        return f"{self.below} of {self.scores} scores"
+            return adds
+        span = " to ".join(dict.fromkeys(fraction(value, 2) for value in self.null))
+        return f"{adds}; null model {span}, above {self.below} of {self.scores} scores"
 
 
-def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
-    """Say what the author's choice of epochs adds to our runs and to a model that learns nothing.
+def verdict(frame: pd.DataFrame, synthetic: bool) -> str:
+    """Say in few words what the author's choice of epochs adds to our runs and to a model that learns nothing.
 
     `frame` is the tidy table, or several of one author's, one below the other. Of real clips: also how many printed
-    numbers lie within our intervals. `short`: in few words.
+    numbers lie within our intervals.
     """
     ours = frame[frame["honest"].notna() & (frame["row"] != NULL_ROW)]
     if ours.empty:
@@ -62,15 +51,14 @@ def verdict(frame: pd.DataFrame, synthetic: bool, short: bool = False) -> str:
     chosen = ours["rule"].isin(LEAKING) & ours["as_published"].notna()
     leaking = ours[chosen & ~(ours["epochs"] == 1)]  # of one epoch there is none to choose
     if leaking.empty:
-        said = ["no leak"] if short else ["Nothing is chosen on test clips."]
+        said = ["no leak"]
     else:
-        leak = _leak(leaking)
-        said = [leak.phrase() if short else leak.sentence()]
+        said = [_leak(leaking).phrase()]
     printed = ours[ours["published"].notna()]
     if not synthetic and len(printed):
         within = int(printed["published"].between(printed["ci_low"], printed["ci_high"]).sum())
-        said.append(f"Printed numbers within our 95 % intervals: {within} of {len(printed)}.")
-    return ("; " if short else " ").join(said)
+        said.append(f"printed numbers within our 95 % intervals: {within} of {len(printed)}")
+    return "; ".join(said)
 
 
 def _leak(leaking: pd.DataFrame) -> Leak:

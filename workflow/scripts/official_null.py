@@ -10,7 +10,6 @@ with job(snakemake.log[0], snakemake.threads), time_limit(snakemake):
         selection=snakemake.input.selection,
         measured=snakemake.input.measured,
         svg=snakemake.output.svg,
-        pdf=snakemake.output.pdf,
         csv=snakemake.output.csv,
         words=snakemake.output.words,
     )
