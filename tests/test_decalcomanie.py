@@ -732,7 +732,7 @@ def test_the_configured_steps_show_nobody_whom_a_protocol_tests():
         people = {**project.datasets, "macro": project.datasets["macro"].model_copy(update={"people": "mmew"})}
         project.datasets = people
         pretrainings.check_use("here", Weights(pretraining="decalcomanie-3"), tested, project.people_in)
-    assert "the pre-training 'decalcomanie-2' sees 4 subject(s) of 'macro' whom 'mmew-4' tests" in str(caught.value)
+    assert "the pre-training 'decalcomanie-2' sees 8 subject(s) of 'macro' whom 'mmew-4' tests" in str(caught.value)
 
 
 def test_data_sets_of_pretraining_are_made_for_it_alone():

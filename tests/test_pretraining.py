@@ -135,6 +135,18 @@ def test_expressions_are_learned_wherever_in_the_clip_they_are():
     )
 
 
+def test_the_onset_may_be_left_out():
+    kind = find_task("classify-faces")
+    frames = np.random.default_rng(0).integers(0, 256, (3, 4, 3, 32, 32), dtype=np.uint8)
+    task = kind(2, kind.parse(FACES | {"skip_onset": True}, "test"))
+    batch = {"frames": torch.from_numpy(frames), "frames_lengths": torch.tensor([4, 2, 3])}
+    done = task.transform(batch)
+    assert torch.equal(done["frames"], normalised(batch["frames"][:, 1:]))
+    assert done["frames_lengths"].tolist() == [3, 1, 2]
+    with pytest.raises(ValueError, match="skip_onset, but the pack has one frame of each clip"):
+        task.tensors({"frames": frames[:, :1]})
+
+
 def faces(study, output="faces"):
     job = PretrainingJob("faces", "classify-faces", FACES, "all", 0, "quick", "c")
     pretrain(job=vars(job), packs={"frames": [str(study / "frames-b")]}, output=str(study / output),

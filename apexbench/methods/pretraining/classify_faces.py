@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from apexbench.imagenet import normalised
-from apexbench.methods.base import FRAMES, KEY_FRAMES
+from apexbench.methods.base import FRAMES, KEY_FRAMES, Inputs
 from apexbench.methods.deep import DeepParams, no_batch_of_one
 from apexbench.methods.pretraining import Task
 from apexbench.weights import RANDOM, Weights
@@ -27,6 +27,8 @@ class FaceParams(DeepParams):
     weight_decay: float = Field(default=0.01, ge=0)
     flip: float = Field(default=0.5, ge=0, le=1)
     """Share of the clips that are mirrored."""
+    skip_onset: bool = False
+    """Leave out each clip's first frame, which shows no expression yet."""
     network: str = "resnet18"
     """A ResNet of timm's."""
     width: float = Field(default=1.0, gt=0, le=1)
@@ -48,13 +50,20 @@ class ClassifyFaces(Task):
     Parameters = FaceParams
     test_params = {"epochs": 2, "batch_size": 4, "width": 0.05}
 
+    def tensors(self, inputs: Inputs) -> dict:
+        """Return the frames as they are stored; ValueError for clips of one frame, if the first is left out."""
+        if self.params.skip_onset and inputs["frames"].shape[1] < 2:
+            raise ValueError("skip_onset, but the pack has one frame of each clip; name a recipe of more")
+        return super().tensors(inputs)
+
     def transform(self, batch: Mapping, rng: np.random.Generator | None = None) -> dict:
         """Return pictures (B, T, 3, H, W) float32 as the extractor `resnet` takes them, in training some mirrored."""
-        frames = batch["frames"]
+        skipped = int(self.params.skip_onset)
+        frames = batch["frames"][:, skipped:]
         if rng is not None:
             turned = frames.new_tensor(rng.random(len(frames)) < self.params.flip, dtype=bool)
             frames = frames.flip(-1).where(turned[:, None, None, None, None], frames)
-        return {"frames": normalised(frames)} | {k: x for k, x in batch.items() if k == "frames_lengths"}
+        return {"frames": normalised(frames)} | {k: x - skipped for k, x in batch.items() if k == "frames_lengths"}
 
     def build(self, weights=None):
         from apexbench.methods.networks.faces import Faces
