@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+_MANY, _LIKE = 30, 8  # known names that are all listed; of more, those most like what was given
 _FULL, _RIGHTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}, {errno.EACCES, errno.EPERM}
 
 
@@ -33,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the nearest known name, and the known names.
+    """Return a hint with the nearest known name, and the known names; of many those that are like it.
 
     >>> nearest("stsnet", ["ststnet", "majority"])
     "did you mean 'ststnet'? Known: majority, ststnet"
@@ -41,7 +42,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {match[0]!r}? " if match else ""
-    return f"{hint}Known: {', '.join(known)}"
+    if len(known) <= _MANY:
+        return f"{hint}Known: {', '.join(known)}"
+    like = difflib.get_close_matches(str(name), known, n=_LIKE, cutoff=0.0)
+    return f"{hint}Known: {', '.join(sorted(like))} and {len(known) - len(like)} more"
 
 
 def of_disk(error: BaseException) -> str:
