@@ -771,8 +771,9 @@ def test_a_checkpoint_of_another_network_is_refused_before_the_first_job(tmp_pat
 
 def test_backbones_have_cards_and_a_table():
     table = read_yaml(ROOT / "config/tables/decalcomanie-backbones.yaml")
-    assert [params(name).backbone for name in table["rows"]] == ["resnext101", "resnet50", "resnet18", "swin-t"]
+    swins = [f"swin-{size}" for size in "tsbl"]
+    assert [params(name).backbone for name in table["rows"]] == ["resnext101", "resnet50", "resnet18", *swins]
     for name in table["rows"]:
         quick = params(name, budget="quick")
         assert quick.backbone == params(name).backbone and quick.width == 0.125 and quick.depths == (1, 1, 1, 1)
-        assert not card(name).leaderboard and card(name).protocols == ("smic-3",)
+        assert not card(name).leaderboard and card(name).protocols == ("casme2-3-wide", "samm-3", "smic-3")

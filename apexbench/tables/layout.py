@@ -301,7 +301,11 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
 
 
 def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]], notes: _Notes) -> list[Part]:
-    """Put our scores on synthetic clips into a part of their own, so that no printed number stands beside one."""
+    """Put our scores on synthetic clips into a part of their own, so that no printed number stands beside one.
+
+    Of a table without a printed number that is the only part, and has the remarks on its rows.
+    """
+    any_printed = frame["published"].notna().any()
     columns, parts = [column for column in table.columns if column.scored], []
     abreast = len(columns) <= ABREAST
     added = "as-published \N{MINUS SIGN} honest"
@@ -310,7 +314,7 @@ def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]],
         cells = part.set_index("column")
         scores = [_scores(cells.loc[column.key], column) for column in columns]
         shown = [cell for some in scores for cell in some] if abreast else [_stacked(*some) for some in scores]
-        remarks = said[row] if row in table.card.also else []
+        remarks = said[row] if row in table.card.also or not any_printed else []
         rows.append([Cell(row, origin.get(row, ""), notes=notes(remarks)), *shown, _status(part, notes)])
     if rows and columns:
         heads = [_our_heads(column, added) for column in columns]
@@ -318,7 +322,7 @@ def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]],
         head = [cell for some in heads for cell in some] if abreast else stacked
         parts.append(Part([Cell("Method"), *head, Cell("Status")], rows, HERE))
     rows = []
-    for row in frame.loc[frame["printed_here"], "row"].unique():
+    for row in frame.loc[frame["printed_here"] & any_printed, "row"].unique():
         cells = frame[frame["row"] == row].set_index("column")
         rows.append([Cell(row, notes=notes(said[row])), *_printed(row, cells, table.columns, notes)])
     if rows:
