@@ -738,16 +738,16 @@ def test_a_pack_of_features_depends_on_what_makes_them(root):
     """Their shards are deleted; a pack of anything else depends on its own code alone."""
     study = Study(_settings(methods=["majority", "aman"]), root)
     assert study.pack_code("tvl1-28") == study.code("pack")
-    assert study.features_code("aman-quick-layer2") in study.pack_code("aman-quick-layer2")
-    assert study.pack_recipe("aman-quick-layer2")["options"]["width"] == 0.25
+    assert study.features_code("aman-quick") in study.pack_code("aman-quick")
+    assert study.pack_recipe("aman-quick")["options"]["width"] == 0.25
 
 
 def test_the_drawing_of_attention_gets_the_magnified_frames(root):
     study = Study(_settings(methods=["ststnet", "aman", "aman-none"]), root)
     (part,) = study.parts("casme2")
     inputs = study.inside_inputs("casme2-5", "aman")
-    assert inputs["features"] == ["results/packs/casme2/aman-quick-layer2.safetensors"]
-    assert inputs["pictures"] == [f"results/magnified/casme2/aman-quick-5x2/{part}.safetensors"]
+    assert inputs["features"] == ["results/packs/casme2/aman-quick.safetensors"]
+    assert inputs["pictures"] == [f"results/magnified/casme2/aman-arms-flow-warp/{part}.safetensors"]
     unmagnified = study.inside_inputs("casme2-5", "aman-none")["pictures"]
     assert unmagnified == [f"results/frames/casme2/aman-arms/{part}.safetensors"]
     assert list(study.inside_inputs("casme2-5", "ststnet")) == ["flow"]
