@@ -1,5 +1,6 @@
 """A full disk and a read-only folder, by each way in which a stage writes: a message, the old file, nothing else."""
 
+import gc
 import os
 import resource
 import subprocess
@@ -98,6 +99,7 @@ def test_where_nothing_more_can_be_written_the_project_s_readme_stays(tmp_path):
 
 
 def _mounted(folder: Path, *words: str) -> None:
+    gc.collect()  # what a failed write has left open keeps a disk from becoming read-only
     done = subprocess.run(["mount", *words, str(folder)], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no disk of our own can be mounted here: {done.stderr.strip()}")
