@@ -190,9 +190,8 @@ class Run:
         small = study is not None and (study.settings.budget, study.settings.scale) == ("quick", "mini")
         small = small and not any(study.licensed.values())
         cores, gpus = _capacity(workflow)
-        self.left = TimeLeft(
-            [_as_job(job, dag, numbers, gpus) for job in jobs], cores, gpus, default=shipped() if small else {}
-        )
+        about = {"default": shipped() if small else {}, "alike": study is None or small}
+        self.left = TimeLeft([_as_job(job, dag, numbers, gpus) for job in jobs], cores, gpus, **about)
         self.cores, self.remote = cores, not workflow.local_exec
         why = {job.rule.name: Counter() for job in reversed(jobs)}
         for job in jobs:

@@ -1,13 +1,15 @@
 """How long the jobs of a study will take: by the benchmarks of earlier runs and by the jobs that have ended so far.
 
 What a job is expected to take is known, from best to worst, by its own benchmark file; by jobs of its kind that ended
-in this run; by those of its kind in earlier runs; by its stage in this run, in earlier runs, or in
-`stage_seconds.json`, measured on the default study. A job of none of these is unknown, and nobody pretends otherwise.
+in this run; by those of its kind in earlier runs; by its run or its stage in this run, in earlier runs, or in
+`stage_seconds.json`, measured on the default study. Earlier jobs of another key, or of the stage alone, tell nothing of
+a study of another size. A job of none of these is unknown, and nobody pretends otherwise.
 The time left is that of a schedule: jobs start by priority as soon as what they need is there and a core is free.
 """
 
 import heapq
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,7 @@ READ = (
 )
 TRUST = 2.0  # jobs of a stage that it takes in a run to believe them as much as what was expected of them
 Kind = tuple[str, ...]
+_KEY = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,25 @@ class Job:
 
 
 def kind_of(benchmark: str) -> Kind:
-    """Return the kind of a job by its benchmark file: the stage, and the recipe, run, table or protocol.
+    """Return the kind of a job by its benchmark file: the stage, the recipe, run, table or protocol, and a run's key.
 
     >>> kind_of("results/benchmarks/train/samm-3/ststnet/0123456789ab/seed0/folds0-2.tsv")
-    ('train', 'ststnet')
+    ('train', 'ststnet', '0123456789ab')
     >>> kind_of("results/benchmarks/table/mine/leaderboard.tsv")
     ('table', 'leaderboard')
     """
     below = benchmark.rpartition(f"{FOLDER}/")[2].removesuffix(".tsv").split("/")
-    return (below[0], *below[1:3][-1:])
+    key = below[3:4] if below[3:] and _KEY.fullmatch(below[3]) else []
+    return (below[0], *below[1:3][-1:], *key)
+
+
+def _wider(kind: Kind) -> list[Kind]:
+    """Return a kind, and what it is one of, down to its stage.
+
+    >>> _wider(("train", "ststnet", "0123456789ab"))
+    [('train', 'ststnet', '0123456789ab'), ('train', 'ststnet'), ('train',)]
+    """
+    return [kind[:length] for length in range(len(kind), 0, -1)]
 
 
 def read_seconds(path: Path | str) -> float | None:
@@ -64,11 +77,11 @@ def read_seconds(path: Path | str) -> float | None:
 
 
 def earlier(stage: str, folder: Path | str = FOLDER) -> dict[Kind, float]:
-    """Return the mean seconds of a stage's jobs of earlier runs, by kind, and of all of them under the stage alone."""
+    """Return the mean seconds of a stage's jobs of earlier runs, by kind, by what kinds share, and by the stage."""
     seconds = defaultdict(list)
     for path in islice(sorted((Path(folder) / stage).rglob("*.tsv")), READ):
         if (took := read_seconds(path)) is not None:
-            for kind in {kind_of(path.as_posix()), (stage,)}:
+            for kind in _wider(kind_of(path.as_posix())):
                 seconds[kind].append(took)
     return {kind: fmean(each) for kind, each in seconds.items()}
 
@@ -112,11 +125,13 @@ class TimeLeft:
         gpus: int = 0,
         folder: Path | str | None = None,
         default: Mapping[str, float] | None = None,
+        alike: bool = True,
     ):
         """Take the jobs; how many cores (on a cluster: jobs at a time) and shares of GPUs there are (0: not counted).
 
         `folder` is where the paths of benchmark files start; `default` has the seconds of a stage's jobs for want of
-        anything better.
+        anything better; `alike` tells whether earlier jobs of another kind are about as long as those of the same stage
+        here.
         """
         self.jobs, self.cores, self.gpus = jobs, max(1, cores), gpus
         self._default = default or {}
@@ -131,6 +146,9 @@ class TimeLeft:
         ]
         lacking = {job.kind[0] for job, own in zip(jobs, self._own, strict=True) if own is None and job.benchmark}
         self._earlier = {kind: mean for stage in lacking for kind, mean in earlier(stage, root / FOLDER).items()}
+        if not alike:
+            kinds = {job.kind for job in jobs}
+            self._earlier = {kind: mean for kind, mean in self._earlier.items() if kind in kinds}
         self._now: dict[Kind, Mean] = defaultdict(Mean)
 
     @property
@@ -140,26 +158,29 @@ class TimeLeft:
 
     def _foretold(self, number: int) -> float | None:
         """Return what was expected of a job before this run."""
-        job = self.jobs[number]
-        for seconds in (self._own[number], self._earlier.get(job.kind), self._earlier.get(job.kind[:1])):
-            if seconds is not None:
-                return seconds
+        job, own = self.jobs[number], self._own[number]
+        if own is not None:
+            return own
+        for kind in _wider(job.kind):
+            if kind in self._earlier:
+                return self._earlier[kind]
         return self._default.get(job.kind[0]) if job.benchmark else 0.0  # no benchmark: a target, without work
 
     def finished(self, number: int, seconds: float) -> None:
         """Learn from a job that ended after some seconds."""
         foretold = self._foretold(number)
-        own = self.jobs[number].kind
-        for kind in {own, own[:1], ()}:
+        for kind in [*_wider(self.jobs[number].kind), ()]:
             self._now[kind].add(seconds, foretold)
 
     def expected(self, number: int) -> float | None:
         """Return the seconds that a job is expected to take, None if nothing tells."""
         job, foretold = self.jobs[number], self._foretold(number)
-        stage, kind = self._now[job.kind[:1]], self._now[job.kind]
-        surer = self._own[number] is not None or (kind.mean is None and job.kind in self._earlier)
-        if not surer and (kind.mean or stage.mean) is not None:
-            return kind.mean or stage.mean
+        for kind in _wider(job.kind) if self._own[number] is None else []:
+            if (mean := self._now[kind].mean) is not None:
+                return mean
+            if kind in self._earlier:
+                break
+        stage = self._now[job.kind[:1]]
         return None if foretold is None else foretold * stage.ratio(foretold, self._now[()].ratio(foretold))
 
     def unknown(self, done: set[int]) -> list[str]:

@@ -196,6 +196,30 @@ def test_time_left_by_their_like_or_by_what_is_shipped(tmp_path):
             assert told == pytest.approx(true, rel=bound)
 
 
+def test_what_is_not_alike_tells_nothing(tmp_path):
+    """A paper-budget run behind quick ones: only jobs of its own key tell, and of other stages their recipes."""
+    rows = [
+        {"benchmark": f"{name}.tsv", "seconds": seconds}
+        for name, seconds in {
+            "train/samm-3/ststnet/0123456789ab/seed0/foldsall": 5,
+            "train/samm-3/ststnet/ba9876543210/seed0/folds0-2": 700,
+            "magnify/samm/quick/0": 2,
+        }.items()
+    ]
+    _write_benchmarks(tmp_path, rows)
+    wanted = {
+        "train/samm-3/ststnet/ba9876543210/seed0/folds3-5": (700, 700),
+        "train/samm-3/ststnet/aaaaaaaaaaaa/seed0/foldsall": (None, 352.5),
+        "train/samm-3/mmnet/cccccccccccc/seed0/foldsall": (None, 352.5),
+        "magnify/samm/quick/1": (2, 2),
+        "magnify/samm/paper/0": (None, 2),
+    }
+    jobs = [Job(name.split("/")[0], f"{FOLDER}/{name}.tsv") for name in wanted]
+    for place, alike in enumerate((False, True)):
+        left = TimeLeft(jobs, folder=tmp_path, alike=alike)
+        assert [left.expected(number) for number in range(len(jobs))] == [told[place] for told in wanted.values()]
+
+
 def test_time_left_minds_cores_gpus_order_and_what_cannot_run(tmp_path):
     def left(needs, cores=2):
         jobs = [Job("a", f"{FOLDER}/a/{n}.tsv", needs=need) for n, need in enumerate(needs)]
