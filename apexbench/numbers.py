@@ -49,6 +49,15 @@ def interval(low: float, high: float) -> str:
     return "" if pd.isna(low) else f"[{fraction(low, 2)}, {fraction(high, 2)}]"
 
 
+def span(low: float, high: float) -> str:
+    """Return a lowest and a highest score in words; one number where they look alike.
+
+    >>> span(0.531, 0.742), span(0.728, 0.731)
+    ('.53 to .74', '.73')
+    """
+    return " to ".join(dict.fromkeys(fraction(value, 2) for value in (low, high)))
+
+
 def spread(sd: float) -> str:
     return "" if pd.isna(sd) else f"\N{PLUS-MINUS SIGN}{fraction(sd)}"
 

@@ -181,7 +181,7 @@ def _named(axes, curves, printed, measured) -> None:
     _floor(axes, null_at(curves, SPOKEN[0]))
     axes.set_xlim(0, 1.08)
     axes.set_xticks([])
-    columns = {LAST: (0.35, -1), BEST: (0.47, 1), UNKNOWN: (0.79, 1)}
+    columns = {LAST: (0.37, -1), BEST: (0.48, 1), UNKNOWN: (0.805, 1)}
     heads = {
         LAST: "last epoch\n(or there is none)",
         BEST: "best test epoch\nof each subject",

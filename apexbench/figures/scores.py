@@ -50,7 +50,7 @@ def confusion_panels(rows: pd.DataFrame, classes: Sequence[str], titles: Mapping
     """Return the figure of a matrix for each row of scores that has one; the head names the others."""
     without, rows = rows[rows["confusion"].isna()], rows.dropna(subset="confusion")
     for status, some in without.groupby("status", sort=False):
-        title = below(title, f"{str(status).capitalize()}: {', '.join(titles.get(run, run) for run in some['run'])}")
+        title = below(title, f"{str(status).capitalize()}: {'; '.join(titles.get(run, run) for run in some['run'])}")
     heads = [wrapped(titles.get(row.run, row.run), _SIDE) for row in rows.itertuples()]
     tallest = max((text.count("\n") for text in heads), default=0)
     last_row = max(len(rows) - 1, 0) // _PER_ROW

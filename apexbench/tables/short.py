@@ -7,7 +7,7 @@ import pandas as pd
 from apexbench.config.published import NULL_ROW
 from apexbench.errors import InputError
 from apexbench.evaluation.selection import LEAKING
-from apexbench.numbers import DASH, fraction
+from apexbench.numbers import DASH, fraction, span
 from apexbench.tables.layout import Cell, Part, origins
 from apexbench.tables.render import escape_markdown, markdown_part
 from apexbench.tables.table import Column, TableData, card_file
@@ -100,7 +100,7 @@ def _leak(table: TableData, columns: list[Column]) -> str:
         f"With each method at its best epoch of every test subject, as most released code scores, these numbers would "
         f"rise by up to {fraction(gain.max(), 2)} ({most['row']} on {title}: {fraction(most['honest'])} becomes "
         f"{fraction(most['as_published'])}), and the null model, which learns nothing, would stand at "
-        f"{fraction(null.min(), 2)} to {fraction(null.max(), 2)}: above {below} of these {len(compared)} honest scores."
+        f"{span(null.min(), null.max())}: above {below} of these {len(compared)} honest scores."
     )
 
 

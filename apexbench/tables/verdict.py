@@ -6,7 +6,7 @@ import pandas as pd
 
 from apexbench.config.published import NULL_ROW
 from apexbench.evaluation.selection import LEAKING
-from apexbench.numbers import fraction
+from apexbench.numbers import fraction, span
 
 _F1 = ("f1", "uf1")
 
@@ -33,8 +33,7 @@ class Leak:
         adds = f"adds {fraction(self.gain, 2)}"
         if self.null is None:
             return adds
-        span = " to ".join(dict.fromkeys(fraction(value, 2) for value in self.null))
-        return f"{adds}; null model {span}, above {self.below} of {self.scores} scores"
+        return f"{adds}; null model {span(*self.null)}, above {self.below} of {self.scores} scores"
 
 
 def verdict(frame: pd.DataFrame, synthetic: bool) -> str:
