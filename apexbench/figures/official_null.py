@@ -78,7 +78,7 @@ def official_null_figure(
         sides = {"left": 0.06, "right": 0.995, "top": 0.82, "bottom": 0.06}
         outer = figure.add_gridspec(2, 1, height_ratios=(1.85, 1), hspace=0.5, **sides)
         _headline(figure, curves, printed)
-        main = outer[0].subgridspec(1, 2, width_ratios=(1, 1.66), wspace=0.02)
+        main = outer[0].subgridspec(1, 2, width_ratios=(1, 1.72), wspace=0.02)
         axes = figure.add_subplot(main[0])
         _curves(axes, curves, WHOLE, (0.27, 0.9))
         _label_curves(axes, curves)
@@ -150,8 +150,8 @@ def _label_curves(axes, curves) -> None:
         16, null_at(curves, 10) + 0.005, "best test epoch\nof each subject:\nwhat most code keeps", color=RED,
         fontweight="bold", fontsize=9, va="top", linespacing=1.25,
     )  # fmt: skip
-    axes.text(9, 0.405, "best test epoch, one for all", color=BLUE, fontweight="bold", fontsize=9, va="bottom")
-    axes.text(9, 0.303, "last epoch", color=INK, fontweight="bold", fontsize=9, va="top")
+    axes.text(7.5, 0.405, "best test epoch, one for all", color=BLUE, fontweight="bold", fontsize=9, va="bottom")
+    axes.text(7.5, 0.303, "last epoch", color=INK, fontweight="bold", fontsize=9, va="top")
     for epochs, shift in zip(SPOKEN, ((-8, 5), (-8, 6)), strict=True):
         value = null_at(curves, epochs)
         axes.annotate(
@@ -181,7 +181,7 @@ def _named(axes, curves, printed, measured) -> None:
     _floor(axes, null_at(curves, SPOKEN[0]))
     axes.set_xlim(0, 1.08)
     axes.set_xticks([])
-    columns = {LAST: (0.37, -1), BEST: (0.48, 1), UNKNOWN: (0.805, 1)}
+    columns = {LAST: (0.37, -1), BEST: (0.47, 1), UNKNOWN: (0.8, 1)}
     heads = {
         LAST: "last epoch\n(or there is none)",
         BEST: "best test epoch\nof each subject",
