@@ -68,6 +68,16 @@ def ststnet() -> np.ndarray:
     return _trained("ststnet", *_clips({"flow": (3, 28, 28)}), batch_size=8, epochs=3)
 
 
+def aman() -> np.ndarray:
+    sizes = {"width": 0.06, "batch_size": 8, "epochs": 2}
+    return _trained("aman", *_clips({"features": (3, 2, 16, 4, 4)}), **sizes)
+
+
+def slstt() -> np.ndarray:
+    sizes = {"hidden": 8, "classifier": 8, "layers": 1, "batch_size": 8, "epochs": 2}
+    return _trained("slstt", *_clips({"features": (4, 12)}), **sizes)
+
+
 def svm() -> np.ndarray:
     return _trained("flow-svm", *_clips({"flow": (3, 28, 28)}))
 
@@ -124,7 +134,22 @@ def landmarks() -> np.ndarray:
     return person_mask(np.dstack([_texture(seed, 240) for seed in range(3)]))
 
 
-RESULTS = [mmnet, mixmeformer, ststnet, svm, logistic, features, tvl1, farneback, strain, crops, evm, landmarks]
+RESULTS = [
+    mmnet,
+    mixmeformer,
+    ststnet,
+    aman,
+    slstt,
+    svm,
+    logistic,
+    features,
+    tvl1,
+    farneback,
+    strain,
+    crops,
+    evm,
+    landmarks,
+]
 
 
 def main() -> None:

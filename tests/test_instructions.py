@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def _printed(pins: bool, outside: bool, *names: str, before: tuple[str, ...] = (
 @pinned_here
 def test_pinned_bytes_do_not_follow_the_machine():
     here = _printed(True, False)
-    assert len(here) == 12
+    assert len(here) == 14
     assert _printed(True, True) == here
 
 
@@ -64,11 +65,31 @@ def test_without_the_pins_they_do():
 
 
 @pinned_here
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="needs qemu-user 7.2 or later, which emulates AVX2")
 @pytest.mark.parametrize("model", ["Haswell", "EPYC"])
 def test_the_same_bytes_on_an_emulated_processor(model):
     """The real thing where it can be had, two minutes each: no AVX-512, another maker, other caches."""
     assert _printed(True, False, before=("qemu-x86_64", "-cpu", model)) == _printed(True, False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead"),
+    [
+        (r"\.sqrt\(|\.(atan|asin|acos)\(", "networks.portable.square_root; of angles nothing is known"),
+        (r"optim\.(?!SGD)\w+\((?!.*fused=True)", "fused=True, or networks.portable"),
+        (r"nn\.LSTM\(", "networks.portable.LSTM"),
+    ],
+)
+def test_no_method_takes_what_follows_the_processors_maker(pattern, instead):
+    """What no pin holds: MKL's functions that begin with an approximation of the processor's, and oneDNN's LSTM."""
+    methods = HERE.parent / "apexbench" / "methods"
+    lines = [
+        f"{path.relative_to(methods)}: {line.strip()}"
+        for path in sorted(methods.rglob("*.py")) if path.name != "portable.py"
+        for line in path.read_text().splitlines() if not re.search(r"\b(np|math)\.", line)
+    ]  # fmt: skip
+    assert len(lines) > 3000 and not [line for line in lines if re.search(pattern, line)], instead
 
 
 @pinned_here

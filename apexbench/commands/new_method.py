@@ -55,7 +55,7 @@ class $name(Deep):
     def optimizer(self, model):
         import torch
 
-        return torch.optim.Adam(model.parameters(), lr=self.params.learning_rate)
+        return torch.optim.Adam(model.parameters(), lr=self.params.learning_rate, fused=True)
 '''
 
 _CLASSIC = '''"""$title: who, where, when; and what the released code does differently."""

@@ -115,8 +115,10 @@ class Aman(Deep):
     def optimizer(self, model):
         import torch
 
+        from apexbench.methods.networks.portable import RMSprop
+
         p = self.params
-        optimizer = torch.optim.RMSprop(model.parameters(), lr=p.learning_rate, eps=1e-8, weight_decay=p.weight_decay)
+        optimizer = RMSprop(model.parameters(), lr=p.learning_rate, eps=1e-8, weight_decay=p.weight_decay)
         return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, p.lr_step, p.lr_decay)
 
     def logits(self, output):

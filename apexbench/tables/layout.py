@@ -313,7 +313,9 @@ def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]],
     for row, part in frame[frame["status"] != "published-only"].groupby("row", sort=False):
         cells = part.set_index("column")
         scores = [_scores(cells.loc[column.key], column) for column in columns]
-        shown = [cell for some in scores for cell in some] if abreast else [_stacked(*some) for some in scores]
+        nulls = [fraction(cells.loc[column.key, "null"]) for column in columns]
+        shown = [cell for some in scores for cell in some]
+        shown = shown if abreast else [_stacked(*some, null) for some, null in zip(scores, nulls, strict=True)]
         remarks = said[row] if row in table.card.also or not any_printed else []
         rows.append([Cell(row, origin.get(row, ""), notes=notes(remarks)), *shown, _status(part, notes)])
     if rows and columns:
@@ -330,11 +332,11 @@ def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]],
     return parts
 
 
-def _stacked(leaky: Cell, honest: Cell, difference: Cell) -> Cell:
-    """Return the honest score with the as-published one below it."""
+def _stacked(leaky: Cell, honest: Cell, difference: Cell, null: str) -> Cell:
+    """Return the honest score; below it the as-published one, and if that leaks the null model's of as many epochs."""
     text = "" if leaky.text == DASH else f"as-published {leaky.text}"
     if text and leaky.tone:
-        text = f"{text} ({difference.text})"
+        text = f"{text} ({difference.text})" + f", null {null}" * (null != DASH)
     return Cell(honest.text, honest.small, text, tone=honest.tone)
 
 

@@ -115,8 +115,9 @@ def _published(table: TableData) -> Part:
         shown, theirs = [], []
         for column in columns:
             cell = frame.loc[(row, column.key)]
-            added = cell["as_published"] - cell["honest"]
-            leaky = "" if cell["rule"] not in LEAKING or pd.isna(added) else f"leaky {fraction(cell['as_published'])}"
+            leaks = cell["rule"] in LEAKING and not pd.isna(cell["as_published"] - cell["honest"])
+            null = "" if pd.isna(cell["null"]) else f", null {fraction(cell['null'])}"  # of as many epochs
+            leaky = f"leaky {fraction(cell['as_published'])}{null}" if leaks and row != NULL_ROW else ""
             shown.append(Cell(fraction(cell["honest"]), half(cell["ci_low"], cell["ci_high"]), leaky))
             theirs.append(Cell("" if row == NULL_ROW else fraction(cell["published"])))
         rows.append([Cell(row, origin.get(row, "")), *shown, *([Cell(""), *theirs] if printed else [])])

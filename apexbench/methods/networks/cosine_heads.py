@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from apexbench.methods.networks.portable import square_root
+
 
 class Cosines(nn.Module):
     """One proxy for each class, drawn with the model: normal of variance 2 / C if `kaiming`, else Xavier uniform."""
@@ -45,7 +47,7 @@ def _log_one_plus_sum(x: Tensor) -> Tensor:
 
 def arcface(cosines: Tensor, presence: Tensor, scale: float = 30.0, margin: float = 0.5) -> Tensor:
     """Return class scores (B, C): the angle (radians) to a clip's own class is taken for larger by the margin."""
-    sines = (1 - cosines**2).clamp(min=1e-6).sqrt()
+    sines = square_root((1 - cosines**2).clamp(min=1e-6))
     return scale * torch.where(presence > 0, cosines * math.cos(margin) - sines * math.sin(margin), cosines)
 
 

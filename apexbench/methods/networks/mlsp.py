@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from apexbench.methods.networks.portable import LSTM
+
 SCALES = (2, 4, 8, 16, 32, 64, 128, 256)  # of the attention: a head is as wide as the recurrent layer over its scale
 HEADS = 8  # of the attention whose heads are all as wide as the recurrent layer
 QUERIES = 10  # of which the attention keeps the best score for each key
@@ -142,8 +144,8 @@ class TimeAttention(nn.Module):
         return torch.cat(heads, dim=-1)
 
 
-def _recurrent(kind: str, inputs: int, width: int) -> nn.GRU | nn.LSTM:
-    layer = {"gru": nn.GRU, "lstm": nn.LSTM}[kind](inputs, width, batch_first=True)
+def _recurrent(kind: str, inputs: int, width: int) -> nn.GRU | LSTM:
+    layer = LSTM(inputs, width) if kind == "lstm" else nn.GRU(inputs, width, batch_first=True)
     nn.init.xavier_uniform_(layer.weight_ih_l0)
     nn.init.orthogonal_(layer.weight_hh_l0)
     nn.init.zeros_(layer.bias_ih_l0)

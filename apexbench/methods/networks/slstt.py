@@ -7,6 +7,8 @@
 import torch
 from torch import Tensor, nn
 
+from apexbench.methods.networks.portable import LSTM
+
 
 class Network(nn.Module):
     """Class scores (B, C) of features (B, T, D) in the order of the frames.
@@ -21,7 +23,7 @@ class Network(nn.Module):
     def __init__(self, num_classes: int, dim: int, aggregation: str, layers: int, hidden: int, classifier: int):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
-        self.lstm = nn.LSTM(dim, hidden, layers, batch_first=True) if aggregation == "lstm" else None
+        self.lstm = LSTM(dim, hidden, layers) if aggregation == "lstm" else None
         if self.lstm is None:
             self.head = nn.Linear(dim, num_classes)
         else:
