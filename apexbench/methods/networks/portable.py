@@ -7,7 +7,6 @@ with AVX2. On a GPU nothing changes.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 def square_root(x: Tensor) -> Tensor:
@@ -40,13 +39,16 @@ class RMSprop(torch.optim.RMSprop):
 
 
 class LSTM(nn.LSTM):
-    """PyTorch's, of sequences (B, T, D) of one length, by its own code: oneDNN's does not take packed ones."""
+    """PyTorch's, of sequences (B, T, D), by its own code in place of oneDNN's."""
 
     def __init__(self, inputs: int, hidden: int, layers: int = 1):
         super().__init__(inputs, hidden, layers, batch_first=True)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the states of the last layer (B, T, hidden), and all layers' last ones, as `nn.LSTM` does."""
-        packed = pack_padded_sequence(x, torch.full((len(x),), x.shape[1]), batch_first=True)
-        out, last = super().forward(packed)
-        return pad_packed_sequence(out, batch_first=True)[0], last
+        before = torch.backends.mkldnn.enabled
+        torch.backends.mkldnn.enabled = False  # its context manager sets more, and warns
+        try:
+            return super().forward(x)
+        finally:
+            torch.backends.mkldnn.enabled = before
