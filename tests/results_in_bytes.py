@@ -132,8 +132,8 @@ def every_method() -> np.ndarray:
 
     scores = []
     for name in names():
-        train, test = clips(name, 9), clips(name, 3, seed=1)
-        scores.append(small(name).scores(train, np.arange(9) % CLASSES, test, Fold(1))[-1])
+        train, test = clips(name, 8), clips(name, 3, seed=1)  # QEMU 7.2 has NumPy sort 9 to 16 numbers wrongly
+        scores.append(small(name).scores(train, np.arange(8) % CLASSES, test, Fold(1))[-1])
     return np.stack(scores)
 
 
