@@ -63,8 +63,9 @@ def outline(dataset: str, plan: Plan, *, seed: int = 0, scale: str = "mini") -> 
                 name = layout.name(rng, subject, emotion, serials[emotion], index)
                 script = _script(rng, layout, emotion, layout.sizes[scale].rise, objective)
                 onset, aus = layout.first_frame(rng, index), describe(script.movement)
+                last = script.rise if layout.ends_at_peak else script.length - 1
                 clip = Clip(
-                    subject, name, emotion, aus, onset, onset + script.rise, onset + script.length - 1,
+                    subject, name, emotion, aus, onset, onset + script.rise, onset + last,
                     objective or (objective_class(aus) if aus else ""),
                 )  # fmt: skip
                 takes.append(Take(clip, script, rng))
