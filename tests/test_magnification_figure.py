@@ -194,6 +194,10 @@ def test_a_study_that_reads_magnified_frames_has_the_figure_of_its_first_data_se
             _settings(**{"methods": ["resnet-linear"], "protocols": ["samm-3"], "tables": [], **changes}), root
         )
         assert not [path for path in other.figures() if "/magnification-" in path]
+        with pytest.raises(
+            InputError, match="no arm is pictured: none is set, or no method of the study reads magnified"
+        ):
+            other.magnification_inputs("samm")
 
 
 def test_pictures_of_licensed_clips_lie_apart_and_have_no_truth(root):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apexbench.errors import InputError
 from apexbench.methods import Deep
 from apexbench.recipes import arm_module
 from apexbench.study.checked import dumped
@@ -164,7 +165,9 @@ class Figures(Tables):
         return self.frames_recipe(self._pictured_frames())
 
     def _pictured_frames(self) -> str:
-        return self.recipes.frames_name(self.pictured_magnification()[0])
+        if not (names := self.pictured_magnification()):
+            raise InputError("no arm is pictured: none is set, or no method of the study reads magnified frames")
+        return self.recipes.frames_name(names[0])
 
     def magnification_cards(self) -> dict[str, dict]:
         """Return {title: recipe} of the arms that are shown; two of one title have the recipe's name behind it."""
