@@ -19,7 +19,7 @@ COLUMNS = (
     "dataset", "subject", "clip", "onset", "apex", "offset", "fps", "emotion", "aus",
     "frames_dir", "n_frames", "apex_source", "label_set", "repairs", "objective",
 )  # fmt: skip
-APEX_SOURCES = ("sheet", "midpoint", "spotted", "provided")  # provided: inside flow maps that others made
+APEX_SOURCES = ("sheet", "midpoint", "last", "spotted", "provided")  # provided: inside flow maps that others made
 _NUMBERS = ("subject", "onset", "apex", "offset", "n_frames")
 _FRAME = re.compile(r"(\d+)\.(jpe?g|png|bmp)$", re.IGNORECASE)
 # one action unit of a sheet: side or "asymmetric", number, intensity, doubt, kept; "4", "L2", "AU12B", "7?", "17(k)";

@@ -1,7 +1,7 @@
 """Recipes against the functions that will take them: axes and options are checked before any job runs."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from apexbench.config.recipes import Axes, FlowRecipe, FramesRecipe, MagnificationRecipe, Recipes
@@ -88,6 +88,25 @@ def check_recipes(recipes: Recipes) -> None:
         options = f"config/recipes.yaml: field '{where}.options'"
         extractor = create_extractor(card.extractor, card.options, where=options)
         _try(f"{where}.of", extractor.axes, shard_axes(recipes, card.of))
+
+
+def check_pictured(recipes: Recipes, names: Sequence[str], file: str) -> None:
+    """Raise an InputError, which names `file`, for recipes that no figure of magnification can show side by side."""
+    where = f"{file}: field 'pictured_magnification': "
+    for name in names:
+        if name not in recipes.magnification:
+            raise InputError(f"{where}no magnification recipe {name!r}; {nearest(name, recipes.magnification)}")
+        first, card = recipes.magnification[names[0]], recipes.magnification[name]
+        if card.arm == "none":
+            raise InputError(f"{where}{name!r} magnifies nothing; leave it out, the clip as it is is shown in any case")
+        if card.of != first.of:
+            raise InputError(
+                f"{where}{name!r} is made of {card.of!r}, and {names[0]!r} of {first.of!r}; one clip is shown, so take "
+                f"recipes of the same frames"
+            )
+        if recipes.frames_of(name).choose not in _KEYED:
+            known = " or ".join(kind for kind in _KEYED if kind != "near-keys")
+            raise InputError(f"{where}{card.of!r} need not hold the apex; take recipes of frames with choose: {known}")
 
 
 def _wrong(where: str, text: str) -> InputError:

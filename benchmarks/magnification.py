@@ -22,7 +22,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from apexbench.datasets.synthetic.clips import REFERENCE_HEIGHT, draw_script, move, render_frames
 from apexbench.datasets.synthetic.portraits import stream, subject_face
-from apexbench.figures.style import STYLE, save
+from apexbench.figures.magnification import arms_figure
 from apexbench.frames.alignment import alignment, crop
 from apexbench.frames.detection import anchor_points
 from apexbench.frames.magnification import magnify_clip
@@ -135,49 +135,16 @@ def face_clip(factor: float = 1.0) -> tuple[np.ndarray, int]:
 
 def draw(arms, path: Path) -> None:
     """Onset and apex, and the apex by each arm and factor; beside each its time slice, a column of pixels."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     clip, apex = face_clip()
-    made = {name: magnify_clip(clip, arm, factors=SHOWN) for name, arm in arms.items() if arm.changes}
-    made["truth"] = np.stack([face_clip(factor)[0] for factor in SHOWN], axis=1)
-    column = _column(clip, made["truth"][:, -1])
-    with rc_context(STYLE):
-        figure = Figure(figsize=(1.55 * len(made), 1.2 * (len(SHOWN) + 1) + 0.5), layout="constrained")
-        axes = figure.subplots(len(SHOWN) + 1, len(made))
-        for place in axes.flat:
-            place.set(xticks=[], yticks=[])
-            place.spines[:].set_visible(False)
-        for place, (title, frame) in zip(axes[0], {"onset": 0, "apex": apex}.items(), strict=False):
-            place.imshow(_with_slice(clip, frame, column))
-            place.set_title(title)
-        axes[0, 0].set_ylabel("as it is")
-        for across, (name, frames) in enumerate(made.items()):
-            axes[1, across].set_title(name.replace(", ", "\n"))
-            for down, factor in enumerate(SHOWN, start=1):
-                axes[down, across].imshow(_with_slice(frames[:, down - 1], apex, column))
-                axes[down, 0].set_ylabel(f"x {factor}")
-        figure.suptitle(
-            "A rendered face, 0.5 px of expression, and its apex magnified; at the right the dotted column over time"
-        )
-        save(figure, path)
+    made = {
+        name: dict(zip(SHOWN, np.moveaxis(magnify_clip(clip, arm, factors=SHOWN), 1, 0), strict=True))
+        for name, arm in arms.items()
+        if arm.changes
+    }
+    made["truth"] = {factor: face_clip(factor)[0] for factor in SHOWN}
+    arms_figure(clip, apex, made, path, "A rendered face, 0.5 px of expression")
     whole = Image.open(path).convert("RGB")
     whole.quantize(palette=whole.quantize(256, kmeans=2)).save(path, optimize=True)  # dithered: 0.4 of the bytes
-
-
-def _column(clip: np.ndarray, larger: np.ndarray) -> int:
-    """The column that changes most where motion is largest."""
-    change = np.abs(larger.astype(float) - clip).mean((0, 1, 3))
-    return int(change[16:-16].argmax()) + 16
-
-
-def _with_slice(clip: np.ndarray, frame: int, column: int) -> np.ndarray:
-    """A frame, a white line, and the column over time, each frame twice as wide."""
-    over_time = np.repeat(clip[:, :, column].swapaxes(0, 1), 2, axis=1)
-    line = np.full((len(over_time), 2, 3), 255, np.uint8)
-    shown = clip[frame].copy()
-    shown[::4, column] = (255, 255, 255)
-    return np.concatenate([shown, line, over_time], axis=1)
 
 
 if __name__ == "__main__":

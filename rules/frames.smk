@@ -109,3 +109,42 @@ use rule crop_sheet as crop_sheet_licensed with:
     output:
         "results/{study}/figures-licensed/crops-{dataset}.jpg",
         pdf="results/{study}/figures-licensed/crops-{dataset}.pdf",
+
+
+rule magnification_figure:
+    """Draw one clip magnified by several arms."""
+    input:
+        unpack(own("magnification_inputs")),
+    output:
+        report(
+            "results/{study}/figures/magnification-{dataset}.jpg",
+            caption="../workflow/report/magnification.rst",
+            category=CHAPTERS["data"],
+            labels=labelled("dataset_title", "motion magnified"),
+        ),
+        pdf="results/{study}/figures/magnification-{dataset}.pdf",
+    log:
+        "results/logs/magnification_figure/{study}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/magnification_figure/{study}/{dataset}.tsv"
+    conda:
+        CONDA
+    resources:
+        mem_mb=2000,
+        runtime=SETTINGS.minutes("magnification_figure"),
+    params:
+        code=ask("magnification_code"),
+        licensed=noticed("magnification_state"),
+        frames=ask("magnification_frames"),
+        arms=here("magnification_cards"),
+        files=noticed_files("magnification_weights"),
+        truth=here("magnification_truth"),  # quiet: a plan has a row for each subject and class
+        title=ask("magnification_head"),
+    script:
+        "../workflow/scripts/magnification_figure.py"
+
+
+use rule magnification_figure as magnification_figure_licensed with:
+    output:
+        "results/{study}/figures-licensed/magnification-{dataset}.jpg",
+        pdf="results/{study}/figures-licensed/magnification-{dataset}.pdf",

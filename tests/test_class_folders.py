@@ -19,6 +19,7 @@ from apexbench.store.tensors import read_tensors
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = {"loader": "class-folders", "fps": 25.0, "apex": "midpoint", "label_set": "mine"}
+APEXES = {"actions": "midpoint", "macro": "last"}  # as config/datasets.yaml has them
 
 
 def folders(root, *clips, frames=3):
@@ -145,12 +146,31 @@ def test_what_is_wrong_with_a_copy_is_told_at_once(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("apex", ["midpoint", "last"])
+def test_of_clips_that_end_at_their_peak_the_last_frame_is_the_apex(tmp_path, apex):
+    """As those of CK+ and Oulu-CASIA do, whose midpoint shows half an expression."""
+    root = folders(tmp_path / "macro", "anger/S005_001", "joy/S006_001", frames=7)
+    (root / "joy/S006_001/frame_00007.png").unlink()
+    release = read_release("macro", root, **OPTIONS | {"apex": apex})
+    rows = release.index.set_index("clip")
+    wanted = {"last": [7, 6], "midpoint": [4, 3]}[apex]
+    assert rows["apex"].tolist() == wanted and set(rows["apex_source"]) == {apex}
+    assert [finding for finding in release.findings if finding.kind == "apex"] == [], "nothing to know of: meant so"
+
+
+def test_the_data_sets_say_where_their_clips_peak():
+    cards = load_project(read_yaml(ROOT / "config/config.yaml"), ROOT).datasets
+    assert {name: cards[name].apex for name in APEXES} == APEXES
+    assert {name: LAYOUTS[name].ends_at_peak for name in APEXES} == {"actions": False, "macro": True}
+    assert not any(layout.ends_at_peak for name, layout in LAYOUTS.items() if name != "macro")
+
+
 @pytest.mark.parametrize("dataset", ["actions", "macro"])
 def test_the_rendered_layouts_are_read(tmp_path, dataset):
     emotions = LAYOUTS[dataset].emotions
     plan = [(subject, emotion, 2) for subject in (1, 12) for emotion in emotions]
     lay_out(dataset, plan, tmp_path / "clips")
-    index = load_index(dataset, tmp_path / "clips", **OPTIONS)
+    index = load_index(dataset, tmp_path / "clips", **OPTIONS | {"apex": APEXES[dataset]})
     found = index.groupby(["subject", "emotion"]).size().to_dict()
     assert found == {(subject, emotion): count for subject, emotion, count in plan}
 
@@ -221,5 +241,6 @@ def test_macro_expressions_move_as_micro_ones_do_and_six_times_as_far(tmp_path):
         flow = truth[f"1/{record['clip']}/flow"].astype(np.float32)
         moving = np.linalg.norm(flow, axis=-1) > 0.5 * np.linalg.norm(flow, axis=-1).max()
         apex = images[record["apex"] - record["onset"]]
+        assert record["apex"] == record["offset"] and len(images) == record["apex"] - record["onset"] + 1
         gone, still = (cv2.GaussianBlur(x - images[0], (0, 0), 1.0)[moving].std() for x in (carried(apex, flow), apex))
         assert gone < 0.5 * still, (record, gone, still)

@@ -202,7 +202,7 @@ def test_a_reworded_caption_makes_tables_anew_and_nothing_else(tree):
 
 def test_a_figure_is_its_own_business(tree):
     drawn = {"crops": "crop_sheet", "flow": "flow_picture", "scores": "score_figures", "ranks": "rank_figure"}
-    drawn["official_null"] = "official_null"
+    drawn |= {"official_null": "official_null", "magnification": "magnification_figure"}
     for module, rule in {**drawn, "sweep": "curve_figure", "mixing": "inside_picture", "losses": "loss_figure"}.items():
         assert _changed(tree, f"figures/{module}.py") == {rule}
 

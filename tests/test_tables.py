@@ -866,8 +866,8 @@ def test_data(found):
     by = table.frame.set_index(["group", "column"])
     assert by.loc["data set", "found"].to_dict() == {
         "label set": "samm-v2", "clips": "3", "subjects": "2", "apex sheet": "2", "apex midpoint": "1",
-        "apex spotted": "0", "apex provided": "0", "repairs": "1", "missing frames": "1", "dropped": "0",
-        "emotion anger": "2", "emotion happiness": "1",
+        "apex last": "0", "apex spotted": "0", "apex provided": "0", "repairs": "1", "missing frames": "1",
+        "dropped": "0", "emotion anger": "2", "emotion happiness": "1",
     }  # fmt: skip
     assert by.loc[("data set", "clips"), "expected"] == "3" and by.loc[("data set", "emotion anger"), "expected"] == "2"
     assert by.loc[("protocol", "class positive"), ["expected", "found"]].tolist() == ["", "1"]

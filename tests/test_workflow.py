@@ -214,6 +214,7 @@ def test_report_is_one_offline_page(study):
     call(study, "snakemake", "--cores", "1", "--report", "results/report.html")
     page = (study / "results" / "report.html").read_text()
     assert "confusion-samm-3" in page and "crops-smic-hs" in page and "leaderboard" in page
+    assert page.count("magnification-samm.jpg") and (study / "results/small/figures/magnification-samm.jpg").exists()
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?://', page)
     assert len(page) < 5_000_000
 
@@ -235,6 +236,7 @@ def test_a_report_opens_on_the_leaderboard_and_lists_titles_by_chapters(study):
     ]  # fmt: skip
     names = {result["labels"]["result"] for result in parts["results"].values()}
     assert {"Leaderboard", "SAMM, 3 classes: confusion matrices", "SMIC-HS: first crops"} <= names
+    assert "SAMM: motion magnified" in names
     assert not [name for name in names if re.search("samm-3|smic-", name)]
     assert not [path for path in parts["results"] if path.endswith(".pdf")]
     for figure in parts["results"]:

@@ -29,7 +29,7 @@ _FINDINGS = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset")
     parser.add_argument("root", type=Path, nargs="?", help="folder of the release; default data/<folder>")
-    apexes = ("sheet", "midpoint", "spotted", "drop")
+    apexes = ("sheet", "midpoint", "last", "spotted", "drop")
     parser.add_argument("--apex", choices=apexes, help="default: as in config/datasets.yaml; spotted takes minutes")
     parser.add_argument("--strict", action="store_true", help="status 1 on warnings too, and if a count differs")
 

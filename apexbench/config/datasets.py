@@ -8,7 +8,7 @@ from pydantic import Field
 
 from apexbench.config.model import Model, Text
 
-Apex = Literal["sheet", "midpoint", "spotted", "drop"]
+Apex = Literal["sheet", "midpoint", "last", "spotted", "drop"]
 
 # release -> module of apexbench.datasets, whose function `read` takes a `Copy` and returns `Annotations`
 LOADERS = {
@@ -46,7 +46,8 @@ class DatasetCard(Model):
     fps: float = Field(gt=0)
     """Frames per second."""
     apex: Apex = "sheet"
-    """Where the apex is from: the sheet, the midpoint, spotted in the frames; `drop` leaves clips without one out."""
+    """Where the apex is from: the sheet, the midpoint, the last frame (of a release whose clips end at their peak),
+    spotted in the frames; `drop` leaves clips without one out."""
     sheet: str = ""
     """Glob pattern of the annotation file, where a copy holds several."""
     frames: str = ""

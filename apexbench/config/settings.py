@@ -15,8 +15,8 @@ TRAINING = ("train", "pretrain", "inside_picture")
 """Rules whose jobs train."""
 RULES = (
     *TRAINING, "render", "index", "protocol", "faces", "frames", "magnify", "flow", "features", "pack", "pack_maps",
-    "weights", "import_log", "scores", "score_figures", "rank_figure", "crop_sheet", "flow_picture", "curve_figure",
-    "loss_figure", "official_null", "table", "readme", "save_study",
+    "weights", "import_log", "scores", "score_figures", "rank_figure", "crop_sheet", "flow_picture",
+    "magnification_figure", "curve_figure", "loss_figure", "official_null", "table", "readme", "save_study",
 )  # fmt: skip
 """Rules whose jobs have a time limit; those that are made of another by `use rule` have its."""
 MINUTES = {"training": 720, "default": 120}
@@ -74,6 +74,9 @@ class Settings(Model):
     """Folders of submissions/, each a row of predictions made by others; `all`: whatever lies there."""
     tables: tuple[str, ...]
     """Cards of config/tables."""
+    pictured_magnification: tuple[str, ...] = ()
+    """Magnification recipes of the same frames, which a figure shows side by side on the first clip of a study whose
+    runs read magnified frames; none: no figure."""
     readme: bool | str = "default"
     """Which study writes README.md and docs/results: the one of this name; true: this one, whatever its name; false:
     none. Every study has a README of its own in results/<study>."""
@@ -122,6 +125,7 @@ class Settings(Model):
         "table_methods",
         "submissions",
         "tables",
+        "pictured_magnification",
         "only",
         mode="before",
     )
@@ -144,7 +148,15 @@ class Settings(Model):
         return values
 
     @field_validator(
-        "seeds", "protocols", "table_protocols", "methods", "table_methods", "submissions", "tables", "only"
+        "seeds",
+        "protocols",
+        "table_protocols",
+        "methods",
+        "table_methods",
+        "submissions",
+        "tables",
+        "pictured_magnification",
+        "only",
     )
     @classmethod
     def _once(cls, values):

@@ -60,8 +60,8 @@ def read_release(
     label_set : identifier of the annotation, copied into the index.
     fps : frames per second, where the annotation does not give them for each clip.
     apex : `sheet` takes the annotated apex (where the release has none: the midpoint), `midpoint` the middle frame,
-        `spotted` the frame that differs most from the onset's, `drop` leaves out clips that the sheet gives no apex, or
-        the onset for an apex.
+        `last` the last one, `spotted` the frame that differs most from the onset's, `drop` leaves out clips that the
+        sheet gives no apex, or the onset for an apex.
     sheet, frames : glob patterns of the annotation file and of the folder of frames, where a copy holds several.
     part : of a composite (flow-maps), the data set to take.
     unusable : `fail` makes a clip without frames a finding of kind `error`, as any other that cannot be used is; `skip`

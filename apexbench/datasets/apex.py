@@ -1,4 +1,4 @@
-"""Where a clip's apex is, by one of four policies: as in the sheet, the midpoint, spotted in the frames, or not at all.
+"""Where a clip's apex is: as in the sheet, the midpoint, the last frame, spotted in the frames, or not at all.
 
 This and the synthetic portraits are the only places where data sets know `apexbench.frames`.
 """
@@ -20,6 +20,11 @@ def midpoint(onset: int, offset: int, frames: Mapping[int, Path]) -> int:
     """Return the frame that is there and nearest to the middle of onset..offset; of two, the earlier one."""
     middle = onset + (offset - onset) // 2
     return min((number for number in frames if onset <= number <= offset), key=lambda number: abs(number - middle))
+
+
+def last(onset: int, offset: int, frames: Mapping[int, Path]) -> int:
+    """Return the last frame that is there: the peak of clips that end at it, as those of CK+ and Oulu-CASIA do."""
+    return max(number for number in frames if onset <= number <= offset)
 
 
 def spotted(onset: int, offset: int, frames: Mapping[int, Path]) -> int:

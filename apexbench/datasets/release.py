@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from apexbench.clips import COLUMNS, find_frames, read_units
-from apexbench.config.datasets import Repair
+from apexbench.config.datasets import Apex, Repair
 from apexbench.datasets.annotations import Annotation, Annotations, Copy, Finding
 from apexbench.datasets.repairs import MISSING, DroppedByRepair, repair, whole
 from apexbench.errors import InputError, nearest
@@ -48,7 +48,7 @@ class Reading:
     dataset: str
     label_set: str = ""
     fps: float = 0.0
-    apex: Literal["sheet", "midpoint", "spotted", "drop"] = "sheet"
+    apex: Apex = "sheet"
     unusable: Literal["fail", "skip"] = "fail"
     repairs: Sequence[Repair] = ()
 
@@ -233,13 +233,15 @@ class _Checker:
 
     def _apex(self, item: Annotation, onset: int, offset: int, frames: dict, folder: Path, remark) -> tuple[int, str]:
         """Return the apex and its source by the policy, and remark on what makes a clip's onset-apex flow doubtful."""
-        from apexbench.datasets.apex import midpoint, spotted
+        from apexbench.datasets.apex import last, midpoint, spotted
 
         policy = self.reading.apex
         if policy == "spotted":
             peak, source = spotted(onset, offset, frames), "spotted"
         elif policy == "midpoint":
             peak, source = midpoint(onset, offset, frames), "midpoint"
+        elif policy == "last":
+            peak, source = last(onset, offset, frames), "last"
         elif item.apex is None or item.apex in MISSING:
             if policy == "drop":
                 raise _LeftOut(f"field 'apex': the sheet gives none ({item.apex or ''!r})")
@@ -252,7 +254,7 @@ class _Checker:
             if policy == "drop":
                 raise _LeftOut(f"field 'apex': apex == onset ({onset})")
             remark("apex", f"apex == onset ({onset}): the flow between them is zero")
-        elif peak == offset:
+        elif peak == offset and policy != "last":
             remark("apex", f"apex == offset ({offset})")
         return peak, source
 

@@ -24,7 +24,7 @@ def render_dataset(
 
     Raises InputError for a release without a layout, and for names in the plan that the release does not have.
     """
-    layout = dataset if dataset in LAYOUTS else release
+    layout = layout_name(dataset, release)
     if layout not in LAYOUTS:
         raise InputError(
             f"config/datasets.yaml: entry {dataset!r}: there are no synthetic clips of {release!r}; put a licensed "
@@ -41,3 +41,8 @@ def render_dataset(
                 f"{', '.join(OBJECTIVE_CLASSES)}, or nothing"
             )
     render(layout, plan, root, truth, seed=seed, scale=scale)
+
+
+def layout_name(dataset: str, release: str) -> str:
+    """Return the layout that a data set is rendered in."""
+    return dataset if dataset in LAYOUTS else release

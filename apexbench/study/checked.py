@@ -14,7 +14,7 @@ from apexbench.errors import InputError
 from apexbench.manifest import tree_state
 from apexbench.project import Project, load_project
 from apexbench.protocols import fold_names, planned
-from apexbench.recipes import check_recipes
+from apexbench.recipes import check_pictured, check_recipes
 from apexbench.tables.check import check_scoring
 
 # first folders of paths under results/; a study of such a name would lie among the files of all studies
@@ -46,6 +46,8 @@ class Checked:
                 f"choose another name than {', '.join(sorted(SHARED))}"
             )
         check_recipes(self.recipes)
+        pictured = self.settings.pictured_magnification
+        check_pictured(self.recipes, pictured, self.project.set_in("pictured_magnification"))
         check_scoring(self.project.conventions, self.project.tables)
         self.runs: dict[str, MethodCard] = self.project.methods
         self.shown = [run for run, card in self.runs.items() if card.leaderboard]

@@ -1,9 +1,12 @@
 """The figures of a study: which are drawn, of which files, under which heads."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apexbench.errors import InputError
 from apexbench.methods import Deep
+from apexbench.recipes import arm_module
 from apexbench.study.checked import dumped
 from apexbench.study.tables import Tables
 from apexbench.tables.places import place
@@ -11,6 +14,7 @@ from apexbench.tables.row_titles import row_titles
 
 OFFICIAL = "megc2019"  # its counts of each subject and class are known for all of its data sets
 _ALGORITHMS = {"tvl1": "TV-L1", "farneback": "Farnebäck"}
+_ARMS = {"evm": "linear Eulerian", "phase": "phase-based", "flow-warp": "flow warp", "magnet": "MagNet"}
 _PICTURED = {"attention": "features"}  # drawings that show what a role's features are taken from
 
 
@@ -34,6 +38,8 @@ class Figures(Tables):
                 folder = self._picture_folder([dataset])
                 paths += [f"{folder}/crops-{dataset}.jpg"] if self.onset_frames(dataset) else []
                 paths += [f"{folder}/flow-{dataset}-{recipe}.jpg" for recipe in self.pictured_flow()]
+        if dataset := self.magnified_dataset():
+            paths.append(f"{self._picture_folder([dataset])}/magnification-{dataset}.jpg")
         if self.shows_official_null():
             paths += [f"{results}/figures/official-null.{kind}" for kind in ("svg", "csv")]
         paths += self._inside_pictures()
@@ -133,6 +139,53 @@ class Figures(Tables):
     def flow_head(self, dataset: str, recipe: str) -> str:
         return self.headed(self.flow_title(dataset, recipe), [dataset])
 
+    def magnified_dataset(self) -> str:
+        """Return the data set whose first clip is shown by all arms, the first that has frames; "" if none is."""
+        filmed = [dataset for dataset in self.datasets if not self.holds_maps(dataset)]
+        return filmed[0] if filmed and self.pictured_magnification() else ""
+
+    def magnification_inputs(self, dataset: str) -> dict[str, str | list[str]]:
+        """Return what the clip is cut from, whichever it is, and the files of the arms' weights."""
+        recipe = self._pictured_frames()
+        inputs = [self.frames_inputs(dataset, recipe, part) for part in self.parts(dataset)]
+        faces = [each["faces"] for each in inputs if "faces" in each]
+        return {**inputs[0], "faces": faces, "weights": self.magnification_weights()}
+
+    def magnification_weights(self) -> list[str]:
+        return [file for name in self.pictured_magnification() for file in self.magnify_weights(name)]
+
+    def magnification_state(self, dataset: str) -> str:
+        return " ".join(self.clips_state(dataset, part) for part in self.parts(dataset)).strip()
+
+    def magnification_code(self) -> str:
+        arms = {arm_module(self.recipes.magnification[name].arm) for name in self.pictured_magnification()}
+        return self.code("magnification_figure", *sorted(arms))
+
+    def magnification_frames(self) -> dict:
+        return self.frames_recipe(self._pictured_frames())
+
+    def _pictured_frames(self) -> str:
+        if not (names := self.pictured_magnification()):
+            raise InputError("no arm is pictured: none is set, or no method of the study reads magnified frames")
+        return self.recipes.frames_name(names[0])
+
+    def magnification_cards(self) -> dict[str, dict]:
+        """Return {title: recipe} of the arms that are shown; two of one title have the recipe's name behind it."""
+        cards = {name: self.magnify_card(name) for name in self.pictured_magnification()}
+        titles = {name: _arm_title(card) for name, card in cards.items()}
+        twice = [title for title, count in Counter(titles.values()).items() if count > 1]
+        return {f"{titles[n]} ({n})" if titles[n] in twice else titles[n]: card for n, card in cards.items()}
+
+    def magnification_truth(self, dataset: str) -> dict[str, Any]:
+        """Return what a synthetic clip is rendered again by; nothing of a licensed copy."""
+        if self.licensed[dataset]:
+            return {}
+        plan = {"release": self.release(dataset), "plan": self.render_plan(dataset)}
+        return plan | {"scale": self.settings.scale, "seed": self.settings.study_seed}
+
+    def magnification_head(self, dataset: str) -> str:
+        return self.headed(f"{self.dataset_title(dataset)}: motion magnified", [dataset])
+
     # the null model on official counts
 
     def shows_official_null(self) -> bool:
@@ -184,3 +237,9 @@ class Figures(Tables):
 
     def inside_head(self, protocol: str, run: str) -> str:
         return self.headed(self.inside_title(protocol, run), self.project.protocols[protocol].datasets)
+
+
+def _arm_title(card: Mapping[str, Any]) -> str:
+    """What figures call the arm of a magnification recipe."""
+    flow = card["options"].get("flow", "")
+    return ", ".join(filter(None, [_ARMS.get(card["arm"], card["arm"]), _ALGORITHMS.get(flow, flow)]))

@@ -96,7 +96,7 @@ class Runs(Features):
                     files = ", ".join(w.file for w in weights.values() if w.file)
                     raise InputError(f"{where}: {files}: {error}") from None
         before = [self.pretrainings.values(name).inputs.values() for name in self.pretrained_in_use()]
-        for name in self._with_those_below(chain(self.recipes_in_use(), *before)):
+        for name in self._with_those_below(chain(self.recipes_in_use(), self.pictured_magnification(), *before)):
             if self.recipes.section(name) in ("magnification", "features"):
                 self._check_weight_file(name)
         for run in self.methods:
@@ -162,6 +162,12 @@ class Runs(Features):
         """Return the flow recipes in use that have a picture, which is of onset and apex; a sequence has none."""
         flow = self.recipes.flow
         return [name for name in self.recipes_in_use() if name in flow and flow[name].pairs == "onset-apex"]
+
+    def pictured_magnification(self) -> tuple[str, ...]:
+        """Return the magnification recipes that a figure shows: none of a study whose runs read no magnified frames."""
+        magnified = self.recipes.magnification
+        read = any(name in magnified and magnified[name].arm != "none" for name in self.recipes_in_use())
+        return self.settings.pictured_magnification if read else ()
 
     # weights
 

@@ -16,8 +16,8 @@ RERUN = "delete it and rerun the rule that writes it"
 CAPTION = (
     "Found / expected; expected are the counts of the official lists, for a protocol of synthetic clips those of their "
     "plan. The status of a protocol compares its subjects too, one by one, where the list is known. Apex: taken from "
-    "the sheet, set to the midpoint, spotted, or that of whoever provided flow maps. Repairs: entries of "
-    "config/repairs.yaml whose old value was found. Missing frames: clips with gaps. Dropped: rows of the "
+    "the sheet, set to the midpoint or to the last frame, spotted, or that of whoever provided flow maps. Repairs: "
+    "entries of config/repairs.yaml whose old value was found. Missing frames: clips with gaps. Dropped: rows of the "
     "sheet, or clips, that are left out. "
     "Unchecked: there is nothing to compare with."
 )

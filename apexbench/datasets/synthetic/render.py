@@ -6,7 +6,8 @@ fills the outline with faces that move, `lay_out` with one small picture, for wh
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from apexbench.datasets.synthetic.actions import Action, act, action_flow, draw_action, draw_scene
 from apexbench.datasets.synthetic.clips import Motion, Script, draw_script, move, peak_px, render_frames, true_flow
 from apexbench.datasets.synthetic.expressions import OBJECTIVE_CLASSES, describe, objective_class
-from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout
+from apexbench.datasets.synthetic.layouts import LAYOUTS, Clip, Layout, Size
 from apexbench.datasets.synthetic.portraits import Face, stream, subject_face
 from apexbench.store.tensors import write_tensors
 from apexbench.store.writing import new_folder
@@ -63,8 +64,9 @@ def outline(dataset: str, plan: Plan, *, seed: int = 0, scale: str = "mini") -> 
                 name = layout.name(rng, subject, emotion, serials[emotion], index)
                 script = _script(rng, layout, emotion, layout.sizes[scale].rise, objective)
                 onset, aus = layout.first_frame(rng, index), describe(script.movement)
+                last = script.rise if layout.ends_at_peak else script.length - 1
                 clip = Clip(
-                    subject, name, emotion, aus, onset, onset + script.rise, onset + script.length - 1,
+                    subject, name, emotion, aus, onset, onset + script.rise, onset + last,
                     objective or (objective_class(aus) if aus else ""),
                 )  # fmt: skip
                 takes.append(Take(clip, script, rng))
@@ -139,9 +141,7 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
             peak = float(np.linalg.norm(flow, axis=-1).max())
             records.append(_record(take, peak, 0.0, (0, 0, *size.frame[::-1])))
         for subject, of_subject in groupby(takes if layout.faces else [], key=lambda take: take.clip.subject):
-            rng = stream(seed, layout.release or dataset, subject, "face")
-            height = rng.uniform(*size.face)
-            face = subject_face(rng, size.frame, height, 2 if height < _FACE_DETAIL else 1, layout.gray)
+            face = _face(layout, dataset, subject, size, seed)
             for take in of_subject:
                 motion = move(take.script, face)
                 flow = true_flow(motion)
@@ -157,6 +157,35 @@ def render(dataset: str, plan: Plan, root, truth, *, seed: int = 0, scale: str =
         _finish(folder, layout, clips)
         meta = {"kind": "truth", "dataset": dataset, "seed": seed, "scale": scale, "clips": records}
         write_tensors(truth, tensors, meta)
+
+
+def retake(
+    dataset: str, plan: Plan, wanted: tuple[int, str, int], factors: Sequence[float], *, seed: int, scale: str = "mini"
+) -> dict[int, np.ndarray] | None:
+    """Render one clip of a plan again, its motion so many times as large: what magnification is to make of it.
+
+    `wanted` is its subject, name and the number of its onset frame; None if the plan has no such clip with a face. Else
+    {frame number: (M, H, W[, 3]) uint8} of M factors. Light and noise are those of the clip as `render` wrote it, which
+    a factor of 1 gives, but for its JPEG.
+    """
+    layout = _layout(dataset, scale)
+    takes = outline(dataset, plan, seed=seed, scale=scale) if layout.faces and not layout.maps else []
+    take = next((each for each in takes if (each.clip.subject, each.clip.name, each.clip.onset) == wanted), None)
+    if take is None:
+        return None
+    face = _face(layout, dataset, take.clip.subject, layout.sizes[scale], seed)
+    motion = move(take.script, face)
+    larger = (replace(motion, skin=motion.skin * factor, drift=motion.drift * factor) for factor in factors)
+    played = [_played(replace(take, rng=deepcopy(take.rng)), face, each) for each in larger]
+    first = take.clip.onset - take.clip.before
+    return {number: np.stack(frames) for number, frames in enumerate(zip(*played, strict=True), first)}
+
+
+def _face(layout: Layout, dataset: str, subject: int, size: Size, seed: int) -> Face:
+    """The face of a subject, always the same."""
+    rng = stream(seed, layout.release or dataset, subject, "face")
+    height = rng.uniform(*size.face)
+    return subject_face(rng, size.frame, height, 2 if height < _FACE_DETAIL else 1, layout.gray)
 
 
 def _act(rng: np.random.Generator, emotion: str) -> str:

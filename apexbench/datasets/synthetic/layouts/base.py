@@ -78,6 +78,7 @@ class Layout:
     maps = False  # pictures of flow instead of frames
     faces = True  # else the emotions are actions, see actions.py
     strength = 1.0  # of the motion, in terms of micro-expressions
+    ends_at_peak = False  # whether the release cuts its clips off at the apex
     sizes: ClassVar[dict[str, Size]]
 
     def name(self, rng: np.random.Generator, subject: int, emotion: str, serial: int, index: int) -> str:

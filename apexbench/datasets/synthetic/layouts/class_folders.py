@@ -23,10 +23,11 @@ class Actions(Layout):
 
 
 class Macro(Layout):
-    """Expressions of full strength: happiness/S001_001/S001_001_00000001.jpg. Those of CK+ end at the peak."""
+    """Expressions of full strength: happiness/S001_001/S001_001_00000001.jpg. As those of CK+ they end at the peak."""
 
     emotions = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
     strength = 6.0
+    ends_at_peak = True
     sizes: ClassVar = {"mini": Size((224, 224), (145, 170), (4, 6)), "full": Size((490, 640), (250, 300), (9, 16))}
 
     def name(self, rng: np.random.Generator, subject: int, emotion: str, serial: int, index: int) -> str:
