@@ -52,8 +52,8 @@ class ClipParams(DeepParams):
     subtract_first: bool = False
     """Ours: of each frame the clip's first is taken away, so that a small network in few steps sees the motion."""
     steady_light: bool = False
-    """Ours, with `subtract_first`: each frame is first made as bright as the clip's first, as a flicker of one percent is
-    more than most motion."""
+    """Ours, with `subtract_first`: each frame is first made as bright as the clip's first, as a flicker of one percent
+    is more than most motion."""
     gain: float = Field(default=1.0, gt=0)
     """Ours: multiplies what `subtract_first` leaves. A ResNet's BatchNorm makes up for small values; the LayerNorm of a
     Swin's patches, which have biases, does not."""
