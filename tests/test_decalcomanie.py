@@ -211,6 +211,20 @@ def test_of_each_frame_the_first_is_taken_away(count):
         torch.testing.assert_close(x, 50 * found[view], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("lengths", [{}, {"frames_lengths": np.array([6, 3], np.int32)}])
+def test_flicker_leaves_no_difference(lengths):
+    face = np.random.default_rng(0).integers(40, 80, (2, 1, 3, 24, 24))
+    flickering = face * np.array([2, 1, 3, 2, 1, 3])[:, None, None, None]
+    values = {"subtract_first": True, "n_frames": 6, "views": "olr"}
+    seen = [given(sbml(**values, steady_light=on), {"frames": flickering.astype(np.uint8)} | lengths) for on in (0, 1)]
+    for plain, steady in zip(seen[0].values(), seen[1].values(), strict=True):
+        assert plain.abs().max() > 0.1 and steady.abs().max() < 1e-5
+    moved = flickering.copy()
+    moved[:, 1:, :, :4] = moved[:, 1:, :, 4:8]  # what moves is left
+    found = given(sbml(**values, steady_light=True), {"frames": moved.astype(np.uint8)} | lengths)["original"]
+    assert found[:, :, :, :4].std() > 3 * found[:, :, :, 4:].std() > 0
+
+
 def test_packs_of_another_size_are_refused():
     with pytest.raises(ValueError, match=r"DecalcomanieSbml reads frames of 24 x 24 px \(image_size\).* 30 x 30"):
         sbml().tensors(clips(side=30))
@@ -302,6 +316,9 @@ def test_narrow_networks():
     for frames, side in ((1, 8), (5, 17), (7, 24)):
         assert model.eval()(torch.zeros(1, 3, frames, side, side)).shape == (1, 128)
         assert swin3d("swin-l", width=0.01, depths=(1, 1, 1, 1))(torch.zeros(1, 3, frames, side, side)).shape == (1, 48)
+    fewer = ResNet3d("resnet18", width=0.125, depths=(1, 1))
+    assert not hasattr(fewer, "layer3") and fewer(torch.zeros(2, 3, 4, 24, 24)).shape == (2, 16)
+    assert swin3d("swin-t", width=0.1, depths=(1, 1))(torch.zeros(1, 3, 4, 24, 24)).shape[0] == 1
 
 
 def test_a_swin_as_released_has_frames_for_channels_and_colours_for_depth():
@@ -332,9 +349,11 @@ def test_a_softmax_before_the_loss_bounds_it():
     ("values", "message"),
     [
         ({"gain": 2}, "gain: goes with subtract_first: true"),
+        ({"steady_light": True}, "steady_light: goes with subtract_first: true"),
         ({"softmax_output": True}, "softmax_output: goes with a backbone swin-\\*, and resnext101 has no such switch"),
         ({"frames_as_channels": True, "backbone": "resnet18"}, "frames_as_channels: goes with a backbone swin-"),
-        ({"depths": [1, 1, 1]}, "depths has 3 values, but there are 4 stages"),
+        ({"depths": [1] * 5}, "depths has 5 values, but there are 1 to 4 stages"),
+        ({"depths": []}, "depths has 0 values, but there are 1 to 4 stages"),
         ({"stem": [3, 4, 3]}, "hyper-parameter 'stem.1'"),
         (
             {"weights": {"timm": "resnet18.tv_in1k"}},
@@ -456,14 +475,35 @@ def test_what_each_view_counts_in_the_loss(views, given_weights, shares):
     assert torch.equal(sbml(views=views, infer="o").logits(output), output["original"])
 
 
-def test_batch_norms_see_one_view_at_a_time():
-    method = sbml(views="lr", degrees=0, flip=0, scale=1)
+@pytest.mark.parametrize("momentum", [0.1, 0.4])
+def test_batch_norms_see_one_view_at_a_time(momentum):
+    method = sbml(views="lr", degrees=0, flip=0, scale=1, momentum=momentum)
     model, batch = method.build(), given(method)
     model.train()(**batch)
     first, wanted = model.backbone.conv1, torch.zeros(4)
     for x in batch.values():
-        wanted = 0.9 * wanted + 0.1 * first(x).mean((0, 2, 3, 4))
+        wanted = (1 - momentum) * wanted + momentum * first(x).mean((0, 2, 3, 4))
     torch.testing.assert_close(model.backbone.bn1.running_mean, wanted)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("backbone", ["resnext101", "resnet18"])
+def test_views_in_one_pass_are_what_each_is_by_itself(backbone, recompute):
+    method = sbml(views="olr", backbone=backbone, recompute=recompute)
+    together, alone = method.build(), method.build()
+    alone.load_state_dict(together.state_dict())
+    batch = given(method, augmented=0)
+    for mode in ("train", "eval"):
+        found = getattr(together, mode)()(**batch)
+        wanted = {name: getattr(alone, mode)()(**{name: x})[name] for name, x in batch.items()}
+        for name, scores in wanted.items():
+            torch.testing.assert_close(found[name], scores)
+        for scores in (found, wanted):
+            method.loss(scores, torch.from_numpy(LABELS)).backward()
+        for (name, one), other in zip(together.named_parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=name)
+        for (name, one), other in zip(together.named_buffers(), alone.buffers(), strict=True):
+            torch.testing.assert_close(one, other, msg=name)
 
 
 @pytest.mark.parametrize(("views", "names"), [("ol", ("original", "left")), ("olr", ("original", "left", "right"))])
@@ -689,7 +729,8 @@ def test_all_steps_and_cards_have_one_size(budget):
     """Or the weights of a step would not fit the next."""
     recipes = Recipes(**read_yaml(ROOT / "config/recipes.yaml"))
     pretrainings = Pretrainings(recipes.pretraining, budget)
-    sizes = ("backbone", "width", "depths", "stem", "image_size", "n_frames", "subtract_first")
+    sizes = ("backbone", "width", "depths", "stem", "momentum", "image_size", "n_frames")
+    sizes += ("subtract_first", "steady_light")
     of_steps = [pretrainings.params(f"decalcomanie-{n}") for n in (1, 2, 3)]
     of_cards = [params(name, budget=budget) for name in VARIANTS + STEPS]
     assert len({tuple(getattr(p, name) for name in sizes) for p in of_steps + of_cards}) == 1
@@ -775,5 +816,6 @@ def test_backbones_have_cards_and_a_table():
     assert [params(name).backbone for name in table["rows"]] == ["resnext101", "resnet50", "resnet18", *swins]
     for name in table["rows"]:
         quick = params(name, budget="quick")
-        assert quick.backbone == params(name).backbone and quick.width == 0.125 and quick.depths == (1, 1, 1, 1)
+        assert quick.backbone == params(name).backbone and quick.width == 0.125
+        assert quick.depths == ((1, 1, 1, 1) if name in [f"sbml-{swin}" for swin in swins] else (1, 1, 1))
         assert not card(name).leaderboard and card(name).protocols == ("casme2-3-wide", "samm-3", "smic-3")

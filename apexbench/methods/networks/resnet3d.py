@@ -6,14 +6,14 @@ Parameters at three classes: ResNeXt-101 47,527,363, ResNet-50 46,205,123, ResNe
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from apexbench.methods.networks.recompute import recomputed
-
-STAGES = 4
 
 
 class Kind(NamedTuple):
@@ -40,6 +40,18 @@ KINDS = {
 }
 
 
+class Norm(nn.BatchNorm3d):
+    """Batch norm of several views, which lie one after the other in the batch: in training each by itself."""
+
+    def forward(self, x: Tensor, views: int = 1) -> Tensor:
+        if views == 1 or not self.training:
+            return super().forward(x)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(views)
+        options = self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
+        return torch.cat([F.batch_norm(view, *options) for view in x.chunk(views)])
+
+
 class Shortcut(nn.Module):
     """Every `stride`-th element and zeros for the channels that lack: type A, without parameters."""
 
@@ -58,14 +70,14 @@ class Plain(nn.Module):
     def __init__(self, inputs: int, inner: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv3d(inputs, inner, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(inner)
+        self.bn1 = Norm(inner)
         self.conv2 = nn.Conv3d(inner, inner, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm3d(inner)
+        self.bn2 = Norm(inner)
         self.downsample = nn.Identity() if (inputs, stride) == (inner, 1) else Shortcut(inner, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(out)) + self.downsample(x))
+    def forward(self, x: Tensor, views: int = 1) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x), views))
+        return F.relu(self.bn2(self.conv2(out), views) + self.downsample(x))
 
 
 class Bottleneck(nn.Module):
@@ -74,19 +86,21 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, inner: int, outputs: int, groups: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv3d(inputs, inner, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(inner)
+        self.bn1 = Norm(inner)
         self.conv2 = nn.Conv3d(inner, inner, 3, stride, 1, groups=groups, bias=False)
-        self.bn2 = nn.BatchNorm3d(inner)
+        self.bn2 = Norm(inner)
         self.conv3 = nn.Conv3d(inner, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm3d(outputs)
+        self.bn3 = Norm(outputs)
         self.downsample = nn.Identity()
         if (inputs, stride) != (outputs, 1):
-            self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm3d(outputs))
+            self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride, bias=False), Norm(outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = F.relu(self.bn2(self.conv2(out)))
-        return F.relu(self.bn3(self.conv3(out)) + self.downsample(x))
+    def forward(self, x: Tensor, views: int = 1) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x), views))
+        out = F.relu(self.bn2(self.conv2(out), views))
+        for layer in self.downsample.children():
+            x = layer(x, views) if isinstance(layer, Norm) else layer(x)
+        return F.relu(self.bn3(self.conv3(out), views) + x)
 
 
 class ResNet3d(nn.Module):
@@ -96,8 +110,9 @@ class ResNet3d(nn.Module):
     ----------
     kind : of `KINDS`.
     width : scales the channels; of a ResNeXt the groups, which stay as wide.
-    depths : blocks of each stage; none: the kind's.
+    depths : blocks of each stage, of fewer than four too; none: the kind's.
     stem : sides of the first kernel, odd.
+    momentum : what a batch counts in the running statistics of batch norms.
     recompute : keep nothing of what is inside of a block, and compute it again for the gradient.
     """
 
@@ -108,6 +123,7 @@ class ResNet3d(nn.Module):
         width: float = 1.0,
         depths: Sequence[int] | None = None,
         stem: tuple[int, int, int] = (7, 7, 7),
+        momentum: float = 0.1,
         recompute: bool = False,
     ):
         super().__init__()
@@ -117,8 +133,10 @@ class ResNet3d(nn.Module):
         self.recompute = recompute
         channels = max(1, round(64 * width))
         self.conv1 = nn.Conv3d(3, channels, stem, (1, 2, 2), [side // 2 for side in stem], bias=False)
-        self.bn1 = nn.BatchNorm3d(channels)
-        for stage, depth in enumerate(depths or given.depths):
+        self.bn1 = Norm(channels)
+        depths = depths or given.depths
+        self.stages = len(depths)
+        for stage, depth in enumerate(depths):
             blocks = []
             for place in range(depth):
                 stride = 2 if stage and not place else 1
@@ -133,13 +151,16 @@ class ResNet3d(nn.Module):
             inner *= 2
         self.num_features = channels
         for layer in self.modules():
+            if isinstance(layer, Norm):
+                layer.momentum = momentum
             if isinstance(layer, nn.Conv3d):
                 kept = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels
                 nn.init.normal_(layer.weight, 0, (2 / kept) ** 0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool3d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        for stage in range(STAGES):
+    def forward(self, x: Tensor, views: int = 1) -> Tensor:
+        """Return features of clips; of several `views`, which lie one after the other, as of each by itself."""
+        x = F.max_pool3d(F.relu(self.bn1(self.conv1(x), views)), 3, 2, 1)
+        for stage in range(self.stages):
             for block in getattr(self, f"layer{stage + 1}"):
-                x = recomputed(block, block, x) if self.recompute else block(x)
+                x = recomputed(block, partial(block, views=views), x) if self.recompute else block(x, views)
         return x.mean((2, 3, 4))

@@ -16,6 +16,7 @@ def backbone(
     width: float = 1.0,
     depths: Sequence[int] | None = None,
     stem: tuple[int, int, int] = (7, 7, 7),
+    momentum: float = 0.1,
     recompute: bool = False,
     weights: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
@@ -24,7 +25,7 @@ def backbone(
     Parameters
     ----------
     name : `resnext101`, `resnet50`, `resnet18` (three inputs), `swin-t`, `swin-s`, `swin-b` or `swin-l`.
-    width, depths, recompute : of `ResNet3d` and `swin3d`; `stem` of a ResNet.
+    width, depths, recompute : of `ResNet3d` and `swin3d`; `stem`, `momentum` of a ResNet.
     weights : state dict of another, or of a released ResNet; None: random. InputError if it is of another network.
     """
     options = {"width": width, "depths": depths, "recompute": recompute}
@@ -33,7 +34,7 @@ def backbone(
 
         model = swin3d(name, inputs=inputs, **options)
     else:
-        model = ResNet3d(name, stem=stem, **options)
+        model = ResNet3d(name, stem=stem, momentum=momentum, **options)
     if weights is not None:
         load(model, weights, f"hyper-parameter 'weights' ({name})")
     return model
@@ -55,8 +56,18 @@ def output_layers(features: int, num_classes: int, *, hidden: int = 0, dropout: 
     return nn.Sequential(*layers)
 
 
+def features(backbone: nn.Module, views: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the features (B, F) of each view (B, C, T, H, W), of which batch norms see one at a time.
+
+    A ResNet has them in one pass, as small networks wait for the calls and not for the arithmetic.
+    """
+    if len(views) == 1 or not isinstance(backbone, ResNet3d):
+        return [backbone(clips) for clips in views]
+    return backbone(torch.cat(views), len(views)).chunk(len(views))
+
+
 class ByView(nn.Module):
-    """Each view goes through the same network, apart from the others: so do batch norms see one view at a time.
+    """Each view goes through the same network, apart from the others.
 
     `options` are those of `output_layers`.
     """
@@ -67,7 +78,8 @@ class ByView(nn.Module):
 
     def forward(self, **views: Tensor) -> dict[str, Tensor]:
         """Return {view: scores (B, classes)} of {view: clips (B, C, T, H, W)}."""
-        return {name: self.head(self.backbone(clips)) for name, clips in views.items()}
+        found = features(self.backbone, list(views.values()))
+        return {name: self.head(x) for name, x in zip(views, found, strict=True)}
 
 
 class SideBySide(nn.Module):
@@ -79,4 +91,4 @@ class SideBySide(nn.Module):
 
     def forward(self, **views: Tensor) -> Tensor:
         """Return scores (B, classes) of {view: clips (B, C, T, H, W)}."""
-        return self.head(torch.cat([self.backbone(clips) for clips in views.values()], dim=1))
+        return self.head(torch.cat(list(features(self.backbone, list(views.values()))), dim=1))

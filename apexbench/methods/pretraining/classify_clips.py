@@ -51,15 +51,20 @@ class ClipParams(DeepParams):
     """As released: the original is 0..255 in training, and 0..1 in the test, as all else always is."""
     subtract_first: bool = False
     """Ours: of each frame the clip's first is taken away, so that a small network in few steps sees the motion."""
+    steady_light: bool = False
+    """Ours, with `subtract_first`: each frame is first made as bright as the clip's first, as a flicker of one percent
+    is more than most motion."""
     gain: float = Field(default=1.0, gt=0)
     """Ours: multiplies what `subtract_first` leaves. A ResNet's BatchNorm makes up for small values; the LayerNorm of a
     Swin's patches, which have biases, does not."""
     backbone: Literal["resnext101", "resnet50", "resnet18", "swin-t", "swin-s", "swin-b", "swin-l"] = "resnext101"
     width: float = Field(default=1.0, gt=0)
     depths: tuple[Annotated[int, Field(ge=1)], ...] | None = None
-    """Blocks of each of the four stages; none: the backbone's."""
+    """Blocks of each stage, of which there are four at most; none: the backbone's."""
     stem: tuple[Odd, Odd, Odd] = (7, 7, 7)
     """Sides of a ResNet's first kernel: frames, rows, columns."""
+    momentum: float = Field(default=0.1, gt=0, le=1)
+    """What a batch counts in the running statistics of a ResNet's batch norms, by which the test normalises."""
     recompute: bool = False
     """Checkpointed gradients: keep nothing of what is inside of a block, and compute it again for the gradient."""
     frames_as_channels: bool = False
@@ -70,13 +75,14 @@ class ClipParams(DeepParams):
 
     @model_validator(mode="after")
     def _fits(self):
-        if self.depths is not None and len(self.depths) != 4:
-            raise ValueError(f"depths has {len(self.depths)} values, but there are 4 stages")
+        if self.depths is not None and not 1 <= len(self.depths) <= 4:
+            raise ValueError(f"depths has {len(self.depths)} values, but there are 1 to 4 stages")
         for name in _SWIN:
             if getattr(self, name) and not self.backbone.startswith("swin"):
                 raise ValueError(f"{name}: goes with a backbone swin-*, and {self.backbone} has no such switch")
-        if self.gain != 1 and not self.subtract_first:
-            raise ValueError("gain: goes with subtract_first: true; leave it out")
+        for name in ("gain", "steady_light"):
+            if getattr(self, name) != type(self).model_fields[name].default and not self.subtract_first:
+                raise ValueError(f"{name}: goes with subtract_first: true; leave it out")
         if self.weights.timm:
             raise ValueError(
                 f"weights: timm has no 3D networks, so {self.weights.timm} does not fit; write random, {{file: path}} "
@@ -112,7 +118,11 @@ class ClipClassifier(Deep):
 
         With `frames_as_channels` (B, T, 3, S, S).
         """
+        import torch
+
         p, clips = self.params, self._in_time(batch)
+        # on a CPU narrow convolutions take less time with channels last
+        order = torch.channels_last_3d if clips.device.type == "cpu" else torch.contiguous_format
         clips = clips if p.frames_as_channels else clips.transpose(1, 2)
         wanted = self.scored() if rng is None else p.views
         views = {"o": clips}
@@ -125,7 +135,7 @@ class ClipClassifier(Deep):
             else:
                 x = rotate_resize_flip(views[view], p.image_size, rng, degrees=p.degrees, scale=p.scale, flip=p.flip)
                 x = x if p.legacy_o_scale and view == "o" else x.div_(255)
-            done[VIEWS[view]] = x.contiguous()
+            done[VIEWS[view]] = x.contiguous(memory_format=order)
         return done
 
     def _in_time(self, batch: Mapping):
@@ -144,7 +154,11 @@ class ClipClassifier(Deep):
             clips = torch.lerp(frames[row, before].float(), frames[row, after].float(), share)
         if not self.params.subtract_first:
             return clips
-        moved = clips - frames[:, :1]
+        first = frames[:, :1]
+        if self.params.steady_light:
+            light, wanted = (x.mean((2, 3, 4), keepdim=True) for x in (clips, first.float()))
+            clips = clips * (wanted / light.clamp(min=1))
+        moved = clips - first
         return moved if self.params.gain == 1 else moved * self.params.gain
 
     def scored(self) -> str:
@@ -161,6 +175,7 @@ class ClipClassifier(Deep):
             width=p.width,
             depths=p.depths,
             stem=p.stem,
+            momentum=p.momentum,
             recompute=p.recompute,
             weights=self.initial("weights", weights),
         )
