@@ -305,7 +305,11 @@ def test_one_that_does_is_found():
 def test_what_cards_say_of_labels_and_oracles_counts(tree):
     changed = _changed(tree, "labels.py", ("card.classes, **card.classes_of", "card.classes_of, **card.classes"))
     assert {"protocol", "train ststnet", "scores", "table"} <= changed and not changed & {"frames", "flow", "index"}
-    assert _changed(tree, "oracles.py", ('== "action-units"', '!= "action-units"')) == {"frames", "flow"}
+    assert _changed(tree, "oracles.py", ('== "action-units"', '!= "action-units"')) == {
+        "frames",
+        "flow",
+        "magnification_figure",
+    }
     assert "table" in _changed(tree, "printed.py", ("float(text)", "-float(text)"))
 
 
