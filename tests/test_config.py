@@ -85,7 +85,7 @@ def _check(project, name, protocols=("samm-3", "mmew-4", "casme2-5")):
     facts = {protocol: len(project.protocols[protocol].classes) for protocol in protocols}
     axes = partial(axes_of, project.recipes)
     budget, recipes = project.settings.budget, project.recipes.names()
-    check_card(name, project.card(name), budget, facts, axes, project.size_of, recipes)
+    check_card(name, project.card(name), budget, facts, axes, project.size_of, recipes, project.recipes.factors)
 
 
 @pytest.mark.parametrize("budget", ["paper", "quick"])

@@ -196,6 +196,30 @@ def test_weights_of_arms_and_extractors_are_loaded_before_the_first_job(root, se
 
 
 @pytest.mark.parametrize(
+    ("recipe", "factor", "there"),
+    [
+        ("aman-11x9-layer3", 9, "0 is 2, 1 is 3.25, "),
+        ("aman-arms-phase-layer3", 2, "0 is 8, 1 is 16; take one of these, or 'all'"),
+        ("aman-none-layer3", 1, "0 is its frames as they are; take one of these, or 'all'"),
+    ],
+)
+def test_a_factor_that_a_recipe_lacks_is_told_before_the_first_job(root, recipe, factor, there):
+    settings = _settings(methods=["aman-one-factor"], protocols=["casme2-5"], table_protocols=[], tables=[])
+
+    def given(number):
+        quick = {"inputs": {"features": recipe}, "params": {"factor": number}}
+        _edit(root, "methods/aman-one-factor.yaml", lambda card: card.update(budgets={"quick": quick}))
+
+    given(factor)
+    where = "config/methods/aman-one-factor.yaml: field 'params.factor': under budget 'quick' "
+    with pytest.raises(InputError) as caught:
+        Study(settings | {"leave_out": {}}, root)
+    assert str(caught.value).startswith(f"{where}{recipe!r} has no factor {factor}, counted from 0: {there}")
+    given(factor - 1)
+    assert Study(settings | {"leave_out": {}}, root).params("casme2-5", "aman-one-factor").factor == factor - 1
+
+
+@pytest.mark.parametrize(
     ("file", "keys", "run", "protocol", "person"),
     [
         ("methods/sbml-lr-lr.yaml", ["params"], "sbml-lr-lr", "smic-3", "smic-hs:1"),

@@ -190,6 +190,14 @@ class Recipes(Model):
             return {**card, "crop": self.crops[recipe.crop].model_dump(mode="json")}
         return {**card, "of": self.chain(recipe.of)}
 
+    def factors(self, name: str) -> tuple[float, ...]:
+        """Return the factors by which a recipe's frames are magnified, as along their axis; none if they are not."""
+        while not isinstance(recipe := self[name], FramesRecipe):
+            if isinstance(recipe, MagnificationRecipe) and recipe.arm != "none":
+                return tuple(recipe.factors)
+            name = recipe.of
+        return ()
+
     def frames_of(self, name: str) -> FramesRecipe:
         """Return the frames recipe that a recipe begins with."""
         return self.frames[self.frames_name(name)]

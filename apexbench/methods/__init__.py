@@ -1,6 +1,6 @@
 """Methods: one module for each. A method is found by its file name, `flow-svm` in `flow_svm.py`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def check_card(
     axes_of: Callable[[str], Axes] | None = None,
     size_of: Callable[[str], int | None] | None = None,
     recipes: Iterable[str] = (),
+    factors_of: Callable[[str], Sequence[float]] | None = None,
 ) -> None:
     """Raise an InputError, which names the card's file and field, for what its method cannot take.
 
@@ -44,6 +45,7 @@ def check_card(
     protocols : {protocol: number of classes}: the card is checked as it is under each.
     axes_of, size_of : what each axis of a recipe's clips is, and the side of its maps in px (None: it has none).
     recipes : names of all recipes, to propose one that fits.
+    factors_of : by which factors a recipe's frames are magnified.
     """
     file = f"config/methods/{name}.yaml"
     if card.method not in names():
@@ -52,16 +54,22 @@ def check_card(
     for protocol, classes in {"": 0, **(protocols or {})}.items():
         where = f"{file}, protocol {protocol}" if protocol and card.on_keys(protocol, classes) else file
         for run in card.runs(name, budget, protocol, classes).values():
-            _check_run(where, find(card.method), run, budget, axes_of, size_of, recipes)
+            _check_run(where, find(card.method), run, budget, axes_of, size_of, recipes, factors_of)
 
 
-def _check_run(file, kind: type[Method], card: MethodCard, budget: Budget, axes_of, size_of, recipes) -> None:
+def _check_run(
+    file, kind: type[Method], card: MethodCard, budget: Budget, axes_of, size_of, recipes, factors_of
+) -> None:
     _check_mixing(file, kind, card)
     params = kind.parse(card.params, file)
     for field, weights in params.weights_named().items():
         if weights.file and not Path(weights.file).is_file():
             raise InputError(f"{file}: field 'params.{field}': {weights.file}: no such file; correct the path")
     check_inputs(f"{file}: field 'inputs", card.method, kind, params, card.inputs, budget, axes_of, size_of, recipes)
+    for role, recipe in card.inputs.items() if factors_of is not None else ():
+        if lacking := kind.lacking(params, role, factors_of(recipe)):
+            field, text = lacking
+            raise InputError(f"{file}: field 'params.{field}': under budget {budget!r} {recipe!r} has {text}")
 
 
 def check_inputs(

@@ -14,6 +14,7 @@ frames, and a linear layer. The paper could not be read, but for its abstract; t
 - T is 11 in the network's comments and test, 10 in the data set's; M is 9. Which factors, is not known.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -60,6 +61,13 @@ class Aman(Deep):
     def __init__(self, num_classes: int, params: Params | None = None):
         super().__init__(num_classes, params)
         self.channels = _CHANNELS
+
+    @classmethod
+    def lacking(cls, params: AmanParams, role: str, factors: Sequence[float]) -> tuple[str, str] | None:
+        there = [f"{number} is {factor:g}" for number, factor in enumerate(factors)] or ["0 is its frames as they are"]
+        if params.factor == "all" or params.factor < len(there):
+            return None
+        return "factor", f"no factor {params.factor}, counted from 0: {', '.join(there)}; take one of these, or 'all'"
 
     def fit(self, train: Inputs) -> None:
         self.channels = train["features"].shape[-3]

@@ -5,7 +5,7 @@ is done with them (`deep`). What neither knows, a method does by `scores` of its
 docs/add-a-method.md has an example of each part.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -148,6 +148,14 @@ class Method:
     def misfit(cls, params: Params, pretrained: Params) -> str:
         """Return why weights of a pre-training with these hyper-parameters do not fit; empty if they may."""
         return ""
+
+    @classmethod
+    def lacking(cls, params: Params, role: str, factors: Sequence[float]) -> tuple[str, str] | None:
+        """Return a hyper-parameter, and what it asks for that the recipe of a role lacks; None if all is there.
+
+        `factors` are those by which the recipe's frames are magnified, none where they are not.
+        """
+        return None
 
     @classmethod
     def image_size(cls, params: Params) -> int | None:

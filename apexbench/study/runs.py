@@ -46,6 +46,7 @@ class Runs(Features):
                 axes_of=self.pack_axes,
                 size_of=self.project.size_of,
                 recipes=self.recipes.names(),
+                factors_of=self.recipes.factors,
             )
 
     def _check_pretrainings(self) -> None:
