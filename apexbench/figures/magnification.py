@@ -14,7 +14,6 @@ _LABELS = 0.42  # inches at the left, for the factors
 _LINE = 0.16  # inches, of a title above a row
 _WIDEST = 1.6  # inches of a picture with its slice
 _GAP = 4  # px
-_DPI = 90  # of JPEG, as text wants it
 _HOW = (
     "Above: onset and apex as they are. Below: the apex by each arm; a displacement d becomes factor * d. At the right "
     "of a picture is its time slice, the dotted column of pixels in every frame from onset to offset: motion bends its "
@@ -107,4 +106,4 @@ def _drawn(rows: list[list], labels: list[str], titles: list[str], path: str | o
     axes.imshow(sheet, aspect="auto")
     axes.axis("off")
     head(figure, title)
-    save(figure, path, dpi=_DPI)
+    save(figure, path)

@@ -53,13 +53,13 @@ _IDLE = re.compile(r' transform="rotate\(-0 [^"]*"|(?<=>)\n\s*(?=<)')  # a fifth
 _PLACES, _DECIMALS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(?<=\.\d\d)\d+")  # another: below .01 pt
 
 
-def save(figure: Figure, path: str | os.PathLike, dpi: int | None = None) -> None:
-    """Write a figure as the suffix of `path` says, a JPEG at `dpi` if it is to be finer, and as PDF beside it."""
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure as the suffix of `path` says, and as PDF beside it."""
     path = Path(path)
     box = seat_head(figure).padded(0.1)
     figure.set_layout_engine(None)  # laid out once, not for each file anew: most of the time of many panels
     for file in dict.fromkeys((path, path.with_suffix(".pdf"))):
-        extra = _JPEG | ({"dpi": dpi} if dpi else {}) if file.suffix == ".jpg" else {"dpi": 150}
+        extra = _JPEG if file.suffix == ".jpg" else {"dpi": 150}
         with atomic(file) as part, _fonts_of_outlines():
             figure.savefig(part, metadata=_UNDATED[file.suffix], bbox_inches=box, **extra)
             if file.suffix == ".svg":
