@@ -21,6 +21,10 @@ RULES = (
 """Rules whose jobs have a time limit; those that are made of another by `use rule` have its."""
 MINUTES = {"training": 720, "default": 120}
 """Minutes after which a job is ended, where nothing is said: of what trains, and of all else."""
+_LISTS = (
+    "seeds", "protocols", "table_protocols", "methods", "table_methods", "submissions", "tables",
+    "pictured_magnification", "only",
+)  # fmt: skip
 
 
 class Settings(Model):
@@ -117,18 +121,7 @@ class Settings(Model):
             raise ValueError("0 (off), or 2 and more parts of the training subjects")
         return value
 
-    @field_validator(
-        "seeds",
-        "protocols",
-        "table_protocols",
-        "methods",
-        "table_methods",
-        "submissions",
-        "tables",
-        "pictured_magnification",
-        "only",
-        mode="before",
-    )
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _one_word(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
@@ -147,17 +140,7 @@ class Settings(Model):
             raise ValueError("one at least")
         return values
 
-    @field_validator(
-        "seeds",
-        "protocols",
-        "table_protocols",
-        "methods",
-        "table_methods",
-        "submissions",
-        "tables",
-        "pictured_magnification",
-        "only",
-    )
+    @field_validator(*_LISTS)
     @classmethod
     def _once(cls, values):
         twice = [value for value in values if values.count(value) > 1]
