@@ -754,9 +754,9 @@ def test_a_chain_in_a_circle_is_refused():
     del recipes["faces"]  # which reads other recipes
     start = {"start": {"weights": Weights(pretraining="decalcomanie-2")}}
     recipes["decalcomanie-1"] = PretrainingRecipe(**{**recipes["decalcomanie-1"].model_dump(), **start})
-    names = ["decalcomanie-34", "mlsp-quick", "srmcl-224", "tvl1-28"]
+    names = ["decalcomanie-34", "decalcomanie-quick", "srmcl-224", "tvl1-28"]
     axes = dict(zip(names, [FRAMES] * 2 + [("motion", "y", "x")] * 2, strict=True))
-    sizes = dict(zip(names, [112, 24, 224, 28], strict=True))
+    sizes = dict(zip(names, [112, 32, 224, 28], strict=True))
     with pytest.raises(InputError) as caught:
         Pretrainings(recipes, "quick").check(axes.get, sizes.get, names, ["actions", "macro", "mmew"])
     assert "'pretraining.decalcomanie-1.start': it starts from itself (decalcomanie-1 from decalcomanie-2" in str(
