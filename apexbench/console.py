@@ -267,10 +267,13 @@ class Run:
 
     def _about(self) -> str:
         at = f"with {_jobs(self.cores)} at a time" if self.remote else f"on {self.cores} core{'s' * (self.cores > 1)}"
-        unknown = self.left.unknown(set())
-        without = f", without {_few(unknown)}: no times yet" if unknown else ""
-        seconds = self.left.left()
-        return f"about {in_words(seconds)} {at}{without}" if seconds else f"{at}; no telling yet how long"
+        seconds, unknown = self.left.left(), self.left.unknown(set())
+        about, lacking = f"about {in_words(seconds)}", f"{_few(unknown)}: no times yet"
+        if not seconds:
+            return f"{at}; no telling yet how long"
+        if sum(self.stages[stage] for stage in unknown) * 2 > len(self.left.jobs):  # a few seconds would mislead
+            return f"{at}; no telling yet how long ({lacking}; all else {about})"
+        return f"{about} {at}" + (f", without {lacking}" if unknown else "")
 
     def table(self) -> list[str]:
         """Return the lines that end a dry run: each stage with its jobs, their seconds, and why they would run."""

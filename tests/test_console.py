@@ -79,16 +79,28 @@ def test_errors_of_jobs_stand_whole_on_the_console(folder):
     assert "Error in rule train:" in _logged(folder)
 
 
+def _took(folder, benchmark, seconds):
+    file = folder / FOLDER / f"{benchmark}.tsv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"s\th:m:s\n{seconds:.1f}\t0:00:00\n")
+
+
 def test_a_dry_run_ends_with_the_stages_and_their_times(folder):
     text = _typed(folder, "--dry-run")
     assert re.search(r"^train +8 +unknown +not made yet$", text, re.M) and "rule train:" not in text
+    assert re.search(r"^total +18 +on 2 cores; no telling yet how long$", text, re.M)
     for n in range(8):
-        (folder / FOLDER / "train").mkdir(parents=True, exist_ok=True)
-        (folder / FOLDER / f"train/{n}.tsv").write_text("s\th:m:s\n100.0\t0:01:40\n")
+        _took(folder, f"train/{n}", 100)
     text = _typed(folder, "--dry-run")
     assert re.search(r"^train +8 +13 min +not made yet$", text, re.M)
     assert re.search(r"^total +18 .* about 6 min 40 s on 2 cores, without faces, table: no times yet$", text, re.M)
     assert not (folder / "results/faces").exists()
+
+
+def test_a_dry_run_that_knows_of_few_jobs_does_not_begin_with_their_time(folder):
+    _took(folder, "table/table", 3)
+    told = r"on 2 cores; no telling yet how long \(faces, train: no times yet; all else about 3 s\)"
+    assert re.search(rf"^total +18 +3 s +{told}$", _typed(folder, "--dry-run"), re.M)
 
 
 @pytest.mark.parametrize(

@@ -89,18 +89,17 @@ def _leak(table: TableData, columns: list[Column]) -> str:
     frame = table.frame[table.frame["column"].isin([column.key for column in columns])]
     ours = frame[~frame["row"].isin(table.apart)]
     gain = (ours["as_published"] - ours["honest"]).dropna()
-    null = frame[frame["row"] == NULL_ROW].set_index("column")["as_published"].dropna()
-    if gain.empty or null.empty:
+    picked = ours[ours["epochs"] > 1].dropna(subset=["honest", "null"])  # of one epoch there is none to pick
+    if gain.empty or picked.empty:
         return ""
-    most = ours.loc[gain.idxmax()]
+    most, null = ours.loc[gain.idxmax()], picked["null"]
     title = next(column.title for column in columns if column.key == most["column"])
-    compared = ours[ours["column"].isin(null.index) & ours["honest"].notna()]
-    below = int((compared["honest"] < compared["column"].map(null)).sum())
     return (
         f"With each method at its best epoch of every test subject, as most released code scores, these numbers would "
         f"rise by up to {fraction(gain.max(), 2)} ({most['row']} on {title}: {fraction(most['honest'])} becomes "
         f"{fraction(most['as_published'])}), and the null model, which learns nothing, would stand at "
-        f"{span(null.min(), null.max())}: above {below} of these {len(compared)} honest scores."
+        f"{span(null.min(), null.max())} with as many epochs as a method has: above {(picked['honest'] < null).sum()} of "
+        f"the {len(picked)} honest scores of methods with epochs."
     )
 
 
