@@ -524,7 +524,7 @@ def test_short_forms():
         if cell["row"] in names[:3] and not cell["slice"] and cell["honest"] == cell["honest"] and cell["epochs"] > 1
     ]
     below = sum(cell["honest"] < cell["null"] for cell in picked)
-    assert 0 < len(picked) and f"above {below} of the {len(picked)} honest scores of methods with epochs." in board
+    assert len(picked) > 0 and f"above {below} of the {len(picked)} honest scores of methods with epochs." in board
     assert WARNING in board
     text = short_form(build("memix-samm3", scores))
     assert "STSTNet" in text and "MiMANet" not in text and "real clips, as printed" in text

@@ -93,13 +93,14 @@ def _leak(table: TableData, columns: list[Column]) -> str:
     if gain.empty or picked.empty:
         return ""
     most, null = ours.loc[gain.idxmax()], picked["null"]
+    below = int((picked["honest"] < null).sum())
     title = next(column.title for column in columns if column.key == most["column"])
     return (
         f"With each method at its best epoch of every test subject, as most released code scores, these numbers would "
         f"rise by up to {fraction(gain.max(), 2)} ({most['row']} on {title}: {fraction(most['honest'])} becomes "
         f"{fraction(most['as_published'])}), and the null model, which learns nothing, would stand at "
-        f"{span(null.min(), null.max())} with as many epochs as a method has: above {(picked['honest'] < null).sum()} of "
-        f"the {len(picked)} honest scores of methods with epochs."
+        f"{span(null.min(), null.max())} with as many epochs as a method has: above {below} of the {len(picked)} honest "
+        f"scores of methods with epochs."
     )
 
 
