@@ -99,8 +99,8 @@ def _leak(table: TableData, columns: list[Column]) -> str:
         f"With each method at its best epoch of every test subject, as most released code scores, these numbers would "
         f"rise by up to {fraction(gain.max(), 2)} ({most['row']} on {title}: {fraction(most['honest'])} becomes "
         f"{fraction(most['as_published'])}), and the null model, which learns nothing, would stand at "
-        f"{span(null.min(), null.max())} with as many epochs as a method has: above {below} of the {len(picked)} honest "
-        f"scores of methods with epochs."
+        f"{span(null.min(), null.max())} with as many epochs as a method has: above {below} of the {len(picked)} "
+        f"honest scores of methods with epochs."
     )
 
 
