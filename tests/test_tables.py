@@ -532,6 +532,14 @@ def test_short_forms():
     assert short_form(build("data", its=CARDS["runtime"].model_copy(update={"kind": "runtime"}))) == ""
 
 
+def test_a_printed_standard_deviation_stands_beside_its_number_and_is_no_footnote():
+    table = grid(build("null-best-epoch", study("smic-3")))
+    first, number, *_ = table.parts[0].rows[0]
+    assert (first.text, number.text, number.small) == ("prior draw, best of 1", ".4171", "\N{PLUS-MINUS SIGN}.022")
+    assert table.notes == ["one draw, no selection", "best draw per subject by test accuracy"]
+    assert table.every == ["mean of 400 simulations"]
+
+
 def test_numbers_stand_on_their_point_and_words_left():
     table = build("srmcl-single", study("smic-3"))
     part = grid(table).parts[0]

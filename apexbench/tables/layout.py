@@ -22,6 +22,7 @@ ABREAST = 2  # scored columns that stand side by side; with more of them a row t
 
 
 _WORD = re.compile(r"[^\W\d_]")
+_SD = re.compile(r"sd (0?\.\d+)")  # a remark: of a printed number its standard deviation
 
 
 def decimals(text: str) -> int:
@@ -341,12 +342,15 @@ def _stacked(leaky: Cell, honest: Cell, difference: Cell, null: str) -> Cell:
 
 
 def _printed(row: str, cells: pd.DataFrame, columns: Sequence[Column], notes: _Notes) -> list[Cell]:
-    """Return what is printed in a row, with its footnotes."""
-    found = [(cells.loc[column.key], column) for column in columns]
-    return [
-        Cell("" if row == NULL_ROW else _published_text(cell, column), notes=notes(cell["remarks"]))
-        for cell, column in found
-    ]
+    """Return what is printed in a row, with its standard deviations and footnotes."""
+    shown = []
+    for column in columns:
+        cell = cells.loc[column.key]
+        sds = [found for remark in cell["remarks"] if (found := _SD.fullmatch(remark))]
+        remarks = [remark for remark in cell["remarks"] if not _SD.fullmatch(remark)]
+        text = "" if row == NULL_ROW else _published_text(cell, column)
+        shown.append(Cell(text, " ".join(spread(float(found[1])) for found in sds), notes=notes(remarks)))
+    return shown
 
 
 def _status(part: pd.DataFrame, notes: _Notes) -> Cell:
