@@ -157,6 +157,7 @@ def measure_steps(row: Row, device: str, steps: int, until: float) -> None:
 def measure_epoch(row: Row, device: str, until: float) -> None:
     """Fill in one epoch of the loop, the test clips' scores included; by steps where two epochs would last too long."""
     case, method = row.case, row.case.make(row.precision)
+    method.fit(case.train)
     row.epoch = len(list(method.batches(case.labels, torch.Generator().manual_seed(0)))) * row.ours
     if time.perf_counter() + 2 * row.epoch > until:
         return
