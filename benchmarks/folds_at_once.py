@@ -12,22 +12,19 @@ import argparse
 import copy
 
 import torch
-from gpu import ROOT
+from gpu import project_under
 from noise import case_of
 from timing import alternate, medians, name_of
 from torch.func import functional_call, stack_module_state, vmap
 
-from apexbench.config.model import read_yaml
 from apexbench.methods.deep import Clips
-from apexbench.project import load_project
 
 CARDS = ("off-apexnet", "off-apexnet-meb")
 
 
 def variants(card: str, budget: str, folds: int, device: str) -> dict:
     """Return {"each" and "at once": a function that takes one step of every fold} of a card."""
-    settings = {**read_yaml(ROOT / "config" / "config.yaml"), "budget": budget, "methods": [card], "tables": []}
-    case = case_of(load_project({**settings, "leave_out": {}}, ROOT), card)
+    case = case_of(project_under(budget), card)
     method = case.make("float32")
     method.fit(case.train)
     clips = Clips(method, case.train, case.labels, device)
