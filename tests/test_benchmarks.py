@@ -1,6 +1,6 @@
 """benchmarks/gpu.py: its steps are the loop's, its noise is what packs hold, and its page has a row for each method.
 
-benchmarks/scale.py: the studies that it measures are as large as its page says.
+benchmarks/scale.py: the studies that it measures are as large as its page says; folds_at_once.py runs.
 """
 
 import sys
@@ -17,6 +17,7 @@ from apexbench.methods.deep import epochs
 from apexbench.recipes import axes_of
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import folds_at_once
 import gpu
 import noise
 import scale
@@ -184,6 +185,16 @@ def test_a_page_of_quotients_has_no_times(tmp_path):
 def test_an_unknown_method_is_told():
     with pytest.raises(SystemExit, match="no card of a deep method 'majority'; "):
         gpu.main([*LOOK, "--methods", "majority"])
+
+
+# folds at once
+
+
+def test_both_ways_take_a_step_of_every_fold():
+    ways = folds_at_once.variants("off-apexnet-meb", "quick", 2, "cpu")
+    assert list(ways) == ["each", "at once"]
+    for step in ways.values():
+        step()
 
 
 # the number of jobs
