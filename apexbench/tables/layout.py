@@ -346,10 +346,10 @@ def _printed(row: str, cells: pd.DataFrame, columns: Sequence[Column], notes: _N
     shown = []
     for column in columns:
         cell = cells.loc[column.key]
-        sds = [found for remark in cell["remarks"] if (found := _SD.fullmatch(remark))]
-        remarks = [remark for remark in cell["remarks"] if not _SD.fullmatch(remark)]
+        sds = {remark: spread(float(found[1])) for remark in cell["remarks"] if (found := _SD.fullmatch(remark))}
         text = "" if row == NULL_ROW else _published_text(cell, column)
-        shown.append(Cell(text, " ".join(spread(float(found[1])) for found in sds), notes=notes(remarks)))
+        own = [remark for remark in cell["remarks"] if remark not in sds]
+        shown.append(Cell(text, " ".join(sds.values()), notes=notes(own)))
     return shown
 
 
