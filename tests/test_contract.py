@@ -195,7 +195,8 @@ def test_a_job_holds_its_rows_once(tmp_path):
             x = np.random.default_rng(0).normal(size=(len(own), 11, 9, 8, side, side)).astype("f2")
             size += x.nbytes if name == "large" else 0
             write_pack(tmp_path / f"{name}-{dataset}", own, x, meta)
-    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True,
-                          env={"PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1", "PATH": ""})  # fmt: skip
+    # glibc gives large arrays back at once: holes of its heap (6 to 60 MB, by chance) are not what a job holds.
+    env = {"PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1", "PATH": "", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 1.3 * size and size > 190e6
+    assert int(done.stdout) < 1.15 * size and size > 190e6
