@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -545,12 +546,33 @@ def test_a_sweep_inside_an_option_and_one_that_a_budget_sets_too(root):
     assert {run: card.values("quick")["epochs"] for run, card in methods.items()} == {"rate-7": 7, "rate-9": 9}
 
 
+def test_a_sweep_of_several_makes_a_run_of_each_combination(root):
+    sweep = {"epochs": [7, 9], "mixing_options.whole": [True, False]}
+    _sweep(root, sweep=sweep, title="STSTNet, {epochs} epochs, whole {mixing_options.whole}; {value}")
+    methods = load_project(_settings(methods=["rate", "majority"]), root).methods
+    assert list(methods) == ["rate-7-true", "rate-7-false", "rate-9-true", "rate-9-false", "majority"]
+    for run, (epochs, whole) in zip(methods, product(*sweep.values()), strict=False):
+        assert methods[run].params == {"epochs": epochs, "mixing": "memix", "mixing_options": {"alpha_m": 0.5, "whole": whole}}
+        assert methods[run].title == f"STSTNet, {epochs} epochs, whole {str(whole).lower()}; {run[5:]}"
+    (run,) = load_project(_settings(methods=["rate-9-true"]), root).methods
+    assert run == "rate-9-true"
+    assert "did you mean 'rate-9-true'?" in _refusal(root, methods=["rate-9-tru"])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"sweep": {"learning_rate": []}}, "field 'sweep.learning_rate': one value at least, and each once"),
         ({"sweep": {"learning_rate": [1, 1.0]}}, "field 'sweep.learning_rate': one value at least, and each once"),
-        ({"sweep": {"learning_rate": [1], "epochs": [2]}}, "field 'sweep': Dictionary should have at most 1 item"),
+        (
+            {"sweep": {"learning_rate": [1, 2], "epochs": [2]}, "title": "STSTNet, {epochs} epochs"},
+            "field 'title': two runs would be called 'STSTNet, 2 epochs'; say in it which is which, by "
+            "{epochs}, {learning_rate}",
+        ),
+        (
+            {"sweep": {"mixing": ["a", "a-b"], "mixing_options.of": ["b-c", "c"]}},
+            "field 'sweep': two runs would be called 'a-b-c'; values may not be joined to the same name",
+        ),
         ({"sweep": {"learning_rate": 1}}, "field 'sweep.learning_rate': Input should be a valid tuple"),
         ({"sweep": {"learning_rate": [[1]]}}, "field 'sweep.learning_rate.0': Input should be"),
         ({"sweep": {"mixing": ["a/b"]}}, "field 'sweep.mixing': 'a/b' names a run, which has letters"),
@@ -1062,7 +1084,7 @@ def test_a_bad_card_like_another(root, changes, message):
 
 
 def test_a_sweep_like_another_card_leaves_it_as_it_is(root):
-    _like(root, sweep={"mixing_options.patches": [1, 40]})
+    _like(root, title="mine, {value}", sweep={"mixing_options.patches": [1, 40]})
     methods = load_project(_settings(methods=["mine", "rate"]), root).methods
     assert list(methods) == ["mine-1", "mine-40", "rate"]
     assert methods["mine-40"].params["mixing_options"] == {"alpha_m": 0.5, "patches": 40}

@@ -1,10 +1,11 @@
 """methods/<run>.yaml: a method with its hyper-parameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from apexbench.config.model import Model
 
@@ -27,6 +28,11 @@ def _merged(theirs: Any, own: Any) -> Any:
         plain = key in _PLAIN and isinstance(theirs[key], Mapping) and isinstance(own[key], Mapping)
         both[key] = {**theirs[key], **own[key]} if plain else _merged(theirs[key], own[key])
     return both
+
+
+def _word(value: bool | int | float | str) -> str:
+    """Return a value as cards have it, for the name of a run."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Values(Model):
@@ -55,7 +61,7 @@ class MethodCard(Model):
     log: str = ""
     """In place of `method`: a file of predictions that `apexbench score` reads, wherever it comes from."""
     title: str
-    """What tables call the run; {value} is the value of a sweep."""
+    """What tables call the run; {value} is the value of a sweep, or {backbone} that of its hyper-parameter."""
     family: Family | None = None
     """What kind of method it is; of a control nothing."""
     year: int | None = None
@@ -76,8 +82,9 @@ class MethodCard(Model):
     """Hyper-parameters that differ from the method's defaults."""
     on: dict[str, ProtocolValues] = {}
     """{protocol's name, or `3 classes`: inputs, params, budgets} where they differ; the name outdoes the number."""
-    sweep: dict[str, tuple[bool | int | float | str, ...]] = Field(default={}, max_length=1)
-    """{hyper-parameter: values}: one run of each, <card>-<value>; `mixing_options.patches` is a key inside a value."""
+    sweep: dict[str, tuple[bool | int | float | str, ...]] = {}
+    """{hyper-parameter: values}: one run of each, <card>-<value>, of several one of each combination,
+    <card>-<value>-<value>; `mixing_options.patches` is a key inside a value."""
     certainty: dict[str, str] = {}
     """{field: why its value is not certain}."""
     budgets: dict[Budget, Values] = {}
@@ -101,12 +108,29 @@ class MethodCard(Model):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{field}: one value at least, and each once")
             for value in values:
-                if not re.fullmatch(r"[\w.+-]+", str(value)):
+                if not re.fullmatch(r"[\w.+-]+", _word(value)):
                     raise ValueError(f"{field}: {value!r} names a run, which has letters, digits and _ . + - only")
             for params in (part.params for part in self._parts()):
                 if inner and not isinstance(params.get(key, {}), dict):
                     raise ValueError(f"{field}: {key!r} is {params[key]!r}, which has no keys")
+        ends, titles, _ = zip(*self._swept(), strict=True)
+        for field, texts, how in (
+            ("sweep", ends, "values may not be joined to the same name"),
+            ("title", titles, f"say in it which is which, by {{{'}, {'.join(self.sweep)}}}"),
+        ):
+            twice = next((text for text in texts if texts.count(text) > 1), None)
+            if twice is not None:
+                raise ValueError(f"field {field!r}: two runs would be called {twice!r}; {how}")
         return self
+
+    def _swept(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Yield (end of its name, title, {hyper-parameter: value}) of each run of a sweep, one without a sweep."""
+        for values in product(*self.sweep.values()):
+            end = "-".join(map(_word, values))
+            title = self.title.replace("{value}", end)
+            for parameter, value in zip(self.sweep, values, strict=True):
+                title = title.replace(f"{{{parameter}}}", _word(value))
+            yield end, title, dict(zip(self.sweep, values, strict=True))
 
     def _parts(self) -> list:
         on = [part for values in self.on.values() for part in (values, *values.budgets.values())]
@@ -143,12 +167,13 @@ class MethodCard(Model):
     def runs(self, name: str, budget: Budget, protocol: str = "", classes: int = 0) -> dict[str, "MethodCard"]:
         """Return {run: its card} of the card named `name`, as under a budget and a protocol, a sweep's values set."""
         card = self.under(budget, protocol, classes)
+        if not self.sweep:
+            return {name: card}
         runs = {}
-        for parameter, values in self.sweep.items():
-            key, _, inner = parameter.partition(".")
-            for value in values:
-                set_to = {**card.params.get(key, {}), inner: value} if inner else value
-                update = {"params": {**card.params, key: set_to}, "sweep": {}}
-                update["title"] = card.title.replace("{value}", str(value))
-                runs[f"{name}-{value}"] = card.model_copy(update=update)
-        return runs or {name: card}
+        for end, title, values in self._swept():
+            params = dict(card.params)
+            for parameter, value in values.items():
+                key, _, inner = parameter.partition(".")
+                params[key] = {**params.get(key, {}), inner: value} if inner else value
+            runs[f"{name}-{end}"] = card.model_copy(update={"params": params, "sweep": {}, "title": title})
+        return runs
