@@ -33,11 +33,15 @@ class Catalogue:
         self.tables: dict[str, Table] = {name: self.project.table(name) for name in self.project.names("tables")}
 
     def methods(self) -> list[Row]:
-        """Return a row for each card of config/methods; `parameters` are those at paper size, for 3 classes."""
+        """Return a row for each card of config/methods.
+
+        `parameters` are those at paper size, for 3 classes; None where the runs of a sweep differ in them.
+        """
         rows, counts = [], read_counts()
         for name in self.project.names("methods"):
             card = self.project.card(name)
             runs = card.runs(name, "paper")
+            sizes = {counts.get(run) for run in runs}
             kind = find(card.method) if card.method else None
             epochs = {}
             for budget in ("paper", "quick"):
@@ -54,7 +58,7 @@ class Catalogue:
                     "epochs": epochs,
                     "runs": list(runs),
                     "certainty": card.certainty,
-                    "parameters": counts.get(name),
+                    "parameters": sizes.pop() if len(sizes) == 1 else None,
                     "in_study": bool(set(runs) & set(self.project.methods)),
                     "where_printed": set(runs) <= self.project.table_runs,
                     "tables": [table for table, its in self.tables.items() if self._runs_of(its) & set(runs)],
@@ -200,11 +204,11 @@ def family_of(card: MethodCard) -> str:
 
 
 def read_counts(path: Path = COUNTS) -> dict[str, int]:
-    """Return {card: parameters of 3 classes} as counted by `apexbench method-pages`; empty if nobody has."""
+    """Return {run: parameters of 3 classes} as counted by `apexbench method-pages`; empty if nobody has."""
     if not path.is_file():
         return {}
     with path.open(newline="") as handle:
-        return {row["card"]: int(row[f"{CLASSES[0]} classes"]) for row in csv.DictReader(handle)}
+        return {row["run"]: int(row[f"{CLASSES[0]} classes"]) for row in csv.DictReader(handle)}
 
 
 def parameters(method: str, params: dict[str, Any], classes: int = 3) -> int | None:

@@ -6,7 +6,7 @@ torch's meta device, which have a shape and no values; what a method does with v
 lengths) happens on the CPU, to one batch of nothing. Counted are convolutions, matrix products and attention, as
 PyTorch counts them; pointwise arithmetic, the optimizer, and whatever is made once before the training are not.
 
-    python benchmarks/paper_work.py                 # a minute; all cards
+    python benchmarks/paper_work.py                 # two minutes; all cards
     python benchmarks/paper_work.py mmnet ststnet   # prints these, and writes nothing
 
 A run that cannot be counted so has a note in place of numbers, and pages say `not estimated`. Methods that run on no

@@ -552,7 +552,11 @@ def test_a_sweep_of_several_makes_a_run_of_each_combination(root):
     methods = load_project(_settings(methods=["rate", "majority"]), root).methods
     assert list(methods) == ["rate-7-true", "rate-7-false", "rate-9-true", "rate-9-false", "majority"]
     for run, (epochs, whole) in zip(methods, product(*sweep.values()), strict=False):
-        assert methods[run].params == {"epochs": epochs, "mixing": "memix", "mixing_options": {"alpha_m": 0.5, "whole": whole}}
+        assert methods[run].params == {
+            "epochs": epochs,
+            "mixing": "memix",
+            "mixing_options": {"alpha_m": 0.5, "whole": whole},
+        }
         assert methods[run].title == f"STSTNet, {epochs} epochs, whole {str(whole).lower()}; {run[5:]}"
     (run,) = load_project(_settings(methods=["rate-9-true"]), root).methods
     assert run == "rate-9-true"

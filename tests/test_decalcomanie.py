@@ -3,7 +3,7 @@
 import json
 import shutil
 from contextlib import nullcontext
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import cv2
@@ -810,12 +810,29 @@ def test_a_checkpoint_of_another_network_is_refused_before_the_first_job(tmp_pat
             Study(settings, tmp_path).check_weight_files()
 
 
-def test_backbones_have_cards_and_a_table():
-    table = read_yaml(ROOT / "config/tables/decalcomanie-backbones.yaml")
-    swins = [f"swin-{size}" for size in "tsbl"]
-    assert [params(name).backbone for name in table["rows"]] == ["resnext101", "resnet50", "resnet18", *swins]
-    for name in table["rows"]:
-        quick = params(name, budget="quick")
-        assert quick.backbone == params(name).backbone and quick.width == 0.125
-        assert quick.depths == ((1, 1, 1, 1) if name in [f"sbml-{swin}" for swin in swins] else (1, 1, 1))
-        assert not card(name).leaderboard and card(name).protocols == ("casme2-3-wide", "samm-3", "smic-3")
+def variant(p):
+    return p.views, getattr(p, "infer", ""), getattr(p, "use_mlp", "")
+
+
+def test_a_table_has_every_variant_with_every_backbone():
+    """With the backbone of a variant's own card the run is that of the card, so that it is trained once."""
+    cards = ("sbml-resnets", "sbml-swins", "fsb-resnets", "fsb-swins")
+    project = load_project(read_yaml(ROOT / "config/config.yaml"), ROOT)
+    rows = [run for name in cards for run in project.card(name).runs(name, "quick")]
+    assert project.table("decalcomanie-backbones").rows == tuple(rows) and len(rows) == 112
+    backbones = ["resnext101", "resnet50", "resnet18", *(f"swin-{size}" for size in "tsbl")]
+    for budget, width in {"paper": 1, "quick": 0.125}.items():
+        names = {variant(params(name, budget=budget)): name for name in VARIANTS}
+        found, same = set(), set()
+        for name in cards:
+            assert not project.card(name).leaderboard
+            assert project.card(name).protocols == ("casme2-3-wide", "samm-3", "smic-3")
+            for run in project.card(name).runs(name, budget, "smic-3", 3).values():
+                p = create(run.method, 3, **run.params).params
+                found.add((variant(p), p.backbone))
+                stages = {"paper": 0, "quick": 4 if p.backbone.startswith("swin") else 3}[budget]
+                assert p.width == width and p.depths == ((1,) * stages if stages else None)
+                own = card(names[variant(p)], budget=budget)
+                assert run.method == own.method and run.inputs == own.inputs
+                same |= {names[variant(p)]} if p == create(own.method, 3, **own.params).params else set()
+        assert found == set(product(names, backbones)) and same == set(VARIANTS) == set(names.values())

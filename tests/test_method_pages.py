@@ -51,7 +51,7 @@ def test_every_card_has_a_family_but_the_controls(catalogue):
 
 
 @pytest.mark.parametrize(
-    ("card", "three", "five"),
+    ("run", "three", "five"),
     [
         ("ststnet", 1_683, None),
         ("mmnet", None, 9_438_841),
@@ -59,13 +59,14 @@ def test_every_card_has_a_family_but_the_controls(catalogue):
         ("srmcl", None, 26_857_989),
         ("aman", None, 8_397_319),
         ("mlsp", 2_836_759, None),
-        ("sbml-swin-t", 27_852_777, None),
+        ("sbml-swins-swin-t-lr-same", 27_852_777, None),
+        ("fsb-resnets-resnext101-olr-true", 49_095_107, None),
     ],
 )
-def test_parameters_are_those_of_the_papers_networks(card, three, five):
+def test_parameters_are_those_of_the_papers_networks(run, three, five):
     with (ROOT / COUNTS).open() as handle:
-        rows = {row["card"]: row for row in csv.DictReader(handle)}
-    counted = [int(rows[card][f"{classes} classes"]) for classes in (3, 5)]
+        rows = {row["run"]: row for row in csv.DictReader(handle)}
+    counted = [int(rows[run][f"{classes} classes"]) for classes in (3, 5)]
     assert [three or counted[0], five or counted[1]] == counted and counted[0] < counted[1]
 
 

@@ -13,7 +13,6 @@ from apexbench.code_hash import Code
 from apexbench.config.methods import Family, MethodCard, Values
 from apexbench.config.model import descriptions, read_yaml
 from apexbench.config.published import NULL_ROW
-from apexbench.method_pages.counts import first_run
 from apexbench.method_pages.markdown import axes_text, cell, cells, chain, plain, prose, table_of
 from apexbench.method_pages.modules import HERE, extractors_of, link_to, modules_of, networks_of
 from apexbench.methods import Method, find
@@ -35,7 +34,7 @@ class Pages:
     Attributes
     ----------
     members : {leading card: cards that are like it}, both in alphabetical order.
-    counts : {card: parameters for each of CLASSES}.
+    counts : {run: parameters for each of CLASSES}.
     """
 
     def __init__(self, catalogue: Catalogue, counts: Mapping[str, tuple[int, ...]]):
@@ -90,8 +89,15 @@ class Pages:
         return table_of(["", ""], [[what, text] for what, text in rows.items() if text])
 
     def _count(self, name: str) -> str:
-        found = zip(self.counts.get(name, ()), CLASSES, strict=False)
-        return ", ".join(f"{count:,} ({number} classes)" for count, number in found)
+        found = []
+        for number, sizes in zip(CLASSES, zip(*self._sizes(name), strict=True), strict=False):
+            ends = dict.fromkeys([min(sizes), max(sizes)])
+            found.append(f"{' to '.join(f'{size:,}' for size in ends)} ({number} classes)")
+        return ", ".join(found)
+
+    def _sizes(self, name: str) -> set[tuple[int, ...]]:
+        """Return the counts of a card's runs."""
+        return {self.counts[run] for run in self.runs([name]) if run in self.counts}
 
     @cached_property
     def _selections(self) -> Mapping[str, Mapping[str, str]]:
@@ -172,7 +178,7 @@ class Pages:
         return lines and f"## Inputs\n\n{table_of(['role', 'where', 'how it is made (config/recipes.yaml)'], lines)}"
 
     def _pretrainings(self, name: str, kind: type[Method]) -> str:
-        lines, waiting = [], [*kind.parse(first_run(self.cards[name], name).params, name).weights_named().values()]
+        lines, waiting = [], [*kind.parse(_first_run(self.cards[name], name).params, name).weights_named().values()]
         while waiting:
             weights: Weights = waiting.pop(0)
             if not weights.pretraining:
@@ -186,7 +192,7 @@ class Pages:
         return lines and f"## Pre-training\n\n{table_of(heads, lines)}"
 
     def _hyper_parameters(self, name: str, kind: type[Method]) -> str:
-        params = kind.parse(first_run(self.cards[name], name).params, name)
+        params = kind.parse(_first_run(self.cards[name], name).params, name)
         says, lines = descriptions(type(params)), []
         for field, facts in type(params).model_fields.items():
             value, default = cell(getattr(params, field)), cell(facts.get_default(call_default_factory=True))
@@ -228,7 +234,7 @@ class Pages:
             text = "; ".join(filter(None, [cells(its), *swept, *where]))
             source = plain(card.source) if card.source != leading.source else ""
             about = "; ".join(filter(None, [source, plain(card.note), *unsure]))
-            count = self._count(other) if self.counts.get(other) != self.counts.get(name) else ""
+            count = self._count(other) if self._sizes(other) != self._sizes(name) else ""
             link = f"[{other}](../../config/methods/{other}.yaml)"
             lines.append([link, plain(card.title), text, count, about])
         heads = ["card", "title", "what differs", "parameters, if others", "about"]
@@ -272,6 +278,11 @@ class Pages:
             str(len(self.members[name]) or ""),
             self.studied(name),
         ]
+
+
+def _first_run(card: MethodCard, name: str) -> MethodCard:
+    """Return the card as it is under the paper budget; of a sweep, its first run."""
+    return next(iter(card.runs(name, "paper").values()))
 
 
 def _new(theirs: Mapping, own: Mapping) -> dict:
