@@ -67,7 +67,7 @@ def alone(
     """Return the settings of a study of what some tables show, its name that of the study and of the tables.
 
     Budget, seeds, source and all else are those of `settings`. A table of the study's own runs (the leaderboard, the
-    data) has all of them.
+    data) has all of them; one whose card names its rows has these under the protocols that their cards name.
     """
     only = [only] if isinstance(only, str) else only
     project = load_project(settings, root, origin)
@@ -77,8 +77,7 @@ def alone(
     pairs: dict[tuple[str, str], None] = {}
     for card in tables.values():
         if card.kind != "published":
-            where = [card.protocol] if card.protocol else project.settings.protocols
-            protocols |= dict.fromkeys(where)
+            protocols |= dict.fromkeys(_studied(card, project))
         pairs |= dict.fromkeys(_shown(card, project))
     runs = list(dict.fromkeys(run for run, _ in pairs))
     printed = [protocol for card in tables.values() for protocol in _printed_under(card, project)]
@@ -107,9 +106,22 @@ def _shown(card: Table, project: Project) -> list[tuple[str, str]]:
         return list(places_of(card, project.protocols))
     if card.kind == "data":
         return []
-    studied = [card.protocol] if card.protocol else project.settings.protocols
-    named = list(dict.fromkeys([*card.rows, *filter(None, [card.reference])]))
-    if named:
+    studied = _studied(card, project)
+    if named := _named(card):
         return [(run, protocol) for protocol in studied for run in named]
     shown = [run for run, its in project.methods.items() if its.leaderboard]
     return [(run, protocol) for protocol in studied for run in shown if not project.left_out(protocol, run)]
+
+
+def _named(card: Table) -> list[str]:
+    return list(dict.fromkeys([*card.rows, *filter(None, [card.reference])]))
+
+
+def _studied(card: Table, project: Project) -> list[str]:
+    """The study's protocols of a table of our runs; of those for printed tables only what a card of its runs names."""
+    if card.protocol:
+        return [card.protocol]
+    its = project.settings
+    runs = (project.methods.get(run) or project.runs_of("config/tables", "rows", run)[1][run] for run in _named(card))
+    wanted = {protocol for run in runs for protocol in run.protocols or its.protocols} or {*its.protocols}
+    return [protocol for protocol in dict.fromkeys([*its.protocols, *its.table_protocols]) if protocol in wanted]

@@ -204,6 +204,19 @@ def test_a_table_of_the_study_s_own_runs_has_all_of_them(root):
     assert trained(_alone(root, "tables/dualbranch-deception", **typed)) == set(), "printed only"
 
 
+def test_a_table_of_named_rows_has_the_protocols_of_their_cards(root):
+    """Those that the study has for printed tables only, too; as far as it lists them, and no others."""
+    study = _alone(root, "tables/decalcomanie-backbones")
+    wanted = ["casme2-3-wide", "samm-3", "smic-3"]
+    assert sorted(study.settings.protocols) == wanted and not study.settings.table_protocols
+    assert trained(study) == {(run, p) for run in study.project.table("decalcomanie-backbones").rows for p in wanted}
+    study = _alone(root, "tables/decalcomanie-backbones", protocols=["smic-3"], table_protocols=["casme2-3-megc"])
+    assert study.settings.protocols == ("smic-3",) and {p for _, p in trained(study)} == {"smic-3"}
+    (root / "config/tables/mine.yaml").write_text("kind: leaderboard\ntitle: t\nmetrics: {uf1: uf1}\nrows: [ststnet]\n")
+    study = _alone(root, "tables/mine", protocols=["samm-3", "smic-3"])
+    assert trained(study) == {("ststnet", "samm-3"), ("ststnet", "smic-3")}, "a card that names none: the study's"
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
