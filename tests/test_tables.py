@@ -541,6 +541,17 @@ def test_a_printed_standard_deviation_stands_beside_its_number_and_is_no_footnot
     assert table.every == ["mean of 400 simulations"]
 
 
+def test_a_page_of_which_no_column_is_ours_says_nothing_of_our_runs():
+    table = build("null-best-epoch", study("smic-3"))
+    (part,) = grid(table).parts
+    assert "Status" not in [cell.text for cell in part.header] and {len(row) for row in part.rows} == {len(part.header)}
+    assert table.caption.endswith("none of the columns is ours to score.") and "published-only" not in to_markdown(
+        table
+    )
+    other = build("srmcl-single", study("smic-3"))
+    assert grid(other).parts[0].header[-1].text == "Status" and "Rows with scores of ours: " in other.caption
+
+
 def test_numbers_stand_on_their_point_and_words_left():
     table = build("srmcl-single", study("smic-3"))
     part = grid(table).parts[0]

@@ -235,7 +235,7 @@ def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
             header += [Cell(column.title, "published"), *_our_heads(column, "honest \N{MINUS SIGN} published")]
         else:
             header.append(Cell(column.title, column.subtitle))
-    return [*header, Cell("Status")]
+    return [*header, Cell("Status")] if any(column.scored for column in columns) else header
 
 
 def _our_heads(column: Column, difference: str) -> list[Cell]:
@@ -285,12 +285,12 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
         first = Cell(row, origin.get(row, ""), notes=notes(said[row]))
         printed = _printed(row, cells, table.columns, notes)
         scores = [_scores(cells.loc[column.key], column) for column in table.columns]
-        status = _status(part, notes)
+        status = [_status(part, notes)] if any(column.scored for column in table.columns) else []
         if abreast:
             pairs = zip(table.columns, printed, scores, strict=True)
-            rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.scored else [p])), status])
+            rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.scored else [p])), *status])
             continue
-        rows.append([first, *printed, status])
+        rows.append([first, *printed, *status])
         if tried[part.index].any():
             leaky, honest, difference = zip(*scores, strict=True)
             scored = part["column"].isin([column.key for column in table.columns if column.scored])

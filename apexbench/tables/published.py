@@ -119,7 +119,7 @@ def published_table(card: Table, name: str, inputs: TableInputs) -> TableData:
     scored = frame.loc[frame["honest"].notna() & (frame["row"] != NULL_ROW), "row"].nunique()
     counted = f"Rows with scores of ours: {scored} of {len(set(rows) - {NULL_ROW})}."
     progress = join(scores.progress(runs), card.caption)
-    about = join(counted, facts, scores.null_sentence(study))
+    about = join(counted, facts, scores.null_sentence(study)) if any(head.scored for head in heads) else ""
     caption = join(progress, _conventions(card, ran), about, by="\n")
     main = frozenset(row for row, run in rows.items() if run in inputs.methods and inputs.methods[run].leaderboard)
     table = TableData(name, card, caption, warning, frame, heads, main=main)
