@@ -545,9 +545,8 @@ def test_a_page_of_which_no_column_is_ours_says_nothing_of_our_runs():
     table = build("null-best-epoch", study("smic-3"))
     (part,) = grid(table).parts
     assert "Status" not in [cell.text for cell in part.header] and {len(row) for row in part.rows} == {len(part.header)}
-    assert table.caption.endswith("none of the columns is ours to score.") and "published-only" not in to_markdown(
-        table
-    )
+    assert table.caption.endswith("none of the columns is ours to score.")
+    assert "published-only" not in to_markdown(table)
     other = build("srmcl-single", study("smic-3"))
     assert grid(other).parts[0].header[-1].text == "Status" and "Rows with scores of ours: " in other.caption
 
