@@ -815,7 +815,7 @@ def variant(p):
 
 
 def test_a_table_has_every_variant_with_every_backbone():
-    """With the backbone of a variant's own card the run is that of the card, so that it is trained once."""
+    """With the backbone of a variant's own card a run has that card's values, on random streams of its own."""
     cards = ("sbml-resnets", "sbml-swins", "fsb-resnets", "fsb-swins")
     project = load_project(read_yaml(ROOT / "config/config.yaml"), ROOT)
     rows = [run for name in cards for run in project.card(name).runs(name, "quick")]
