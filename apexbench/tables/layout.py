@@ -235,7 +235,7 @@ def _published_header(columns: Sequence[Column], abreast: bool) -> list[Cell]:
             header += [Cell(column.title, "published"), *_our_heads(column, "honest \N{MINUS SIGN} published")]
         else:
             header.append(Cell(column.title, column.subtitle))
-    return [*header, Cell("Status")] if any(column.scored for column in columns) else header
+    return header
 
 
 def _our_heads(column: Column, difference: str) -> list[Cell]:
@@ -277,6 +277,7 @@ def _published(table: TableData, notes: _Notes) -> tuple[list[Part], list[str]]:
 
 def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]], notes: _Notes) -> list[Part]:
     """Put our scores beside each printed number, or, with many columns, in lines below it."""
+    ours = any(column.scored for column in table.columns)  # or there is no status to tell
     tried = frame["status"] != "published-only"
     abreast = bool(tried.any()) and sum(column.scored for column in table.columns) <= ABREAST
     rows, origin = [], origins(frame)
@@ -285,7 +286,7 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
         first = Cell(row, origin.get(row, ""), notes=notes(said[row]))
         printed = _printed(row, cells, table.columns, notes)
         scores = [_scores(cells.loc[column.key], column) for column in table.columns]
-        status = [_status(part, notes)] if any(column.scored for column in table.columns) else []
+        status = [_status(part, notes)] if ours else []
         if abreast:
             pairs = zip(table.columns, printed, scores, strict=True)
             rows.append([first, *(c for column, p, o in pairs for c in ([p, *o] if column.scored else [p])), *status])
@@ -298,7 +299,8 @@ def _side_by_side(table: TableData, frame: pd.DataFrame, said: Mapping[str, list
             rows.append([Cell(_label(leaks), indent=True, tone="leaks" * leaks), *leaky, Cell("")])
             rows.append([Cell("honest", indent=True, tone="ours"), *honest, Cell("")])
             rows.append([Cell("honest \N{MINUS SIGN} published", indent=True, tone="quiet"), *difference, Cell("")])
-    return [Part(_published_header(table.columns, abreast), rows)]
+    header = _published_header(table.columns, abreast)
+    return [Part([*header, Cell("Status")] if ours else header, rows)]
 
 
 def _apart(table: TableData, frame: pd.DataFrame, said: Mapping[str, list[str]], notes: _Notes) -> list[Part]:
