@@ -163,7 +163,7 @@ def test_values_are_those_of_the_script_for_as_many_classes(protocol, wanted, fr
     found = (p.epochs, p.batch_size, p.weight_decay, p.depth, p.mlp_ratio, p.drop_path, p.degrees, p.padding)
     assert found == wanted and p.learning_rate == 8e-4
     quick = card.values("quick", protocol, classes)
-    assert (quick["epochs"], quick["batch_size"], quick["image_size"]) == (20, 8, 32)
+    assert (quick["epochs"], quick["batch_size"], quick["image_size"]) == (15, 8, 32)
     assert create("mmnet", classes, **quick).params.depth == p.depth
 
 
