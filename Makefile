@@ -21,13 +21,14 @@ setup: $(STAMP)
 
 # Our own package comes last: its console script stands in place of Snakemake's, and calls it. pip compiles on one core, which
 # is half of its time: here all do, but for other packages' tests. A file for a later Python does not compile, as in pip.
+# What is ignored is that the package is editable, as it is meant to be.
 $(STAMP): envs/requirements.lock envs/models.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("ApexBench needs Python 3.11 or 3.12; set PYTHON=/path/to/python3.11") if not (3, 11) <= sys.version_info[:2] < (3, 13) else None'
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP) || echo "going on with the older pip, which is slower"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r envs/models.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j $(CORES) -x '/tests?/' $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
