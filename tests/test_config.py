@@ -53,7 +53,7 @@ def root(tmp_path, monkeypatch):
 def _edit(root, file, *path, value):
     """Set one field of a YAML file of the copy."""
     file = root / "config" / file
-    whole = inner = yaml.safe_load(file.read_text())
+    whole = inner = read_yaml(file)
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = value

@@ -549,11 +549,12 @@ def test_a_quick_network_learns_what_moves_where():
     found = card("mlsp", "samm-3", 3, "quick")
     rng = np.random.default_rng(0)
     labels = np.arange(36) % 3
-    frames = np.repeat(rng.integers(60, 120, (36, 1, 3, 24, 24)), 7, axis=1)
+    side = found.params["image_size"]
+    frames = np.repeat(rng.integers(60, 120, (36, 1, 3, side, side)), 7, axis=1)
     rise = 12 * np.minimum(np.arange(7), 5)[:, None, None, None]
     for clip, label in enumerate(labels):
-        row, column = ((6, 3), (6, 15), (16, 9))[label]
-        frames[clip, :, :, row : row + 6, column : column + 6] += rise
+        row, column = (round(part * side) for part in ((1 / 4, 1 / 8), (1 / 4, 5 / 8), (2 / 3, 3 / 8))[label])
+        frames[clip, :, :, row : row + side // 4, column : column + side // 4] += rise
     frames = frames.astype(np.uint8)
     method = create("mlsp", 3, **{**found.params, "epochs": 16})
     scores = train_fold(method, {"frames": frames[:24]}, labels[:24], {"frames": frames[24:]}, 0)

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from apexbench.config.model import read_yaml
 from apexbench.config.settings import RULES, Settings
 from apexbench.config.studies import over
 from apexbench.errors import InputError
@@ -32,7 +33,7 @@ def _settings(**changes):
 
 def _edit(root, file, change):
     path = root / "config" / file
-    card = yaml.safe_load(path.read_text())
+    card = read_yaml(path)
     change(card)
     path.write_text(yaml.safe_dump(card, sort_keys=False))
 
